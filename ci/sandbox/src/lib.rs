@@ -1,0 +1,1 @@
+//! A Docker engine of its own, for one command.

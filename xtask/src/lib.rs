@@ -1,0 +1,1 @@
+//! Rebuilds exactly what the remote changed.
