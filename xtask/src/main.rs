@@ -1,3 +1,46 @@
-//! The binary.
+//! `cargo xtask`: parse, dispatch, and map the outcome to an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+use std::time::Instant;
+
+use camino::Utf8PathBuf;
+use clap::Parser;
+use jiff::Timestamp;
+
+use xtask::cli::{Cli, Command};
+use xtask::commands::{self, Context};
+use xtask::error::{Failure, exit_code};
+use xtask::settings::{Environment, Settings};
+use xtask::sys::interrupt;
+use xtask::ui::{self, Ui};
+
+fn main() -> ExitCode {
+    let started = Instant::now();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ui::usage(&error),
+    };
+    let global = &cli.global;
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let ui = Ui::new(global.message_format, global.quiet, global.verbose, global.color, no_color);
+    match run(&ui, &cli, started) {
+        Ok(()) => ExitCode::from(exit_code::OK),
+        Err(error) => {
+            let failure = Failure::of(&error);
+            ui.failure(&failure);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn run(ui: &Ui, cli: &Cli, started: Instant) -> anyhow::Result<()> {
+    interrupt::install()?;
+    let directory = Utf8PathBuf::try_from(std::env::current_dir()?)?;
+    let settings = Settings::new(&cli.global, Environment::read(), &directory, Timestamp::now())?;
+    let context = Context { ui: ui.clone(), settings, started };
+    match &cli.command {
+        Command::Rebuild(options) => commands::rebuild::run(&context, options),
+        Command::Full(options) => commands::full::run(&context, options),
+        Command::Verify(options) => commands::verify::run(&context, options),
+    }
+}

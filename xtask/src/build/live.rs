@@ -1,0 +1,60 @@
+//! What a person sees while the build runs: running steps with their time on a terminal, a line a step elsewhere.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::build::events::{Event, Progress};
+use crate::ui::Ui;
+
+/// The running steps on the screen.
+pub struct Live<'a> {
+    ui: &'a Ui,
+    bars: BTreeMap<usize, ProgressBar>,
+}
+
+impl<'a> Live<'a> {
+    /// Nothing runs yet.
+    pub fn new(ui: &'a Ui) -> Self {
+        Self { ui, bars: BTreeMap::new() }
+    }
+
+    /// Shows what changed.
+    pub fn show(&mut self, event: &Event, progress: &Progress) {
+        match event {
+            Event::Started(index) => {
+                let step = &progress.steps()[*index];
+                if step.place().is_none() && !step.name.contains("exporting") {
+                    return;
+                }
+                let name: String = step.name.replace('\n', " ").chars().take(120).collect();
+                if !self.ui.is_live() {
+                    self.ui.status("Running", &name);
+                    return;
+                }
+                let bar = self.ui.progress().add(ProgressBar::new_spinner());
+                if let Ok(style) = ProgressStyle::with_template("{spinner:>12} {wide_msg} {elapsed:>5}") {
+                    bar.set_style(style);
+                }
+                bar.set_message(name);
+                bar.enable_steady_tick(Duration::from_millis(100));
+                self.bars.insert(*index, bar);
+            }
+            Event::Ended(index) => {
+                if let Some(bar) = self.bars.remove(index) {
+                    bar.finish_and_clear();
+                }
+            }
+            Event::Log(..) => {}
+        }
+    }
+}
+
+impl Drop for Live<'_> {
+    fn drop(&mut self) {
+        for bar in self.bars.values() {
+            bar.finish_and_clear();
+        }
+    }
+}

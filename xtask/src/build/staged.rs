@@ -1,0 +1,103 @@
+//! What a build leaves behind until it is promoted: staged tags and a copy of a local tree. A marker file names them, so
+//! that the next run removes what a killed one left.
+
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use xshell::Shell;
+
+use crate::facts::local::Tree;
+use crate::plan::Plan;
+use crate::sys::{docker, files, interrupt, process};
+use crate::ui::Ui;
+use crate::value::ImageRef;
+
+/// Staged things of one run; dropping them removes them.
+#[derive(Debug)]
+pub struct Staged<'a> {
+    ui: &'a Ui,
+    marker: Utf8PathBuf,
+    tree: Utf8PathBuf,
+    images: Vec<ImageRef>,
+}
+
+impl<'a> Staged<'a> {
+    /// Removes what a killed run left, then writes down what this one is about to stage.
+    ///
+    /// # Errors
+    /// Exit code 3 when the state directory cannot be written.
+    pub fn begin(ui: &'a Ui, state: &Utf8Path, plan: &Plan) -> anyhow::Result<Self> {
+        files::create_directory(state)?;
+        let marker = state.join(format!("staged-{}", plan.project));
+        let tree = state.join(format!("local-{}", plan.project));
+        if let Ok(left) = fs_err::read_to_string(&marker) {
+            let images = left.lines().filter_map(|line| line.parse().ok()).collect();
+            remove_containers(ui, &plan.project)?;
+            drop(Self { ui, marker: marker.clone(), tree: tree.clone(), images });
+        }
+        let images: Vec<_> = plan.builds().map(|(_, build)| build.staged.clone()).collect();
+        let lines: String = images.iter().map(|image| format!("{image}\n")).collect();
+        files::write(&marker, lines.as_bytes())?;
+        Ok(Self { ui, marker, tree, images })
+    }
+
+    /// Copies a local tree to where the source stage would have it, with the version file that the clone would write.
+    ///
+    /// # Errors
+    /// The error of the file system.
+    pub fn copy_tree(
+        &self,
+        tree: &Tree,
+        directory: &str,
+        version_file: Option<(&str, &str)>,
+    ) -> anyhow::Result<&Utf8Path> {
+        let root = self.tree.join(directory.trim_start_matches('/'));
+        fs_err::create_dir_all(&root)?;
+        for file in &tree.files {
+            let (from, to) = (tree.root.join(file), root.join(file));
+            if let Some(parent) = to.parent() {
+                fs_err::create_dir_all(parent)?;
+            }
+            if from.is_symlink() {
+                symlink(from.read_link_utf8()?, &to)?;
+            } else {
+                fs_err::copy(&from, &to)?;
+            }
+        }
+        if let Some((path, content)) = version_file {
+            let path = root.join(path);
+            if let Some(parent) = path.parent() {
+                fs_err::create_dir_all(parent)?;
+            }
+            fs_err::write(path, format!("{content}\n"))?;
+        }
+        Ok(&self.tree)
+    }
+}
+
+impl Drop for Staged<'_> {
+    fn drop(&mut self) {
+        // After an interrupt too: the signal was for the build, the next one is for this.
+        interrupt::acknowledge();
+        if let Ok(sh) = Shell::new()
+            && !self.images.is_empty()
+        {
+            // A tag that was never given is no error here.
+            let _ = process::output(self.ui, docker::untag(&sh, &self.images), Duration::from_secs(60));
+        }
+        let _ = fs_err::remove_dir_all(&self.tree);
+        let _ = fs_err::remove_file(&self.marker);
+    }
+}
+
+/// Removes the containers that a killed verification left; none of them ever ran.
+fn remove_containers(ui: &Ui, project: &str) -> anyhow::Result<()> {
+    let sh = Shell::new()?;
+    let listed = process::output(ui, docker::leftover_containers(&sh, project), Duration::from_secs(30))?;
+    let left: Vec<_> = String::from_utf8_lossy(&listed.stdout).lines().map(str::to_owned).collect();
+    if !left.is_empty() {
+        process::output(ui, docker::remove_containers(&sh, &left), Duration::from_secs(60))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! The command line as it is written; `settings` makes values of it.
+
+use camino::Utf8PathBuf;
+use clap::{Args, Parser, Subcommand};
+
+use crate::ui::{Color, Format};
+use crate::value::{Builder, Service};
+
+/// Rebuild exactly what the remote changed.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, about, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done or fresh, 1 the answer is no, 2 bad input, 3 something is missing (engine, remote, \
+disk, lock), 4 a build step failed, 101 a bug, 130 interrupted"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Compose file; several are merged as Compose does [default: compose.yml here or above]
+    #[arg(short, long = "file", value_name = "FILE", global = true)]
+    pub files: Vec<Utf8PathBuf>,
+    /// Buildx builder to build with
+    #[arg(long, value_name = "NAME", global = true)]
+    pub builder: Option<Builder>,
+    /// How data is written to the standard output
+    #[arg(long, value_enum, default_value_t, global = true)]
+    pub message_format: Format,
+    /// Write nothing but warnings, errors and data
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Write every command before it runs
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Whether messages are coloured
+    #[arg(long, value_enum, default_value_t, global = true)]
+    pub color: Color,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bring images to the remote's tip; nothing happens when they are there
+    Rebuild(Rebuild),
+    /// Build everything again without cache, the kept models too
+    Full(Full),
+    /// Compare the remote's tip with what the images hold
+    Verify(Verify),
+}
+
+/// Options of the commands that build.
+#[derive(Debug, Args)]
+pub struct Build {
+    /// Services to build [default: all that have a build section]
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<Service>,
+    /// The bust value: auto, version, commit, timestamp, build-number, or the value itself [default: auto]
+    #[arg(long, value_name = "VALUE")]
+    pub cache_bust: Option<String>,
+    /// Look for newer base images
+    #[arg(long)]
+    pub pull: bool,
+    /// Fail instead of waiting for another run of the same project
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// Options of `rebuild`.
+#[derive(Debug, Args)]
+pub struct Rebuild {
+    /// What to build and how.
+    #[command(flatten)]
+    pub build: Build,
+    /// Print the plan and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Build the files of this directory instead of the remote's
+    #[arg(long, value_name = "PATH")]
+    pub local: Option<Utf8PathBuf>,
+}
+
+/// Options of `full`.
+#[derive(Debug, Args)]
+pub struct Full {
+    /// What to build and how.
+    #[command(flatten)]
+    pub build: Build,
+    /// Keep the kept images instead of making them again
+    #[arg(long)]
+    pub keep_models: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// Options of `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Services to verify [default: all that have a build section]
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<Service>,
+}

@@ -1,0 +1,63 @@
+//! `full`: everything again without cache.
+
+use super::{Context, Run};
+use crate::cli;
+use crate::error::Failure;
+use crate::facts::Facts;
+use crate::plan::Plan;
+use crate::report::{self, human};
+
+/// Runs the command.
+///
+/// # Errors
+/// Exit code 2 without a terminal and `--yes`, and those of every phase.
+pub fn run(context: &Context, options: &cli::Full) -> anyhow::Result<()> {
+    let chosen = context.settings.chosen_rule(options.build.cache_bust.as_deref())?;
+    let run = Run {
+        context,
+        command: "full",
+        options: &options.build,
+        chosen,
+        local: None,
+        full: true,
+        keep_models: options.keep_models,
+    };
+    let (facts, plan) = run.gather()?;
+    announce(context, &facts, &plan);
+    if !options.yes {
+        match context.ui.confirm("build everything again?") {
+            Some(true) => {}
+            Some(false) => return Err(Failure::no("not confirmed").kept("nothing was changed").into()),
+            None => {
+                return Err(Failure::usage("`full` asks before it starts, and there is no terminal to ask on")
+                    .kept("nothing was changed")
+                    .hint("run it with `--yes`")
+                    .into());
+            }
+        }
+    }
+    let (_lock, facts, plan) = run.lock(facts, plan)?;
+    run.carry_out(&facts, &plan)
+}
+
+/// Says what will be built, how large it is and how long it took last time.
+fn announce(context: &Context, facts: &Facts, plan: &Plan) {
+    for (service, _) in plan.builds() {
+        let built = &facts.project.services[&service.service];
+        let size = match facts.images.get(&service.image) {
+            Some(image) => format!("{} now", human::bytes(image.size)),
+            None => "never built, size unknown".to_owned(),
+        };
+        let download = if built.keep { ", downloaded again" } else { "" };
+        context.ui.status("Full", &format!("{}: every step runs again ({size}{download})", service.service));
+    }
+    let last = report::last(&facts.workspace.state, &facts.project.name, "full");
+    let last = last.or_else(|| report::last(&facts.workspace.state, &facts.project.name, "rebuild"));
+    context.ui.status(
+        "Time",
+        &match last {
+            Some(last) => format!("the last `{}` took {}", last.command, human::seconds(last.total_ms)),
+            None => "unknown, no build is on record".to_owned(),
+        },
+    );
+}

@@ -1,0 +1,161 @@
+//! One short orchestration a command.
+
+pub mod full;
+pub mod rebuild;
+pub mod verify;
+
+use std::time::{Duration, Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use xshell::Shell;
+
+use crate::build::staged::Staged;
+use crate::error::Failure;
+use crate::facts::{self, Facts, Revision};
+use crate::plan::cache_bust::Rule;
+use crate::plan::{Action, Plan, Request};
+use crate::promote::{Move, promote};
+use crate::report::summary::Summary;
+use crate::report::{self, human};
+use crate::settings::Settings;
+use crate::sys::lock::{self, Lock};
+use crate::sys::{disk, docker, interrupt, process};
+use crate::ui::Ui;
+use crate::{build, cli, verify as check};
+
+/// What every command works with.
+#[derive(Debug)]
+pub struct Context {
+    /// Where output goes.
+    pub ui: Ui,
+    /// What was asked for in general.
+    pub settings: Settings,
+    /// When the process started.
+    pub started: Instant,
+}
+
+/// Free space below which no build starts, in bytes.
+const DISK_FLOOR: u64 = 1 << 30;
+
+/// A command that builds, after its facts were gathered.
+struct Run<'a> {
+    context: &'a Context,
+    command: &'static str,
+    options: &'a cli::Build,
+    /// The rule of flag and environment.
+    chosen: Option<Rule>,
+    local: Option<Utf8PathBuf>,
+    full: bool,
+    keep_models: bool,
+}
+
+impl Run<'_> {
+    fn gather(&self) -> anyhow::Result<(Facts, Plan)> {
+        let Context { ui, settings, .. } = self.context;
+        ui.detail("Resolving", "workspace, compose project, remotes and images");
+        let facts = facts::gather(ui, &settings.files, self.local.as_deref())?;
+        let rule = match &self.chosen {
+            Some(rule) => rule.clone(),
+            None => Rule::parse(facts.workspace.config.cache_bust.as_deref().unwrap_or("auto"))?,
+        };
+        let request = Request {
+            services: self.options.services.clone(),
+            rule,
+            full: self.full,
+            keep_models: self.keep_models,
+            pull: self.options.pull,
+            run: settings.run(),
+        };
+        let plan = crate::plan::plan(&facts, &request)?;
+        Ok((facts, plan))
+    }
+
+    /// Takes the lock; whoever had to wait for it decides again.
+    fn lock(&self, facts: Facts, plan: Plan) -> anyhow::Result<(Lock, Facts, Plan)> {
+        let engine =
+            crate::plan::key::hex(&<sha2::Sha256 as sha2::Digest>::digest(&self.context.settings.environment.engine));
+        let name = format!("{}-{}", facts.project.name, &engine[..8]);
+        let lock = lock::acquire(&self.context.ui, &name, !self.options.no_wait)?;
+        let (facts, plan) = if lock.waited { self.gather()? } else { (facts, plan) };
+        Ok((lock, facts, plan))
+    }
+
+    /// Builds, verifies, promotes and reports what is not fresh.
+    fn carry_out(&self, facts: &Facts, plan: &Plan) -> anyhow::Result<()> {
+        let Context { ui, settings, started } = self.context;
+        let state = &facts.workspace.state;
+        human::services(ui, plan);
+        let mut outcome = None;
+        if plan.builds().next().is_some() {
+            preflight(ui)?;
+            let staged = Staged::begin(ui, state, plan)?;
+            let local = copy_local(facts, plan, &staged)?;
+            outcome = Some(build::run(ui, settings, state, plan, local)?);
+            interrupt::check()?;
+            let verified = check::staged(ui, plan)?;
+            for one in &verified {
+                ui.status("Verified", &format!("{} {}", one.service.service, one.service.revision));
+            }
+            interrupt::check()?;
+            let moves: Vec<_> = verified
+                .iter()
+                .flat_map(|one| one.build.promote.iter().map(|tag| Move { tag: tag.clone(), to: one.image.id.clone() }))
+                .collect();
+            let mutable: Vec<_> = plan.services.iter().map(|service| &service.image).collect();
+            let (last, first): (Vec<_>, Vec<_>) = moves.into_iter().partition(|one| mutable.contains(&&one.tag));
+            promote(ui, &first, &last)?;
+        }
+        let reused = reused(facts, plan);
+        promote(ui, &[], &reused)?;
+        let summary = Summary::new(self.command, plan, outcome.as_ref(), settings.now, started.elapsed());
+        human::steps(ui, &summary);
+        for service in plan.services.iter().filter(|service| !matches!(service.action, Action::Fresh)) {
+            ui.status("Promoted", &format!("{} to {}", service.image, service.cache_bust));
+            ui.message("image", service);
+        }
+        report::write(state, &summary)?;
+        human::finished(ui, &summary);
+        Ok(())
+    }
+}
+
+/// Mutable tags that go to kept images.
+fn reused(facts: &Facts, plan: &Plan) -> Vec<Move> {
+    let moves = plan.services.iter().filter_map(|service| match &service.action {
+        Action::Reuse(kept) => Some(Move { tag: service.image.clone(), to: facts.images.get(kept)?.id.clone() }),
+        _ => None,
+    });
+    moves.collect()
+}
+
+fn copy_local<'a>(facts: &Facts, plan: &Plan, staged: &'a Staged<'_>) -> anyhow::Result<Option<&'a Utf8Path>> {
+    for resolved in &facts.sources {
+        let Revision::Local(tree) = &resolved.revision else { continue };
+        let found = plan.builds().find_map(|(_, build)| Some((build.local_stage.as_ref()?, build)));
+        let Some(((_, directory), build)) = found else { continue };
+        let version = build.version_file.as_ref().map(|file| (file.path.as_str(), file.content.as_str()));
+        return Ok(Some(staged.copy_tree(tree, directory, version)?));
+    }
+    Ok(None)
+}
+
+/// Whether there is room for a build at all.
+fn preflight(ui: &Ui) -> anyhow::Result<()> {
+    let sh = Shell::new()?;
+    let finished = process::output(ui, docker::data_root(&sh), Duration::from_secs(30))?;
+    if !finished.status.success() {
+        return Err(docker::failure(&finished).into());
+    }
+    let root = String::from_utf8_lossy(&finished.stdout);
+    let root = root.trim();
+    match disk::free(root) {
+        Some(free) if free < DISK_FLOOR => Err(Failure::precondition(format!(
+            "the disk of the Docker engine is almost full: {} free in `{root}`",
+            human::bytes(free)
+        ))
+        .kept("nothing was changed")
+        .hint("free 1 GB or more: `docker builder prune` removes build cache; the kept model stays")
+        .into()),
+        _ => Ok(()),
+    }
+}

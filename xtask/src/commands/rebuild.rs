@@ -1,0 +1,36 @@
+//! `rebuild`: bring images to the remote's tip.
+
+use super::{Context, Run};
+use crate::cli;
+use crate::report::human;
+use crate::report::summary::Summary;
+
+/// Runs the command.
+///
+/// # Errors
+/// Those of every phase, see the exit codes.
+pub fn run(context: &Context, options: &cli::Rebuild) -> anyhow::Result<()> {
+    let chosen = context.settings.chosen_rule(options.build.cache_bust.as_deref())?;
+    let run = Run {
+        context,
+        command: "rebuild",
+        options: &options.build,
+        chosen,
+        local: options.local.clone(),
+        full: false,
+        keep_models: true,
+    };
+    let (facts, plan) = run.gather()?;
+    if options.dry_run {
+        human::plan(&context.ui, &plan);
+        return Ok(());
+    }
+    if plan.is_fresh() {
+        human::services(&context.ui, &plan);
+        let summary = Summary::new(run.command, &plan, None, context.settings.now, context.started.elapsed());
+        human::finished(&context.ui, &summary);
+        return Ok(());
+    }
+    let (_lock, facts, plan) = run.lock(facts, plan)?;
+    run.carry_out(&facts, &plan)
+}

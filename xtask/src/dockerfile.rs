@@ -1,0 +1,307 @@
+//! Reading a Dockerfile: its stages, what each depends on, and which build arguments it takes.
+//! Knows nothing of Docker, Compose or Git.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use parse_dockerfile::{Command, Flag, Instruction, Source};
+
+/// A Dockerfile, as far as decisions need it.
+#[derive(Clone, Debug)]
+pub struct Dockerfile {
+    /// Arguments before the first stage, with their defaults.
+    global_args: Args,
+    stages: Vec<Stage>,
+}
+
+/// Build arguments by name, with the default if there is one.
+pub type Args = BTreeMap<String, Option<String>>;
+
+/// One stage.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// The name after `AS`, lower case.
+    pub name: Option<String>,
+    /// The arguments that the stage declares.
+    pub args: Args,
+    /// The last `WORKDIR`.
+    pub workdir: Option<String>,
+    /// What follows `FROM`.
+    base: String,
+    /// Names or numbers of stages, or images, that files are copied or mounted from.
+    copies_from: BTreeSet<String>,
+    copies_context: bool,
+    /// The instructions as they are written, without comments between them.
+    text: String,
+}
+
+/// Everything that the image of one stage is made from.
+#[derive(Clone, Debug, Default)]
+pub struct Closure {
+    /// Names of the stages in it.
+    pub stages: BTreeSet<String>,
+    /// Arguments that any of its stages takes, with their defaults.
+    pub args: Args,
+    /// Whether files of the build context go in.
+    pub copies_context: bool,
+    /// Its instructions as they are written.
+    pub text: String,
+}
+
+impl Dockerfile {
+    /// Reads a Dockerfile.
+    ///
+    /// # Errors
+    /// What is wrong with it, with its line.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let parsed = parse_dockerfile::parse(text).map_err(|error| error.to_string())?;
+        let global_args: Args = parsed.global_args().flat_map(|arg| assignments(&arg.arguments.value)).collect();
+        let stages = parsed.stages().map(|stage| {
+            let mut read = Stage {
+                name: stage.from.as_.as_ref().map(|(_, name)| name.value.to_lowercase()),
+                base: stage.from.image.value.to_string(),
+                args: Args::new(),
+                workdir: None,
+                copies_from: BTreeSet::new(),
+                copies_context: false,
+                text: format!("FROM {}", stage.from.image.value),
+            };
+            for instruction in stage.instructions {
+                read.add(instruction);
+                read.text.push('\n');
+                read.text.push_str(span(instruction).and_then(|span| text.get(span)).unwrap_or_default());
+            }
+            read
+        });
+        Ok(Self { stages: stages.collect(), global_args })
+    }
+
+    /// The stage that `target` names, or the last one.
+    pub fn target(&self, target: Option<&str>) -> Option<&Stage> {
+        match target {
+            Some(name) => self.find(name).and_then(|index| self.stages.get(index)),
+            None => self.stages.last(),
+        }
+    }
+
+    /// The stage that takes one of these arguments.
+    pub fn stage_with_arg(&self, names: &[&str]) -> Option<&Stage> {
+        self.stages.iter().find(|stage| names.iter().any(|name| stage.args.contains_key(*name)))
+    }
+
+    /// What the stage that `target` names (or the last one) is made from.
+    pub fn closure(&self, target: Option<&str>) -> Option<Closure> {
+        let first = match target {
+            Some(name) => self.find(name)?,
+            None => self.stages.len().checked_sub(1)?,
+        };
+        let mut members = BTreeSet::new();
+        let mut open = vec![first];
+        while let Some(index) = open.pop() {
+            if !members.insert(index) {
+                continue;
+            }
+            let stage = &self.stages[index];
+            // A stage can only see the stages above it; the same name below is an image.
+            let above = |name: &str| self.find(name).filter(|&found| found < index);
+            open.extend(stage.copies_from.iter().chain([&stage.base]).filter_map(|name| above(name)));
+        }
+        let mut closure = Closure::default();
+        for stage in members.iter().map(|&index| &self.stages[index]) {
+            closure.stages.extend(stage.name.clone());
+            closure.args.extend(stage.args.iter().map(|(name, default)| {
+                let inherited = || self.global_args.get(name).cloned().flatten();
+                (name.clone(), default.clone().or_else(inherited))
+            }));
+            closure.args.extend(self.used_by(&stage.base));
+            closure.copies_context |= stage.copies_context;
+            closure.text.push_str(&stage.text);
+            closure.text.push('\n');
+        }
+        Some(closure)
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        let lower = name.to_lowercase();
+        let named = self.stages.iter().rposition(|stage| stage.name.as_ref() == Some(&lower));
+        named.or_else(|| name.parse().ok().filter(|&index| index < self.stages.len()))
+    }
+
+    /// The global arguments that a `FROM` uses, with those that their defaults use.
+    fn used_by(&self, text: &str) -> Args {
+        let mut used = Args::new();
+        for (name, default) in &self.global_args {
+            if text.contains(&format!("${name}")) || text.contains(&format!("${{{name}")) {
+                used.insert(name.clone(), default.clone());
+            }
+        }
+        let defaults: Vec<_> = used.values().flatten().filter(|default| default.contains('$')).cloned().collect();
+        used.extend(defaults.iter().filter(|default| *default != text).flat_map(|default| self.used_by(default)));
+        used
+    }
+}
+
+impl Stage {
+    fn add(&mut self, instruction: &Instruction<'_>) {
+        match instruction {
+            Instruction::Arg(arg) => self.args.extend(assignments(&arg.arguments.value)),
+            Instruction::Workdir(workdir) => self.workdir = Some(workdir.arguments.value.to_string()),
+            Instruction::Copy(copy) => match flag(&copy.options, "from") {
+                Some(from) => drop(self.copies_from.insert(from)),
+                None => self.copies_context |= copy.src.iter().any(|source| matches!(source, Source::Path(_))),
+            },
+            Instruction::Add(add) => {
+                let local = |source: &Source<'_>| matches!(source, Source::Path(path) if !is_remote(&path.value));
+                self.copies_context |= add.src.iter().any(local);
+            }
+            Instruction::Run(run) => {
+                for mount in run.options.iter().filter(|option| option.name.value == "mount") {
+                    let options = mount.value.as_ref().map_or("", |value| &value.value);
+                    let option = |name: &str| options.split(',').find_map(|o| o.strip_prefix(name)?.strip_prefix('='));
+                    match (option("from"), option("type").unwrap_or("bind")) {
+                        (Some(from), _) => drop(self.copies_from.insert(from.to_owned())),
+                        (None, "bind") => self.copies_context = true,
+                        (None, _) => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether `ADD` fetches this itself instead of reading the build context.
+fn is_remote(source: &str) -> bool {
+    ["http://", "https://", "git://", "ssh://", "git@"].iter().any(|start| source.starts_with(start))
+}
+
+fn flag(options: &[Flag<'_>], name: &str) -> Option<String> {
+    let found = options.iter().find(|option| option.name.value == name)?;
+    found.value.as_ref().map(|value| value.value.to_string())
+}
+
+/// `A B=c D="e f"` as names and defaults; quotes around a default are not part of it.
+fn assignments(text: &str) -> Vec<(String, Option<String>)> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for c in text.chars() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            None if c == '"' || c == '\'' => quote = Some(c),
+            None if c.is_whitespace() => words.push(String::new()),
+            _ => words.last_mut().expect("starts with one").push(c),
+        }
+    }
+    let words = words.into_iter().filter(|word| !word.is_empty());
+    words
+        .map(|word| match word.split_once('=') {
+            Some((name, default)) => (name.to_owned(), Some(default.to_owned())),
+            None => (word, None),
+        })
+        .collect()
+}
+
+/// Where an instruction stands in the text, here-documents included.
+fn span(instruction: &Instruction<'_>) -> Option<Range<usize>> {
+    use Instruction as I;
+    let command = |command: &Command<'_>| match command {
+        Command::Exec(exec) => exec.span.end,
+        Command::Shell(shell) => shell.span.end,
+        _ => 0,
+    };
+    let sources = |sources: &[Source<'_>]| {
+        let ends = sources.iter().map(|source| match source {
+            Source::Path(path) => path.span.end,
+            Source::HereDoc(document) => document.span.end,
+            _ => 0,
+        });
+        ends.max().unwrap_or_default()
+    };
+    Some(match instruction {
+        I::Add(i) => i.add.span.start..i.dest.span.end.max(sources(&i.src)),
+        I::Arg(i) => i.arg.span.start..i.arguments.span.end,
+        I::Cmd(i) => i.cmd.span.start..command(&i.arguments),
+        I::Copy(i) => i.copy.span.start..i.dest.span.end.max(sources(&i.src)),
+        I::Entrypoint(i) => i.entrypoint.span.start..command(&i.arguments),
+        I::Env(i) => i.env.span.start..i.arguments.span.end,
+        I::Expose(i) => i.expose.span.start..i.arguments.last()?.span.end,
+        I::Healthcheck(i) => match &i.arguments {
+            parse_dockerfile::HealthcheckArguments::Cmd { arguments, .. } => {
+                i.healthcheck.span.start..command(arguments)
+            }
+            parse_dockerfile::HealthcheckArguments::None { none, .. } => i.healthcheck.span.start..none.span.end,
+            _ => return None,
+        },
+        I::Label(i) => i.label.span.start..i.arguments.span.end,
+        I::Run(i) => {
+            let documents = i.here_docs.iter().map(|document| document.span.end).max().unwrap_or_default();
+            i.run.span.start..command(&i.arguments).max(documents)
+        }
+        I::Shell(i) => i.shell.span.start..i.arguments.last()?.span.end,
+        I::Stopsignal(i) => i.stopsignal.span.start..i.arguments.span.end,
+        I::User(i) => i.user.span.start..i.arguments.span.end,
+        I::Volume(i) => match &i.arguments {
+            parse_dockerfile::JsonOrStringArray::Json(json) => i.volume.span.start..json.span.end,
+            parse_dockerfile::JsonOrStringArray::String(words) => i.volume.span.start..words.last()?.span.end,
+        },
+        I::Workdir(i) => i.workdir.span.start..i.arguments.span.end,
+        I::Onbuild(i) => i.onbuild.span.start..span(&i.instruction)?.end,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn closure(text: &str, target: &str) -> Closure {
+        Dockerfile::parse(text).expect("parses").closure(Some(target)).expect("target")
+    }
+
+    const STAGES: &str = "ARG BASE=a:1\nARG OTHER=b\nFROM ${BASE} AS model\nARG MODEL=x\nRUN fetch \"$MODEL\"\n\
+        # a comment about code\nFROM b AS code\nARG CACHE_BUST\nRUN <<EOF\nclone\nEOF\n\
+        FROM c AS final\nCOPY --from=code /a /b\nRUN --mount=type=bind,from=model,target=/m true\n";
+
+    #[test]
+    fn a_closure_follows_from_copy_and_mount() {
+        let last = closure(STAGES, "final");
+        assert_eq!(last.stages.iter().map(String::as_str).collect::<Vec<_>>(), ["code", "final", "model"]);
+        assert!(
+            last.args.contains_key("CACHE_BUST") && last.args.contains_key("MODEL") && last.args.contains_key("BASE")
+        );
+        assert!(!last.args.contains_key("OTHER"));
+        assert!(last.text.contains("clone"));
+    }
+
+    #[test]
+    fn a_closure_ignores_other_stages_and_comments() {
+        let model = closure(STAGES, "model");
+        assert_eq!(model.args.get("BASE"), Some(&Some("a:1".to_owned())));
+        let edited = STAGES.replace("# a comment about code", "# other words").replace("clone", "git clone");
+        assert_eq!(model.text, closure(&edited, "model").text);
+        assert_ne!(model.text, closure(&STAGES.replace("fetch", "get"), "model").text);
+    }
+
+    #[test]
+    fn only_local_sources_are_the_build_context() {
+        let copies = |line: &str| closure(&format!("FROM a AS x\n{line}\n"), "x").copies_context;
+        for local in
+            ["COPY . .", "ADD a b", "RUN --mount=target=/x true", "RUN --mount=type=bind,source=a,target=/x true"]
+        {
+            assert!(copies(local), "{local}");
+        }
+        for remote in
+            ["COPY --from=b / /", "ADD https://h/x /x", "RUN --mount=type=cache,target=/x true", "COPY <<E /x\na\nE"]
+        {
+            assert!(!copies(remote), "{remote}");
+        }
+    }
+
+    #[test]
+    fn defaults_lose_their_quotes() {
+        assert_eq!(
+            assignments("A B=c D=\"e f\""),
+            [("A".into(), None), ("B".into(), Some("c".into())), ("D".into(), Some("e f".into()))]
+        );
+    }
+}

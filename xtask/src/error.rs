@@ -1,0 +1,101 @@
+//! Failures that a user can act on: a cause, what was kept, and the next command.
+
+use std::fmt;
+
+/// Exit codes of the tool; `README.md` documents them.
+pub mod exit_code {
+    /// Done, or nothing to do.
+    pub const OK: u8 = 0;
+    /// The answer is no: stale, or what is there does not match.
+    pub const NO: u8 = 1;
+    /// Bad input or configuration.
+    pub const USAGE: u8 = 2;
+    /// Something the run needs is missing: engine, remote, disk, lock.
+    pub const PRECONDITION: u8 = 3;
+    /// A build step failed.
+    pub const STEP: u8 = 4;
+    /// A bug of this tool (Rust's own code for a panic).
+    pub const BUG: u8 = 101;
+    /// Interrupted by a signal.
+    pub const INTERRUPTED: u8 = 130;
+}
+
+/// A failure with an exit code, in the words that the user reads.
+#[derive(Clone, Debug, thiserror::Error)]
+pub struct Failure {
+    /// One of [`exit_code`].
+    pub code: u8,
+    /// The cause, lower case, literals in backticks.
+    pub cause: String,
+    /// What is still as it was, when something was at stake.
+    pub kept: Option<String>,
+    /// The next command or the cure.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    fn new(code: u8, cause: String) -> Self {
+        Self { code, cause, kept: None, hint: None }
+    }
+
+    /// The answer is no.
+    pub fn no(cause: impl Into<String>) -> Self {
+        Self::new(exit_code::NO, cause.into())
+    }
+
+    /// Bad input or configuration.
+    pub fn usage(cause: impl Into<String>) -> Self {
+        Self::new(exit_code::USAGE, cause.into())
+    }
+
+    /// Something the run needs is missing.
+    pub fn precondition(cause: impl Into<String>) -> Self {
+        Self::new(exit_code::PRECONDITION, cause.into())
+    }
+
+    /// A build step failed.
+    pub fn step(cause: impl Into<String>) -> Self {
+        Self::new(exit_code::STEP, cause.into())
+    }
+
+    /// Ctrl-C, SIGTERM or SIGHUP.
+    pub fn interrupted() -> Self {
+        Self::new(exit_code::INTERRUPTED, "interrupted".to_owned())
+    }
+
+    /// Adds the next command or the cure.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds what is still as it was.
+    #[must_use]
+    pub fn kept(mut self, kept: impl Into<String>) -> Self {
+        self.kept = Some(kept.into());
+        self
+    }
+
+    /// The failure inside an error of any kind: an I/O error is a precondition, anything unforeseen a bug.
+    pub fn of(error: &anyhow::Error) -> Self {
+        if let Some(failure) = error.downcast_ref::<Self>() {
+            return failure.clone();
+        }
+        let cause = format!("{error:#}");
+        match error.chain().find_map(|e| e.downcast_ref::<std::io::Error>()) {
+            Some(io) if io.kind() == std::io::ErrorKind::StorageFull => {
+                Self::precondition(cause).hint("free disk space and run it again")
+            }
+            Some(_) => Self::precondition(cause),
+            None => Self::new(exit_code::BUG, cause)
+                .hint("this is a bug of xtask; please report it with the output of `-v`"),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.cause)
+    }
+}

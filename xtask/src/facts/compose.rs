@@ -1,0 +1,243 @@
+//! The resolved Compose project: which services are built, and how.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context;
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Deserialize;
+use serde_json::Value;
+use xshell::Shell;
+
+use crate::dockerfile::{Closure, Dockerfile};
+use crate::error::Failure;
+use crate::sys::{docker, process};
+use crate::ui::Ui;
+use crate::value::{ImageRef, Service, show};
+
+/// A Compose project, as far as it is built.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// The project's name.
+    pub name: String,
+    /// Services with a build section, by name.
+    pub services: BTreeMap<Service, Built>,
+}
+
+/// A service that is built.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The name that its image gets.
+    pub image: ImageRef,
+    /// Whether it is expensive, so that its image is kept (`x-rebuild: {keep: true}`).
+    pub keep: bool,
+    /// Whether it is built and never started (`scale: 0`).
+    pub build_only: bool,
+    /// The stage that is built, the last one when nothing is said.
+    pub target: Option<String>,
+    /// Build arguments as Compose passes them; without a value they come from the environment.
+    pub args: BTreeMap<String, Option<String>>,
+    /// Named contexts.
+    pub contexts: BTreeMap<String, String>,
+    /// Where its Dockerfile is, for messages and to know shared ones.
+    pub dockerfile_path: String,
+    /// Its Dockerfile, when it is a file of this machine that can be read.
+    pub dockerfile: Option<Dockerfile>,
+    /// What its target is made from; without a readable Dockerfile all that is known is nothing.
+    pub closure: Option<Closure>,
+    /// The whole build section as Compose resolved it.
+    pub section: Value,
+}
+
+impl Built {
+    /// The value that the build sees for an argument: what Compose passes, else the Dockerfile's default.
+    pub fn arg(&self, name: &str) -> Option<&str> {
+        match self.args.get(name) {
+            Some(value) => value.as_deref(),
+            None => self.closure.as_ref()?.args.get(name)?.as_deref(),
+        }
+    }
+
+    /// Whether the build takes an argument: its stages declare it, or, if they are unknown, Compose passes it.
+    pub fn takes(&self, name: &str) -> bool {
+        match &self.closure {
+            Some(closure) => closure.args.contains_key(name),
+            None => self.args.contains_key(name),
+        }
+    }
+}
+
+/// The compose files as Compose itself finds them: given ones, COMPOSE_FILE, or the first default name at or above
+/// `directory`, with its override file.
+///
+/// # Errors
+/// Exit code 2 when there is none.
+pub fn find_files(
+    directory: &Utf8Path,
+    given: &[Utf8PathBuf],
+    environment: Option<&str>,
+) -> Result<Vec<Utf8PathBuf>, Failure> {
+    let named: Vec<Utf8PathBuf> = match environment {
+        _ if !given.is_empty() => given.to_vec(),
+        Some(list) if !list.is_empty() => list.split(':').map(Utf8PathBuf::from).collect(),
+        _ => Vec::new(),
+    };
+    if let Some(missing) = named.iter().find(|file| !directory.join(file).is_file()) {
+        return Err(Failure::usage(format!("there is no compose file {}", show(missing.as_str())))
+            .hint("name a file with `-f FILE`"));
+    }
+    if !named.is_empty() {
+        return Ok(named.iter().map(|file| directory.join(file)).collect());
+    }
+    let base = directory.ancestors().find_map(|above| {
+        let names = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+        names.iter().map(|name| above.join(name)).find(|path| path.is_file())
+    });
+    let base = base.ok_or_else(|| {
+        Failure::usage(format!("no compose.yml in `{directory}` or above")).hint("name one with `-f FILE`")
+    })?;
+    let stem = base.as_str().trim_end_matches(".yaml").trim_end_matches(".yml").to_owned();
+    let overrides = ["yml", "yaml"].map(|ending| Utf8PathBuf::from(format!("{stem}.override.{ending}")));
+    Ok([base].into_iter().chain(overrides.into_iter().find(|path| path.is_file())).collect())
+}
+
+/// Asks Compose for the project and reads its Dockerfiles.
+///
+/// # Errors
+/// Exit code 2 for a project that Compose refuses or that has nothing to build, 3 without Docker Compose.
+pub fn read(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Project> {
+    let sh = Shell::new()?;
+    let finished = process::output(ui, docker::compose_config(&sh, files), Duration::from_secs(60))?;
+    if !finished.status.success() {
+        let error = finished.last_error();
+        if error.contains("unknown command")
+            || error.contains("unknown flag")
+            || error.contains("is not a docker command")
+        {
+            return Err(Failure::precondition(format!("Docker Compose is missing or too old: {error}"))
+                .hint("install Docker Compose 2.33 or newer")
+                .into());
+        }
+        return Err(Failure::usage(format!("Compose refuses the project: {error}"))
+            .hint(format!("check it with `docker compose -f {} config`", files.first().map_or("FILE", |f| f.as_str())))
+            .into());
+    }
+    let mut project = parse(&finished.stdout)?;
+    for (service, built) in &mut project.services {
+        let inline = built.section.get("dockerfile_inline").and_then(Value::as_str).map(str::to_owned);
+        let Some(text) = inline.or_else(|| fs_err::read_to_string(&built.dockerfile_path).ok()) else {
+            continue;
+        };
+        let dockerfile = Dockerfile::parse(&text).map_err(|error| {
+            Failure::usage(format!("`{}`: {error}", built.dockerfile_path))
+                .hint("check it with `docker build --check .`")
+        })?;
+        built.closure = dockerfile.closure(built.target.as_deref());
+        if built.closure.is_none() {
+            let target = show(built.target.as_deref().unwrap_or_default());
+            return Err(Failure::usage(format!(
+                "service `{service}` builds stage {target}, which `{}` does not have",
+                built.dockerfile_path
+            ))
+            .hint("correct `target` in the compose file")
+            .into());
+        }
+        built.dockerfile = Some(dockerfile);
+    }
+    Ok(project)
+}
+
+#[derive(Deserialize)]
+struct RawProject {
+    name: String,
+    #[serde(default)]
+    services: BTreeMap<String, RawService>,
+}
+
+#[derive(Deserialize)]
+struct RawService {
+    image: Option<String>,
+    build: Option<Value>,
+    scale: Option<u64>,
+    deploy: Option<RawDeploy>,
+    #[serde(rename = "x-rebuild", default)]
+    rebuild: RawRebuild,
+}
+
+#[derive(Deserialize)]
+struct RawDeploy {
+    replicas: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRebuild {
+    #[serde(default)]
+    keep: bool,
+}
+
+#[derive(Deserialize)]
+struct RawBuild {
+    #[serde(default)]
+    context: String,
+    dockerfile: Option<String>,
+    target: Option<String>,
+    #[serde(default)]
+    args: BTreeMap<String, Option<String>>,
+    #[serde(default)]
+    additional_contexts: BTreeMap<String, String>,
+}
+
+/// Reads what `docker compose config --format json` prints.
+fn parse(json: &[u8]) -> anyhow::Result<Project> {
+    let raw: RawProject =
+        serde_json::from_slice(json).context("`docker compose config` printed something else than JSON")?;
+    let mut services = BTreeMap::new();
+    for (name, raw_service) in raw.services {
+        let Some(section) = raw_service.build else { continue };
+        let service: Service = name.parse()?;
+        let build: RawBuild = serde_json::from_value(section.clone())
+            .map_err(|error| Failure::usage(format!("service `{service}`: build: {error}")))?;
+        let image = raw_service.image.unwrap_or_else(|| format!("{}-{service}", raw.name));
+        let file = build.dockerfile.as_deref().unwrap_or("Dockerfile");
+        let replicas = raw_service.scale.or(raw_service.deploy.and_then(|deploy| deploy.replicas));
+        let built = Built {
+            image: image.parse()?,
+            keep: raw_service.rebuild.keep,
+            build_only: replicas == Some(0),
+            target: build.target,
+            args: build.args,
+            contexts: build.additional_contexts,
+            dockerfile_path: Utf8Path::new(&build.context).join(file).into_string(),
+            dockerfile: None,
+            closure: None,
+            section,
+        };
+        services.insert(service, built);
+    }
+    if services.is_empty() {
+        return Err(Failure::usage("no service of the project has a build section")
+            .hint("add one, or name another file with `-f`")
+            .into());
+    }
+    Ok(Project { name: raw.name, services })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_built_services_count_and_images_have_the_default_name() {
+        let json = serde_json::json!({"name": "p", "services": {
+            "redis": {"image": "redis"},
+            "web": {"build": {"context": "/c", "args": {"A": "1", "B": null}}, "scale": 0, "x-rebuild": {"keep": true}}}});
+        let project = parse(json.to_string().as_bytes()).expect("valid");
+        assert_eq!(project.services.len(), 1);
+        let web = &project.services[&"web".parse::<Service>().expect("name")];
+        assert_eq!(web.image.to_string(), "p-web:latest");
+        assert_eq!(web.dockerfile_path, "/c/Dockerfile");
+        assert!(web.keep && web.build_only);
+        assert_eq!(web.arg("A"), Some("1"));
+    }
+}

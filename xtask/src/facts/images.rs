@@ -1,0 +1,107 @@
+//! Which of the wanted images exist, and what their labels say.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use xshell::Shell;
+
+use crate::error::Failure;
+use crate::sys::{docker, process};
+use crate::ui::Ui;
+use crate::value::ImageRef;
+
+/// An image of the engine.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Image {
+    /// Its content digest.
+    pub id: String,
+    /// All layers, in bytes.
+    #[serde(default)]
+    pub size: u64,
+    #[serde(default)]
+    config: Option<ImageConfig>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ImageConfig {
+    labels: Option<BTreeMap<String, String>>,
+    working_dir: Option<String>,
+}
+
+impl Image {
+    /// The value of a label.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.config.as_ref()?.labels.as_ref()?.get(name).map(String::as_str)
+    }
+
+    /// The directory that commands of the image start in.
+    pub fn working_directory(&self) -> &str {
+        self.config
+            .as_ref()
+            .and_then(|config| config.working_dir.as_deref())
+            .filter(|path| !path.is_empty())
+            .unwrap_or("/")
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tagged {
+    #[serde(default)]
+    repo_tags: Option<Vec<String>>,
+    #[serde(flatten)]
+    image: Image,
+}
+
+/// The images among `wanted` that exist, by the name that was asked for.
+///
+/// # Errors
+/// Exit code 3 when the engine does not answer.
+pub fn inspect(ui: &Ui, wanted: &[ImageRef]) -> anyhow::Result<BTreeMap<ImageRef, Image>> {
+    if wanted.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let sh = Shell::new()?;
+    let finished = process::output(ui, docker::image_inspect(&sh, wanted), Duration::from_secs(30))?;
+    if !finished.status.success() {
+        let missing = |line: &str| line.to_lowercase().contains("no such image");
+        let mut errors = finished.stderr.lines().map(str::trim).filter(|line| !line.is_empty()).peekable();
+        if errors.peek().is_none() || !errors.all(missing) {
+            return Err(docker::failure(&finished).into());
+        }
+    }
+    Ok(parse(&finished.stdout, wanted)?)
+}
+
+fn parse(json: &[u8], wanted: &[ImageRef]) -> Result<BTreeMap<ImageRef, Image>, Failure> {
+    let found: Vec<Tagged> = serde_json::from_slice(json).map_err(|error| {
+        Failure::precondition(format!("the engine's answer is cut or garbled: {error}")).hint("run it again")
+    })?;
+    let mut images = BTreeMap::new();
+    for tagged in found {
+        let names = tagged.repo_tags.unwrap_or_default();
+        for name in wanted.iter().filter(|name| names.contains(&name.familiar())) {
+            images.insert(name.clone(), tagged.image.clone());
+        }
+    }
+    Ok(images)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_found_under_every_wanted_name() {
+        let name = |text: &str| text.parse::<ImageRef>().expect("name");
+        let json = r#"[{"Id":"sha256:1","RepoTags":["a:1","a:latest"],"Size":5,"Config":{"Labels":{"k":"v"},"WorkingDir":""}}]"#;
+        let images = parse(json.as_bytes(), &[name("a"), name("b"), name("a:1")]).expect("valid");
+        assert_eq!(images.keys().map(ToString::to_string).collect::<Vec<_>>(), ["a:1", "a:latest"]);
+        assert_eq!(images[&name("a")].label("k"), Some("v"));
+        assert_eq!(images[&name("a")].working_directory(), "/");
+        assert!(parse(b"[{", &[]).is_err());
+    }
+}

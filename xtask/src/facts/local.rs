@@ -1,0 +1,95 @@
+//! A directory of this machine in place of a remote.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use sha2::{Digest, Sha256};
+use xshell::Shell;
+
+use crate::error::Failure;
+use crate::facts::sources::Source;
+use crate::sys::{git, process};
+use crate::ui::Ui;
+use crate::value::show;
+
+/// The files of a directory.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    /// The directory.
+    pub root: Utf8PathBuf,
+    /// Files and symbolic links below it, relative and sorted; what Git ignores is left out.
+    pub files: Vec<Utf8PathBuf>,
+    /// The first 12 hexadecimal digits of the SHA-256 of all names, kinds and contents.
+    pub digest: String,
+}
+
+/// Checks that `path` can take the place of the sources.
+///
+/// # Errors
+/// Exit code 2 when it is no directory, or when there is not exactly one source that takes a commit.
+pub fn check(path: &Utf8Path, sources: &[Source]) -> Result<(), Failure> {
+    if !path.is_dir() {
+        return Err(Failure::usage(format!("`--local` {} is not a directory", show(path.as_str())))
+            .hint("name the directory of a checkout"));
+    }
+    match sources {
+        [source] if source.commit_arg.is_some() => Ok(()),
+        _ => Err(Failure::usage(format!(
+            "`--local` replaces one source that takes a commit, the project has {}",
+            sources.len()
+        ))
+        .hint("push the change to a branch, and build that")),
+    }
+}
+
+/// Lists and digests the files of `root`.
+///
+/// # Errors
+/// Exit code 3 for a file that cannot be read.
+pub fn read(ui: &Ui, root: &Utf8Path) -> anyhow::Result<Tree> {
+    let root = root.canonicalize_utf8()?;
+    let sh = Shell::new()?;
+    let listed = process::output(ui, git::list_files(&sh, &root), git::DEADLINE)?;
+    let mut files = if listed.status.success() {
+        let names = String::from_utf8(listed.stdout)
+            .map_err(|_| Failure::usage(format!("`{root}` has a file name that is not UTF-8")).hint("rename it"))?;
+        names.split_terminator('\0').map(Utf8PathBuf::from).collect()
+    } else {
+        let mut found = Vec::new();
+        walk(&root, Utf8Path::new(""), &mut found)?;
+        found
+    };
+    files.sort();
+    files.dedup();
+    // A listed file may be deleted, and a listed directory is a submodule.
+    files.retain(|file| fs_err::symlink_metadata(root.join(file)).is_ok_and(|metadata| !metadata.is_dir()));
+    let mut digest = Sha256::new();
+    for file in &files {
+        let path = root.join(file);
+        let metadata = fs_err::symlink_metadata(&path)?;
+        let (kind, content) = if metadata.is_symlink() {
+            ("link", path.read_link_utf8()?.into_string().into_bytes())
+        } else {
+            let executable = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o111 != 0;
+            (if executable { "executable" } else { "file" }, fs_err::read(&path)?)
+        };
+        for part in [file.as_str().as_bytes(), kind.as_bytes(), &content] {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        }
+    }
+    let digest = crate::plan::key::hex(&digest.finalize())[..12].to_owned();
+    Ok(Tree { root, files, digest })
+}
+
+/// All files below `root`/`below` but those of Git itself.
+fn walk(root: &Utf8Path, below: &Utf8Path, found: &mut Vec<Utf8PathBuf>) -> std::io::Result<()> {
+    for entry in root.join(below).read_dir_utf8()? {
+        let entry = entry?;
+        let path = below.join(entry.file_name());
+        if !entry.file_type()?.is_dir() {
+            found.push(path);
+        } else if entry.file_name() != ".git" {
+            walk(root, &path, found)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! The commit that a remote really has.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use xshell::Shell;
+
+use crate::error::Failure;
+use crate::facts::sources::{Source, Wanted};
+use crate::sys::process::Finished;
+use crate::sys::{git, interrupt, process};
+use crate::ui::Ui;
+use crate::value::{Commit, GitRef, GitUrl};
+
+/// Waits before the second and the third try; only for what may pass by itself.
+const WAITS: [Duration; 2] = [Duration::from_millis(500), Duration::from_millis(1500)];
+
+/// Asks the remote of `source` which commit it means now.
+///
+/// # Errors
+/// Exit code 3 when the remote, the repository or the ref is not there, or the name means two things.
+pub fn resolve(ui: &Ui, source: &Source, transports: &[String]) -> anyhow::Result<Commit> {
+    let (url, git_ref) = match &source.wanted {
+        Wanted::Commit(commit) => return Ok(commit.clone()),
+        Wanted::Ref(git_ref) => (&source.repository, git_ref),
+    };
+    let sh = Shell::new()?;
+    let mut waits = WAITS.into_iter();
+    loop {
+        let finished = process::output(ui, git::ls_remote(&sh, url, git_ref, transports), git::DEADLINE)?;
+        if finished.status.success() {
+            return Ok(pick(&finished.stdout, url, git_ref)?);
+        }
+        match waits.next().filter(|_| may_pass(&finished)) {
+            Some(wait) => {
+                ui.status("Retrying", &format!("{url}: {}", finished.last_error()));
+                pause(wait)?;
+            }
+            None => return Err(refusal(&finished, url).into()),
+        }
+    }
+}
+
+fn pause(wait: Duration) -> Result<(), Failure> {
+    let started = Instant::now();
+    while started.elapsed() < wait {
+        interrupt::check()?;
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// The commit in the lines of `git ls-remote` (`oid TAB ref`): a branch or a tag of exactly this name, a tag peeled.
+fn pick(lines: &[u8], url: &GitUrl, git_ref: &GitRef) -> Result<Commit, Failure> {
+    let name = git_ref.as_str();
+    let of = |full: &str| -> Option<Commit> {
+        let found = lines.split(|&b| b == b'\n').find_map(|line| {
+            let tab = line.iter().position(|&b| b == b'\t')?;
+            (&line[tab + 1..] == full.as_bytes()).then(|| &line[..tab])
+        })?;
+        str::from_utf8(found).ok()?.parse().ok()
+    };
+    let tag = |full: &str| of(&format!("{full}^{{}}")).or_else(|| of(full));
+    let (branch, tag) = match name {
+        "HEAD" => (of(name), None),
+        _ if name.starts_with("refs/") => (tag(name), None),
+        _ => (of(&format!("refs/heads/{name}")), tag(&format!("refs/tags/{name}"))),
+    };
+    match (branch, tag) {
+        (Some(_), Some(_)) => Err(Failure::precondition(format!("`{name}` is both a branch and a tag of {url}"))
+            .kept("nothing was changed")
+            .hint(format!("say which: `refs/heads/{name}` or `refs/tags/{name}`"))),
+        (Some(commit), None) | (None, Some(commit)) => Ok(commit),
+        (None, None) => Err(Failure::precondition(format!("ref not found: {url} has no branch or tag `{name}`"))
+            .kept("nothing was changed")
+            .hint(format!("list what it has: git ls-remote {url}"))),
+    }
+}
+
+fn says(finished: &Finished, signs: &[&str]) -> bool {
+    let text = finished.stderr.to_lowercase();
+    signs.iter().any(|sign| text.contains(sign))
+}
+
+/// Whether the same question may get an answer in a moment; never after a certificate or a login was refused.
+fn may_pass(finished: &Finished) -> bool {
+    let passing = [
+        "could not resolve host",
+        "temporary failure",
+        "timed out",
+        "error: 429",
+        "error: 500",
+        "error: 502",
+        "error: 503",
+        "error: 504",
+        "connection reset",
+        "early eof",
+        "hung up",
+        "disconnect",
+        "rpc failed",
+        "empty reply",
+        "refused",
+    ];
+    says(finished, &passing) && !says(finished, &["certificate", "authentication", "permission denied", "username"])
+}
+
+fn refusal(finished: &Finished, url: &GitUrl) -> Failure {
+    let error = finished.last_error();
+    let failure =
+        if says(finished, &["username", "authentication failed", "permission denied", "error: 401", "error: 403"]) {
+            Failure::precondition(format!("{url} asks for a login: {error}"))
+                .hint("set up a git credential helper or an SSH key for it; nothing here ever prompts")
+        } else if says(
+            finished,
+            &["not found", "does not exist", "not exported", "does not appear to be a git repository"],
+        ) {
+            Failure::precondition(format!("no such repository: {url}: {error}"))
+                .hint("check the address, GITHUB_REPO for example")
+        } else {
+            Failure::precondition(format!("the remote {url} does not answer: {error}"))
+                .hint(format!("check the network: git ls-remote {url}"))
+        };
+    failure.kept("nothing was changed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picked(lines: &str, name: &str) -> Result<String, String> {
+        let url = GitUrl::parse("https://h/n", &[]).expect("address");
+        let found = pick(lines.as_bytes(), &url, &name.parse().expect("ref"));
+        found.map(|commit| commit.to_string()).map_err(|failure| failure.cause)
+    }
+
+    #[test]
+    fn only_the_exact_name_counts_and_a_tag_is_peeled() {
+        let (a, b, c) = ("a".repeat(40), "b".repeat(40), "c".repeat(40));
+        let tail = format!("{a}\trefs/heads/feature/main\n{b}\trefs/heads/main\n");
+        assert_eq!(picked(&tail, "main"), Ok(b.clone()));
+        let tag = format!("{a}\trefs/tags/v1\n{c}\trefs/tags/v1^{{}}\n");
+        assert_eq!(picked(&tag, "v1"), Ok(c.clone()));
+        assert_eq!(picked(&tag, "refs/tags/v1"), Ok(c));
+        assert_eq!(picked(&format!("{a}\tHEAD\n"), "HEAD"), Ok(a));
+    }
+
+    #[test]
+    fn two_meanings_and_none_are_refused() {
+        let both = format!("{0}\trefs/heads/main\n{0}\trefs/tags/main\n", "a".repeat(40));
+        assert!(picked(&both, "main").expect_err("two").contains("both a branch and a tag"));
+        assert!(picked("", "main").expect_err("none").contains("ref not found"));
+        assert!(picked("garbage\trefs/heads/main\n\u{fffd}", "main").is_err());
+    }
+}

@@ -1,0 +1,148 @@
+//! Which repositories and refs the images are made from, read off the configuration and the build arguments.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::Failure;
+use crate::facts::compose::Project;
+use crate::facts::workspace::{Config, SourceConfig};
+use crate::value::{ArgName, Commit, GitRef, GitUrl, Service, show};
+
+/// A repository and a ref that images are made from.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its name in messages.
+    pub name: String,
+    /// Where it is.
+    pub repository: GitUrl,
+    /// What is followed there.
+    pub wanted: Wanted,
+    /// The build argument that takes the commit.
+    pub commit_arg: Option<ArgName>,
+    /// The services made from it.
+    pub services: BTreeSet<Service>,
+}
+
+impl Source {
+    /// What is followed, in words.
+    pub fn describe(&self) -> String {
+        match &self.wanted {
+            Wanted::Ref(git_ref) => git_ref.to_string(),
+            Wanted::Commit(_) => self.commit_arg.as_ref().map_or("the commit".to_owned(), |name| format!("`{name}`")),
+        }
+    }
+}
+
+/// What a source follows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wanted {
+    /// The commit that a ref points to.
+    Ref(GitRef),
+    /// One commit, whatever the remote does.
+    Commit(Commit),
+}
+
+/// The sources of a project.
+///
+/// # Errors
+/// Exit code 2 for values that are not addresses, refs or commits, for services that disagree about one, and for a
+/// service that takes the bust argument of no known source.
+pub fn derive(project: &Project, config: &Config) -> Result<Vec<Source>, Failure> {
+    let usual = [SourceConfig {
+        name: "source".to_owned(),
+        repository_arg: Some("GITHUB_REPO".to_owned()),
+        ref_arg: Some("GITHUB_BRANCH".to_owned()),
+        commit_arg: Some("GITHUB_COMMIT".to_owned()),
+        ..SourceConfig::default()
+    }];
+    let configured = if config.sources.is_empty() { &usual[..] } else { &config.sources };
+    let bust = config.bust_arg()?;
+    let mut sources = Vec::new();
+    for wanted in configured {
+        sources.extend(one(project, config, wanted, &bust)?);
+    }
+    let without = project.services.iter().find(|(service, built)| {
+        built.takes(bust.as_str()) && !sources.iter().any(|source: &Source| source.services.contains(service))
+    });
+    if let Some((service, _)) = without {
+        return Err(Failure::usage(format!(
+            "service `{service}` takes `{bust}`, but nothing says which repository it clones"
+        ))
+        .hint("pass GITHUB_REPO as a build argument, or add [[workspace.metadata.xtask.sources]]"));
+    }
+    Ok(sources)
+}
+
+fn one(project: &Project, config: &Config, wanted: &SourceConfig, bust: &ArgName) -> Result<Option<Source>, Failure> {
+    let own = [&wanted.repository_arg, &wanted.ref_arg, &wanted.commit_arg];
+    let own: Vec<&str> = own.into_iter().flatten().map(String::as_str).collect();
+    let mut services = BTreeSet::new();
+    for name in &wanted.services {
+        let service: Service = name.parse()?;
+        if !project.services.contains_key(&service) {
+            return Err(unknown_service(&service, project));
+        }
+        services.insert(service);
+    }
+    if wanted.services.is_empty() {
+        let by_argument = |name: &str| -> BTreeSet<Service> {
+            let takes = project.services.iter().filter(|(_, built)| built.takes(name));
+            takes.map(|(service, _)| service.clone()).collect()
+        };
+        services = own.iter().flat_map(|name| by_argument(name)).collect();
+        if services.is_empty() && wanted.repository.is_some() {
+            services = by_argument(bust.as_str());
+        }
+    }
+    if services.is_empty() {
+        return match wanted.repository {
+            Some(_) => Err(Failure::usage(format!("no service is made from source {}", show(&wanted.name)))
+                .hint("list its `services`, or pass one of its arguments in the compose file")),
+            None => Ok(None),
+        };
+    }
+    let value = |fixed: &Option<String>, argument: &Option<String>| match (fixed, argument) {
+        (Some(fixed), _) => Ok(Some(fixed.clone())),
+        (None, Some(argument)) => agreed(project, &services, argument),
+        (None, None) => Ok(None),
+    };
+    let Some(repository) = value(&wanted.repository, &wanted.repository_arg)? else {
+        return Err(Failure::usage(format!("source {} has no repository", show(&wanted.name)))
+            .hint("set `repository`, or pass its `repository-arg` in the compose file"));
+    };
+    let follow = match value(&None, &wanted.commit_arg)? {
+        Some(commit) => Wanted::Commit(commit.parse()?),
+        None => Wanted::Ref(value(&wanted.r#ref, &wanted.ref_arg)?.as_deref().unwrap_or("HEAD").parse()?),
+    };
+    Ok(Some(Source {
+        name: wanted.name.clone(),
+        repository: GitUrl::parse(&repository, &config.transports)?,
+        wanted: follow,
+        commit_arg: wanted.commit_arg.as_deref().map(str::parse).transpose()?,
+        services,
+    }))
+}
+
+/// The one value that all services see for an argument; empty is nothing.
+fn agreed(project: &Project, services: &BTreeSet<Service>, argument: &str) -> Result<Option<String>, Failure> {
+    let mut values: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for service in services {
+        let built = &project.services[service];
+        if built.takes(argument) {
+            values.entry(built.arg(argument).unwrap_or_default()).or_default().push(service.as_str());
+        }
+    }
+    if values.len() > 1 {
+        let shown: Vec<_> =
+            values.iter().map(|(value, services)| format!("{} has {}", services.join(", "), show(value))).collect();
+        return Err(Failure::usage(format!("services disagree about `{argument}`: {}", shown.join("; ")))
+            .hint("pass it to every service from one YAML anchor"));
+    }
+    Ok(values.into_keys().next().filter(|value| !value.is_empty()).map(str::to_owned))
+}
+
+/// The failure for a service that the project does not build.
+pub fn unknown_service(service: &Service, project: &Project) -> Failure {
+    let known: Vec<_> = project.services.keys().map(Service::as_str).collect();
+    Failure::usage(format!("the project builds no service `{service}`"))
+        .hint(format!("it builds: {}", known.join(", ")))
+}

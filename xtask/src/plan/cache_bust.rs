@@ -1,0 +1,128 @@
+//! The value of the bust argument.
+
+use jiff::Timestamp;
+use semver::Version;
+use sha2::{Digest, Sha256};
+
+use crate::error::Failure;
+use crate::plan::key::hex;
+use crate::value::{CacheBust, show};
+
+/// How the value is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Rule {
+    /// `v{version}-{commit}`.
+    #[default]
+    Auto,
+    /// `v{version}`.
+    Version,
+    /// The commit.
+    Commit,
+    /// The time of the run, UTC, to the second.
+    Timestamp,
+    /// What the CI system counts.
+    BuildNumber,
+    /// A value that the user chose.
+    Fixed(CacheBust),
+}
+
+impl Rule {
+    /// Reads the form that flag, environment and configuration share.
+    ///
+    /// # Errors
+    /// Exit code 2 for text that is neither a word of this tool nor a valid value.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        Ok(match text {
+            "auto" => Self::Auto,
+            "version" => Self::Version,
+            "commit" => Self::Commit,
+            "timestamp" => Self::Timestamp,
+            "build-number" => Self::BuildNumber,
+            value => Self::Fixed(value.parse()?),
+        })
+    }
+}
+
+/// What the value depends on beside version and revisions.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// When the run started.
+    pub now: Timestamp,
+    /// The build number of the CI system, as it stands in the environment.
+    pub build_number: Option<String>,
+}
+
+/// The value for one service.
+///
+/// # Errors
+/// Exit code 2 when what the rule needs is missing or the value does not fit the grammar.
+pub fn value(rule: &Rule, version: &Version, revisions: &[String], run: &Run) -> Result<CacheBust, Failure> {
+    let version = format!("v{version}").replace('+', "_");
+    let revision = match revisions {
+        [] => None,
+        [one] => Some(one.clone()),
+        several => {
+            let digest = Sha256::digest(several.join("\n"));
+            Some(hex(&digest)[..12].to_owned())
+        }
+    };
+    match rule {
+        Rule::Auto => match revision {
+            Some(revision) => format!("{version}-{revision}").parse(),
+            None => version.parse(),
+        },
+        Rule::Version => version.parse(),
+        Rule::Commit => revision.unwrap_or(version).parse(),
+        Rule::Timestamp => run.now.strftime("%Y%m%d-%H%M%S").to_string().parse(),
+        Rule::BuildNumber => match &run.build_number {
+            Some(number) => number.parse().map_err(|_| {
+                Failure::usage(format!("the build number {} is not a cache-bust value", show(number)))
+                    .hint("GITHUB_RUN_NUMBER, CI_PIPELINE_IID or BUILD_NUMBER must be a number")
+            }),
+            None => Err(Failure::usage("there is no build number in the environment")
+                .hint("set GITHUB_RUN_NUMBER, CI_PIPELINE_IID or BUILD_NUMBER, or use `--cache-bust auto`")),
+        },
+        Rule::Fixed(value) => Ok(value.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(rule: &str, version: &str, revisions: &[&str], number: Option<&str>) -> Result<String, u8> {
+        let run = Run { now: Timestamp::UNIX_EPOCH, build_number: number.map(str::to_owned) };
+        let revisions: Vec<_> = revisions.iter().map(|r| (*r).to_owned()).collect();
+        let rule = Rule::parse(rule).map_err(|failure| failure.code)?;
+        let made = value(&rule, &version.parse().expect("version"), &revisions, &run);
+        made.map(|value| value.to_string()).map_err(|failure| failure.code)
+    }
+
+    #[test]
+    fn every_rule_makes_its_value() {
+        let ok = |text: &str| Ok(text.to_owned());
+        assert_eq!(made("auto", "0.3.0", &["e5b0b779c755"], None), ok("v0.3.0-e5b0b779c755"));
+        assert_eq!(made("auto", "1.2.3+build.5", &["e5b0b779c755"], None), ok("v1.2.3_build.5-e5b0b779c755"));
+        assert_eq!(made("auto", "0.3.0", &[], None), ok("v0.3.0"));
+        assert_eq!(made("version", "0.3.0-rc.1", &["a"], None), ok("v0.3.0-rc.1"));
+        assert_eq!(made("commit", "0.3.0", &["e5b0b779c755"], None), ok("e5b0b779c755"));
+        assert_eq!(made("timestamp", "0.3.0", &["a"], None), ok("19700101-000000"));
+        assert_eq!(made("build-number", "0.3.0", &["a"], Some("17")), ok("17"));
+        assert_eq!(made("mine", "0.3.0", &["a"], None), ok("mine"));
+    }
+
+    #[test]
+    fn several_revisions_become_one_digest_of_all() {
+        let two = made("auto", "1.0.0", &["aaa", "bbb"], None).expect("value");
+        assert_eq!(two.len(), "v1.0.0-".len() + 12);
+        assert_ne!(two, made("auto", "1.0.0", &["aaa", "bbc"], None).expect("value"));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        assert_eq!(made("build-number", "1.0.0", &[], None), Err(2));
+        assert_eq!(made("build-number", "1.0.0", &[], Some("$(id)")), Err(2));
+        assert_eq!(made("a b", "1.0.0", &[], None), Err(2));
+        assert_eq!(made("auto", &format!("1.0.0-{}", "a".repeat(130)), &["b"], None), Err(2));
+    }
+}

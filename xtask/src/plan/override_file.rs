@@ -1,0 +1,37 @@
+//! The override file: the only seam between a plan and Compose. JSON is YAML.
+
+use std::collections::BTreeMap;
+
+use camino::Utf8Path;
+use serde_json::{Value, json};
+
+use crate::plan::Plan;
+
+/// The override file of a plan; `local` is the directory that takes the place of the source stage.
+pub fn render(plan: &Plan, local: Option<&Utf8Path>) -> Value {
+    let services: BTreeMap<&str, Value> = plan
+        .builds()
+        .map(|(service, build)| {
+            let mut contexts = build.contexts.clone();
+            if let (Some((stage, _)), Some(directory)) = (&build.local_stage, local) {
+                contexts.insert(stage.clone(), directory.to_string());
+            }
+            let build_section = json!({
+                "args": escaped(&build.args),
+                "labels": escaped(&build.labels),
+                "additional_contexts": escaped(&contexts),
+            });
+            (service.service.as_str(), json!({"image": escape(&build.staged.to_string()), "build": build_section}))
+        })
+        .collect();
+    json!({"services": services})
+}
+
+fn escaped(map: &BTreeMap<String, String>) -> BTreeMap<&str, String> {
+    map.iter().map(|(name, value)| (name.as_str(), escape(value))).collect()
+}
+
+/// Compose interpolates `$` in every string.
+fn escape(text: &str) -> String {
+    text.replace('$', "$$")
+}

@@ -1,0 +1,103 @@
+//! Plans and summaries in words.
+
+use crate::plan::{Action, Plan};
+use crate::report::summary::Summary;
+use crate::ui::Ui;
+
+/// What would be done, as data.
+pub fn plan(ui: &Ui, plan: &Plan) {
+    for service in &plan.services {
+        let verb = match service.action {
+            Action::Fresh => "fresh",
+            Action::Reuse(_) => "retag",
+            Action::Build(_) => "build",
+        };
+        ui.data(&format!("{verb:>12} {} {} ({}): {}", service.service, service.cache_bust, service.image, service.why));
+        if let Action::Build(build) = &service.action {
+            let tags: Vec<_> = build.promote.iter().map(ToString::to_string).collect();
+            ui.data(&format!("{:>12} as {}, then tag {}", "", build.staged, tags.join(" and ")));
+            for (stage, image) in &build.contexts {
+                ui.data(&format!("{:>12} with stage {stage} from {image}", ""));
+            }
+        }
+    }
+    ui.message("plan", plan);
+}
+
+/// What the services are, before anything happens or because nothing has to.
+pub fn services(ui: &Ui, plan: &Plan) {
+    for service in &plan.services {
+        let about = format!("{} ({})", service.service, service.why);
+        match &service.action {
+            Action::Fresh => ui.status("Fresh", &about),
+            Action::Reuse(_) => ui.status("Keeping", &about),
+            Action::Build(_) => {
+                ui.status("Building", &format!("{} {} ({})", service.service, service.cache_bust, service.why))
+            }
+        }
+    }
+}
+
+/// Each step, rebuilt or cached, with its time.
+pub fn steps(ui: &Ui, summary: &Summary) {
+    for step in &summary.steps {
+        let name: String = step.name.chars().take(90).collect();
+        let place = if step.stage.is_empty() { String::new() } else { format!("[{}] ", step.stage) };
+        match step.cached {
+            true => ui.status("Cached", &format!("{place}{name}")),
+            false => ui.status("Rebuilt", &format!("{place}{name} ({})", seconds(step.duration_ms))),
+        }
+        ui.message("step", step);
+    }
+}
+
+/// The last line of a run.
+pub fn finished(ui: &Ui, summary: &Summary) {
+    let rebuilt = summary.steps.iter().filter(|step| !step.cached).count();
+    let cached = summary.steps.len() - rebuilt;
+    let what = match summary.services.iter().any(|service| service.action == "build") {
+        true => format!("{rebuilt} steps rebuilt, {cached} cached, build {}", seconds(summary.build_ms)),
+        false => "nothing to build".to_owned(),
+    };
+    ui.status("Finished", &format!("{} in {} ({what})", summary.command, seconds(summary.total_ms)));
+    ui.message(
+        "finished",
+        &serde_json::json!({
+            "command": summary.command, "project": summary.project, "total_ms": summary.total_ms,
+            "build_ms": summary.build_ms, "rebuilt": rebuilt, "cached": cached, "log": summary.log,
+        }),
+    );
+}
+
+/// Milliseconds as seconds for people.
+pub fn seconds(milliseconds: u64) -> String {
+    match milliseconds {
+        0..60_000 => format!("{:.2}s", milliseconds as f64 / 1000.0),
+        _ => format!("{}m {:02}s", milliseconds / 60_000, milliseconds / 1000 % 60),
+    }
+}
+
+/// Bytes for people, in units of 1000 as Docker shows them.
+pub fn bytes(bytes: u64) -> String {
+    let units = ["kB", "MB", "GB", "TB"];
+    let mut value = bytes as f64 / 1000.0;
+    let mut unit = 0;
+    while value >= 999.95 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", units[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_read_well() {
+        assert_eq!(seconds(1234), "1.23s");
+        assert_eq!(seconds(61_500), "1m 01s");
+        assert_eq!(bytes(0), "0.0 kB");
+        assert_eq!(bytes(3_210_000_000), "3.2 GB");
+    }
+}

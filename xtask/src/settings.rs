@@ -1,0 +1,98 @@
+//! What command line and environment mean together; precedence is decided here and nowhere else.
+
+use camino::Utf8PathBuf;
+use jiff::Timestamp;
+
+use crate::cli::Global;
+use crate::error::Failure;
+use crate::facts::compose;
+use crate::plan::cache_bust::{Rule, Run};
+use crate::value::Builder;
+
+/// The environment as far as this tool reads it.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// CACHE_BUST.
+    pub cache_bust: Option<String>,
+    /// COMPOSE_FILE.
+    pub compose_file: Option<String>,
+    /// What the CI system counts: GITHUB_RUN_NUMBER, CI_PIPELINE_IID or BUILD_NUMBER.
+    pub build_number: Option<String>,
+    /// DOCKER_HOST and DOCKER_CONTEXT, which tell engines apart.
+    pub engine: String,
+}
+
+impl Environment {
+    /// Reads the environment of this process; an empty variable is none.
+    pub fn read() -> Self {
+        let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            cache_bust: var("CACHE_BUST"),
+            compose_file: var("COMPOSE_FILE"),
+            build_number: ["GITHUB_RUN_NUMBER", "CI_PIPELINE_IID", "BUILD_NUMBER"].into_iter().find_map(var),
+            engine: ["DOCKER_HOST", "DOCKER_CONTEXT"].map(|name| var(name).unwrap_or_default()).join("|"),
+        }
+    }
+}
+
+/// The settings of a run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Compose files, absolute.
+    pub files: Vec<Utf8PathBuf>,
+    /// A builder other than the current one.
+    pub builder: Option<Builder>,
+    /// When the run started.
+    pub now: Timestamp,
+    /// The environment.
+    pub environment: Environment,
+}
+
+impl Settings {
+    /// Makes settings of a command line.
+    ///
+    /// # Errors
+    /// Exit code 2 when there is no compose file.
+    pub fn new(
+        global: &Global,
+        environment: Environment,
+        directory: &Utf8PathBuf,
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
+        let files = compose::find_files(directory, &global.files, environment.compose_file.as_deref())?;
+        Ok(Self { files, builder: global.builder.clone(), now, environment })
+    }
+
+    /// How the bust value is made according to the flag, or to CACHE_BUST of the environment.
+    ///
+    /// # Errors
+    /// Exit code 2 for a value that does not fit the grammar.
+    pub fn chosen_rule(&self, flag: Option<&str>) -> Result<Option<Rule>, Failure> {
+        flag.or(self.environment.cache_bust.as_deref()).map(Rule::parse).transpose()
+    }
+
+    /// What the bust value depends on beside the facts.
+    pub fn run(&self) -> Run {
+        Run { now: self.now, build_number: self.environment.build_number.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flag_comes_before_the_environment() {
+        let settings = |environment: Option<&str>| Settings {
+            files: Vec::new(),
+            builder: None,
+            now: Timestamp::UNIX_EPOCH,
+            environment: Environment { cache_bust: environment.map(str::to_owned), ..Environment::default() },
+        };
+        let chosen = |environment, flag| settings(environment).chosen_rule(flag).map_err(|failure| failure.code);
+        assert_eq!(chosen(Some("commit"), Some("version")), Ok(Some(Rule::Version)));
+        assert_eq!(chosen(Some("commit"), None), Ok(Some(Rule::Commit)));
+        assert_eq!(chosen(None, None), Ok(None));
+        assert_eq!(chosen(Some("$(id)"), None), Err(2));
+    }
+}

@@ -1,0 +1,119 @@
+//! Every command line that is given to Docker, as values; running them is the caller's business.
+
+use camino::Utf8Path;
+use xshell::{Cmd, Shell, cmd};
+
+use crate::error::Failure;
+use crate::sys::process::Finished;
+use crate::value::{Builder, ImageRef, Service};
+
+/// Label of the containers that verification creates and never starts: the project they belong to.
+pub const VERIFY_LABEL: &str = "io.xtask.verify";
+
+/// `docker compose` on the given files, with every profile.
+fn compose<'a>(sh: &'a Shell, files: &[impl AsRef<Utf8Path>]) -> Cmd<'a> {
+    let files = files.iter().flat_map(|file| ["-f".to_owned(), file.as_ref().to_string()]);
+    cmd!(sh, "docker compose").args(files).args(["--profile", "*"])
+}
+
+/// The resolved project as JSON.
+pub fn compose_config<'a>(sh: &'a Shell, files: &[impl AsRef<Utf8Path>]) -> Cmd<'a> {
+    compose(sh, files).args(["config", "--format", "json"])
+}
+
+/// What `docker compose build` is told beside the override file.
+#[derive(Debug, Default)]
+pub struct BuildOptions<'a> {
+    /// Run every step again.
+    pub no_cache: bool,
+    /// Look for newer base images.
+    pub pull: bool,
+    /// A buildx builder other than the current one.
+    pub builder: Option<&'a Builder>,
+}
+
+/// One build of all `services`, events as JSON lines on the standard output.
+pub fn compose_build<'a>(
+    sh: &'a Shell,
+    files: &[impl AsRef<Utf8Path>],
+    services: &[&Service],
+    options: &BuildOptions<'_>,
+) -> Cmd<'a> {
+    let mut cmd = compose(sh, files).args(["--progress", "json", "build"]);
+    if options.no_cache {
+        cmd = cmd.arg("--no-cache");
+    }
+    if options.pull {
+        cmd = cmd.arg("--pull");
+    }
+    if let Some(builder) = options.builder {
+        cmd = cmd.arg("--builder").arg(builder);
+    }
+    // Attestations would give the same build a new digest every time.
+    cmd.arg("--").args(services).env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1")
+}
+
+/// Everything about the images that exist, as a JSON array; the others are named on the standard error.
+pub fn image_inspect<'a>(sh: &'a Shell, images: &[impl ToString]) -> Cmd<'a> {
+    cmd!(sh, "docker image inspect --").args(images.iter().map(ToString::to_string))
+}
+
+/// Gives the image `from` another name.
+pub fn tag<'a>(sh: &'a Shell, from: &str, to: &ImageRef) -> Cmd<'a> {
+    cmd!(sh, "docker image tag --").arg(from).arg(to.to_string())
+}
+
+/// Takes a name away, and the image with it when that was its last one; never forced.
+pub fn untag<'a>(sh: &'a Shell, images: &[ImageRef]) -> Cmd<'a> {
+    cmd!(sh, "docker image rm --no-prune --").args(images.iter().map(ToString::to_string))
+}
+
+/// A container that is never started, to copy files out of an image; its ID goes to the standard output.
+pub fn create<'a>(sh: &'a Shell, image: &str, project: &str) -> Cmd<'a> {
+    let label = format!("{VERIFY_LABEL}={project}");
+    // Images without a command need one here, although nothing runs it.
+    cmd!(sh, "docker create --pull never --network none --label {label} -- {image} true")
+}
+
+/// A file out of a container as a tar stream.
+pub fn copy_out<'a>(sh: &'a Shell, container: &str, path: &str) -> Cmd<'a> {
+    cmd!(sh, "docker cp -- {container}:{path} -")
+}
+
+/// Removes containers of ours that never ran.
+pub fn remove_containers<'a>(sh: &'a Shell, containers: &[String]) -> Cmd<'a> {
+    cmd!(sh, "docker rm --").args(containers)
+}
+
+/// The IDs of verification containers that an earlier run left behind.
+pub fn leftover_containers<'a>(sh: &'a Shell, project: &str) -> Cmd<'a> {
+    let label = format!("label={VERIFY_LABEL}={project}");
+    cmd!(sh, "docker ps --all --quiet --no-trunc --filter {label}")
+}
+
+/// The directory of the engine's data.
+pub fn data_root<'a>(sh: &'a Shell) -> Cmd<'a> {
+    cmd!(sh, "docker info --format").arg("{{.DockerRootDir}}")
+}
+
+/// The failure behind a Docker command that should have worked.
+pub fn failure(finished: &Finished) -> Failure {
+    let error = finished.last_error();
+    let text = finished.stderr.to_lowercase();
+    let failure = Failure::precondition(format!("docker: {error}"));
+    if ["cannot connect", "is the docker daemon running", "connection refused", "no such host", "failed to connect"]
+        .iter()
+        .any(|sign| text.contains(sign))
+    {
+        return Failure::precondition(format!("the Docker engine does not answer: {error}"))
+            .kept("nothing was changed")
+            .hint("start it (`systemctl start docker`), or check DOCKER_HOST and `docker context ls`");
+    }
+    if text.contains("permission denied") {
+        return failure.hint("add yourself to the group `docker`, or run as root");
+    }
+    if text.contains("no space left") {
+        return failure.hint("free disk space: `docker builder prune` removes build cache; the kept model stays");
+    }
+    failure.hint("run it again with `-v` to see the command")
+}

@@ -1,0 +1,58 @@
+//! Files of our own: written whole or not at all, never through a symbolic link.
+
+use std::io::Write;
+
+use anyhow::Context;
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::error::Failure;
+
+/// Creates a directory of ours and its parents.
+///
+/// # Errors
+/// Exit code 3 when the directory itself is a symbolic link, or the error of the file system.
+pub fn create_directory(path: &Utf8Path) -> anyhow::Result<()> {
+    refuse_link(path)?;
+    fs_err::create_dir_all(path)?;
+    Ok(())
+}
+
+/// Writes `bytes` to a temporary file beside `path` and renames it, so that readers see all or nothing.
+///
+/// # Errors
+/// Exit code 3 when `path` is a symbolic link, or the error of the file system.
+pub fn write(path: &Utf8Path, bytes: &[u8]) -> anyhow::Result<()> {
+    refuse_link(path)?;
+    let temporary = Utf8PathBuf::from(format!("{path}.{}.tmp", std::process::id()));
+    let written = fs_err::OpenOptions::new().write(true).create_new(true).open(&temporary).and_then(|mut file| {
+        file.write_all(bytes)?;
+        fs_err::rename(&temporary, path)
+    });
+    if written.is_err() {
+        // Nothing may stay behind; the first error is the one to report.
+        let _ = fs_err::remove_file(&temporary);
+    }
+    written.with_context(|| format!("could not write `{path}`"))
+}
+
+/// Removes all but the newest `keep` files of a directory; names start with a time and so sort by age.
+///
+/// # Errors
+/// The error of the file system.
+pub fn keep_newest(directory: &Utf8Path, keep: usize) -> anyhow::Result<()> {
+    let mut paths: Vec<_> = directory.read_dir_utf8()?.filter_map(|entry| Some(entry.ok()?.into_path())).collect();
+    paths.sort();
+    for path in paths.iter().rev().skip(keep) {
+        fs_err::remove_file(path)?;
+    }
+    Ok(())
+}
+
+fn refuse_link(path: &Utf8Path) -> Result<(), Failure> {
+    if path.is_symlink() {
+        return Err(Failure::precondition(format!("`{path}` is a symbolic link"))
+            .kept("what it points to is untouched")
+            .hint(format!("remove it: rm {path}")));
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! Ctrl-C, SIGTERM and SIGHUP: counted here, acted on where a process runs or a phase ends.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::error::Failure;
+
+/// How many signals came; a signal handler can reach nothing but a static.
+static SIGNALS: AtomicUsize = AtomicUsize::new(0);
+
+/// Starts counting signals instead of dying from them.
+///
+/// # Errors
+/// When the handler cannot be installed.
+pub fn install() -> anyhow::Result<()> {
+    ctrlc::set_handler(|| {
+        SIGNALS.fetch_add(1, Ordering::SeqCst);
+    })?;
+    Ok(())
+}
+
+/// How many signals came so far.
+pub fn count() -> usize {
+    SIGNALS.load(Ordering::SeqCst)
+}
+
+/// Ends the run between two effects.
+///
+/// # Errors
+/// Exit code 130 when a signal came.
+pub fn check() -> Result<(), Failure> {
+    if count() > 0 { Err(Failure::interrupted()) } else { Ok(()) }
+}
+
+/// Forgets the signals that came so far, so that cleaning up can run after them.
+pub fn acknowledge() {
+    SIGNALS.store(0, Ordering::SeqCst);
+}

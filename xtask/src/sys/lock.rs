@@ -1,0 +1,88 @@
+//! One run that changes images per engine and Compose project at a time.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use camino::Utf8PathBuf;
+
+use crate::error::Failure;
+use crate::sys::interrupt;
+use crate::ui::Ui;
+
+/// A held lock; the system releases it when the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+    /// Whether somebody else held it first, so that facts gathered before are out of date.
+    pub waited: bool,
+}
+
+/// Takes the lock named `name`, waiting for its holder and saying so, unless `wait` is false.
+///
+/// # Errors
+/// Exit code 3 when it is held and `wait` is false, 130 when a signal came while waiting.
+pub fn acquire(ui: &Ui, name: &str, wait: bool) -> anyhow::Result<Lock> {
+    let path = directory()?.join(format!("{name}.lock"));
+    // Not truncated: until the lock is ours, the content names the holder.
+    let open = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(nix::libc::O_NOFOLLOW)
+        .open(&path);
+    let mut file = open.with_context(|| format!("could not open the lock `{path}`"))?;
+    let mut waited = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => {
+                // Some network file systems have no locks. Tags still move only after verification.
+                ui.warning(&format!("`{path}` cannot be locked ({error}); do not start two runs at once"));
+                return Ok(Lock { _file: file, waited });
+            }
+        }
+        if !waited {
+            let mut holder = String::new();
+            file.rewind()?;
+            (&file).take(200).read_to_string(&mut holder).unwrap_or_default();
+            let holder = if holder.is_empty() { "another run".to_owned() } else { holder };
+            if !wait {
+                return Err(Failure::precondition(format!("`{name}` is locked by {holder}"))
+                    .hint("wait for it to end, or leave out `--no-wait`")
+                    .into());
+            }
+            ui.status("Blocking", &format!("waiting for {holder} to finish (skip the wait with `--no-wait`)"));
+            waited = true;
+        }
+        interrupt::check()?;
+        thread::sleep(Duration::from_millis(50));
+    }
+    file.set_len(0)?;
+    file.rewind()?;
+    write!(file, "process {} ({name})", std::process::id())?;
+    Ok(Lock { _file: file, waited })
+}
+
+/// A directory that only this user can write to, on this machine whatever the checkout.
+fn directory() -> anyhow::Result<Utf8PathBuf> {
+    let user = nix::unistd::Uid::effective();
+    let path = Utf8PathBuf::try_from(std::env::temp_dir())?.join(format!("xtask-{user}"));
+    match std::fs::DirBuilder::new().mode(0o700).create(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error).context(path.to_string()),
+        _ => {}
+    }
+    let metadata = fs_err::symlink_metadata(&path)?;
+    if !metadata.is_dir() || metadata.uid() != user.as_raw() {
+        return Err(Failure::precondition(format!("`{path}` is not a directory of yours"))
+            .hint(format!("remove it, or set TMPDIR: rm -r {path}"))
+            .into());
+    }
+    Ok(path)
+}

@@ -1,0 +1,234 @@
+//! Running one process: its own group, bounded time and memory, stopped by a signal.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use xshell::Cmd;
+
+use crate::error::Failure;
+use crate::sys::interrupt;
+use crate::ui::Ui;
+
+/// Longest line that is passed on, in bytes; what is longer is dropped, so that no output can exhaust the memory.
+const LINE_LIMIT: usize = 4 << 20;
+/// Most bytes that are kept of one stream.
+const OUTPUT_LIMIT: u64 = 64 << 20;
+/// How much of the standard error is kept, from its end, in bytes.
+const STDERR_LIMIT: usize = 64 << 10;
+/// How often a wait looks for signals and deadlines.
+const TICK: Duration = Duration::from_millis(20);
+/// How long a process may take to stop after it was asked to.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What a process left behind.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Its standard output, empty when it was streamed.
+    pub stdout: Vec<u8>,
+    /// The end of its standard error.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// The last line of the standard error that says something.
+    pub fn last_error(&self) -> &str {
+        self.stderr.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no message")
+    }
+}
+
+/// Runs `cmd` to its end and returns what it wrote; a bad exit status is no error here.
+///
+/// # Errors
+/// Exit code 3 when it cannot start or takes longer than `limit`, 130 when a signal came.
+pub fn output(ui: &Ui, cmd: Cmd<'_>, limit: Duration) -> anyhow::Result<Finished> {
+    let shown = cmd.to_string();
+    let mut child = spawn(ui, cmd)?;
+    let stdout = child.stdout.take();
+    let (send, receive) = sync_channel(1);
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(stdout) = stdout {
+            // A read error means a closed pipe: the exit status tells the rest.
+            let _ = stdout.take(OUTPUT_LIMIT).read_to_end(&mut bytes);
+        }
+        let _ = send.send(bytes);
+    });
+    let mut stdout = Vec::new();
+    let finished = supervise(child, &shown, Some(limit), receive, |bytes| {
+        stdout = bytes;
+        Ok(())
+    })?;
+    Ok(Finished { stdout, ..finished })
+}
+
+/// Runs `cmd` to its end and hands every line of its standard output to `on_line`, without the line feed.
+/// An unterminated last line counts as a line; a line of more than 4 MiB is dropped.
+///
+/// # Errors
+/// Exit code 3 when it cannot start, 130 when a signal came, or the error of `on_line`.
+pub fn stream(ui: &Ui, cmd: Cmd<'_>, mut on_line: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<Finished> {
+    let shown = cmd.to_string();
+    let mut child = spawn(ui, cmd)?;
+    let stdout = child.stdout.take();
+    let (send, receive) = sync_channel(64);
+    thread::spawn(move || {
+        let Some(stdout) = stdout else { return };
+        let mut reader = BufReader::with_capacity(64 << 10, stdout);
+        while let Ok(Some(line)) = read_line(&mut reader) {
+            if send.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    supervise(child, &shown, None, receive, |line: Vec<u8>| on_line(&line))
+}
+
+fn spawn(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<Child> {
+    interrupt::check()?;
+    ui.command(&cmd);
+    let mut command = Command::from(cmd);
+    let program = command.get_program().to_string_lossy().into_owned();
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().map_err(|error| {
+        Failure::precondition(format!("could not start `{program}`: {error}"))
+            .hint(format!("install `{program}`, or put it on PATH"))
+            .into()
+    })
+}
+
+/// Takes what the reading thread sends until it ends, then the exit status; stops the process group early on a signal,
+/// at the limit, and when `take` fails.
+fn supervise<T>(
+    mut child: Child,
+    shown: &str,
+    limit: Option<Duration>,
+    receive: Receiver<T>,
+    mut take: impl FnMut(T) -> anyhow::Result<()>,
+) -> anyhow::Result<Finished> {
+    let started = Instant::now();
+    let stderr = child.stderr.take();
+    let stderr = thread::spawn(move || stderr.map(tail).unwrap_or_default());
+    let late = || limit.is_some_and(|limit| started.elapsed() > limit);
+    let mut open = true;
+    loop {
+        let received = if open { receive.recv_timeout(TICK) } else { Err(RecvTimeoutError::Timeout) };
+        let failed = match received {
+            Ok(item) => take(item).err(),
+            Err(RecvTimeoutError::Disconnected) => {
+                open = false;
+                None
+            }
+            Err(RecvTimeoutError::Timeout) if late() => Some(
+                Failure::precondition(format!(
+                    "`{shown}` did not answer within {} s",
+                    limit.unwrap_or_default().as_secs()
+                ))
+                .hint("check the network and the engine, then run it again")
+                .into(),
+            ),
+            Err(RecvTimeoutError::Timeout) => None,
+        };
+        if let Some(error) = failed.or_else(|| interrupt::check().err().map(Into::into)) {
+            stop(&mut child);
+            return Err(error);
+        }
+        if !open && let Some(status) = wait_briefly(&mut child)? {
+            let stderr = stderr.join().unwrap_or_default();
+            return Ok(Finished { status, stdout: Vec::new(), stderr });
+        }
+    }
+}
+
+/// The exit status if the process, whose output has ended, ends within one tick.
+fn wait_briefly(child: &mut Child) -> std::io::Result<Option<ExitStatus>> {
+    let started = Instant::now();
+    loop {
+        match child.try_wait()? {
+            None if started.elapsed() < TICK => thread::sleep(Duration::from_micros(200)),
+            status => return Ok(status),
+        }
+    }
+}
+
+/// Asks the whole group to stop, and kills it after ten seconds or at the next signal.
+fn stop(child: &mut Child) {
+    let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
+    let (asked, signals) = (Instant::now(), interrupt::count());
+    // The group may be gone already, which is what is wanted.
+    let _ = killpg(group, Signal::SIGINT);
+    while let Ok(None) = child.try_wait() {
+        if asked.elapsed() > GRACE || interrupt::count() > signals.max(1) {
+            let _ = killpg(group, Signal::SIGKILL);
+            let _ = child.wait();
+            return;
+        }
+        thread::sleep(TICK);
+    }
+}
+
+/// The end of a stream, as text.
+fn tail(mut from: impl Read) -> String {
+    let mut kept = Vec::new();
+    let mut chunk = [0; 8 << 10];
+    while let Ok(n @ 1..) = from.read(&mut chunk) {
+        kept.extend_from_slice(&chunk[..n]);
+        if kept.len() > 2 * STDERR_LIMIT {
+            kept.drain(..kept.len() - STDERR_LIMIT);
+        }
+    }
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+/// The next line without its line feed; the rest of a line beyond the limit is read and dropped, and the line with it.
+fn read_line(from: &mut impl BufRead) -> std::io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let mut dropped = false;
+    loop {
+        let buffer = from.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok((!line.is_empty() && !dropped).then_some(line));
+        }
+        let end = buffer.iter().position(|&b| b == b'\n');
+        let part = &buffer[..end.unwrap_or(buffer.len())];
+        if line.len() + part.len() > LINE_LIMIT {
+            dropped = true;
+            line.clear();
+        }
+        if !dropped {
+            line.extend_from_slice(part);
+        }
+        let used = end.map_or(buffer.len(), |end| end + 1);
+        from.consume(used);
+        if end.is_some() {
+            if !dropped {
+                return Ok(Some(line));
+            }
+            dropped = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_bounded_and_an_unterminated_one_counts() {
+        let long = vec![b'x'; LINE_LIMIT + 1];
+        let bytes = [b"a\n\n", long.as_slice(), b"\nb\nlast"].concat();
+        let mut reader = BufReader::with_capacity(7, bytes.as_slice());
+        let mut lines = Vec::new();
+        while let Some(line) = read_line(&mut reader).expect("memory") {
+            lines.push(String::from_utf8(line).expect("text"));
+        }
+        assert_eq!(lines, ["a", "", "b", "last"]);
+    }
+}

@@ -1,0 +1,190 @@
+//! The one door for output: messages on the standard error, data on the standard output, both free of control
+//! sequences that came from outside.
+
+use std::io::{IsTerminal, Write};
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::error::Failure;
+
+/// The version of the JSON lines; it changes when a field changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
+/// How data is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Tables and sentences.
+    #[default]
+    Human,
+    /// One JSON object a line, see `docs/messages.md`.
+    Json,
+}
+
+/// Whether messages are coloured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Where messages and data go, and how.
+#[derive(Clone, Debug)]
+pub struct Ui {
+    format: Format,
+    quiet: bool,
+    verbose: bool,
+    color: bool,
+    progress: indicatif::MultiProgress,
+}
+
+const GREEN: &str = "\u{1b}[1;32m";
+const YELLOW: &str = "\u{1b}[1;33m";
+const RED: &str = "\u{1b}[1;31m";
+const CYAN: &str = "\u{1b}[1;36m";
+const RESET: &str = "\u{1b}[0m";
+
+impl Ui {
+    /// Output as the command line asks for it; `no_color` is whether NO_COLOR is set.
+    pub fn new(format: Format, quiet: bool, verbose: bool, color: Color, no_color: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let color = match color {
+            Color::Auto => terminal && !no_color,
+            Color::Always => true,
+            Color::Never => false,
+        };
+        let target =
+            if quiet { indicatif::ProgressDrawTarget::hidden() } else { indicatif::ProgressDrawTarget::stderr() };
+        Self { format, quiet, verbose, color, progress: indicatif::MultiProgress::with_draw_target(target) }
+    }
+
+    /// Whether data goes out as JSON lines.
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Whether progress can be redrawn, that is, the standard error is a terminal.
+    pub fn is_live(&self) -> bool {
+        !self.progress.is_hidden()
+    }
+
+    /// The lines that are redrawn while something runs.
+    pub fn progress(&self) -> &indicatif::MultiProgress {
+        &self.progress
+    }
+
+    /// A line of normal output: a verb, right-aligned to 12, and what it is about.
+    pub fn status(&self, verb: &str, about: &str) {
+        if !self.quiet {
+            self.line(GREEN, &format!("{verb:>12}"), about);
+        }
+    }
+
+    /// A line for those who asked for more.
+    pub fn detail(&self, verb: &str, about: &str) {
+        if self.verbose && !self.quiet {
+            self.line(CYAN, &format!("{verb:>12}"), about);
+        }
+    }
+
+    /// A command about to run, as one could paste it.
+    pub fn command(&self, command: &impl ToString) {
+        self.detail("Running", &command.to_string());
+    }
+
+    /// Something that does not stop the run.
+    pub fn warning(&self, text: &str) {
+        self.line(YELLOW, "warning:", text);
+    }
+
+    /// Why the run ends, what was kept and what to do next; in JSON a line with the reason `error` too.
+    pub fn failure(&self, failure: &Failure) {
+        self.line(RED, "error:", &failure.cause);
+        for (label, text) in [("kept:", &failure.kept), ("hint:", &failure.hint)] {
+            if let Some(text) = text {
+                self.line(CYAN, &format!(" {label}"), text);
+            }
+        }
+        let Failure { code, cause, kept, hint } = failure;
+        self.message("error", &serde_json::json!({"code": code, "cause": cause, "kept": kept, "hint": hint}));
+    }
+
+    /// Data for people; left out when data goes out as JSON.
+    pub fn data(&self, text: &str) {
+        if !self.is_json() {
+            write_out(&format!("{}\n", clean(text)));
+        }
+    }
+
+    /// Data for programs: one line with its `reason` and the schema version; left out otherwise.
+    pub fn message(&self, reason: &str, value: &impl Serialize) {
+        if !self.is_json() {
+            return;
+        }
+        let mut line = serde_json::json!({"reason": reason, "schema": SCHEMA});
+        if let (Some(line), Ok(serde_json::Value::Object(fields))) = (line.as_object_mut(), serde_json::to_value(value))
+        {
+            line.extend(fields);
+        }
+        // JSON escapes C0; C1 and bidirectional overrides are legal in it and removed here.
+        write_out(&format!("{}\n", clean(&line.to_string())));
+    }
+
+    /// A question on the terminal; no terminal, no answer.
+    pub fn confirm(&self, question: &str) -> Option<bool> {
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return None;
+        }
+        self.line(YELLOW, "confirm:", &format!("{question} [y/N]"));
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
+    fn line(&self, style: &str, label: &str, text: &str) {
+        let (start, end) = if self.color { (style, RESET) } else { ("", "") };
+        let line = format!("{start}{label}{end} {}\n", clean(text));
+        self.progress.suspend(|| {
+            // A closed standard error is no reason to fail.
+            let _ = std::io::stderr().write_all(line.as_bytes());
+        });
+    }
+}
+
+/// Prints what clap says about the command line: help as it is, errors without control sequences of the arguments.
+pub fn usage(error: &clap::Error) -> std::process::ExitCode {
+    if error.use_stderr() {
+        let _ = std::io::stderr().write_all(clean(&error.render().to_string()).as_bytes());
+        return crate::error::exit_code::USAGE.into();
+    }
+    let _ = error.print();
+    crate::error::exit_code::OK.into()
+}
+
+/// Writes data; a reader that went away, as `head` does, ends nothing.
+fn write_out(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// The text without C0, DEL, C1 and bidirectional overrides, except newline and tab (CVE-2024-52005, CVE-2021-42574).
+pub fn clean(text: &str) -> String {
+    let forged = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().filter(|&c| !forged(c)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_sequences_become_inert() {
+        assert_eq!(clean("a\u{1b}[2K\r\u{9b}31m\u{202e}b\tc\n"), "a[2K31mb\tc\n");
+    }
+}
