@@ -17,14 +17,8 @@ use crate::ui::status;
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Variables that make clients in containers use [`CERTIFICATES`].
-const CERTIFICATE_VARIABLES: &[&str] = &[
-    "CURL_CA_BUNDLE",
-    "GIT_SSL_CAINFO",
-    "NODE_EXTRA_CA_CERTS",
-    "PIP_CERT",
-    "REQUESTS_CA_BUNDLE",
-    "SSL_CERT_FILE",
-];
+const CERTIFICATE_VARIABLES: &[&str] =
+    &["CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"];
 
 /// Variables of the machine that name mirrors and proxies, which containers need too.
 const MIRROR_VARIABLES: &[&str] = &[
@@ -45,14 +39,8 @@ const MIRROR_VARIABLES: &[&str] = &[
 const PACKAGES: &str = "ca-certificates,curl,git,nodejs,npm,python3,python3-pip,python3-venv";
 
 /// What is left out of packages when they are unpacked.
-const EXCLUDED: &[&str] = &[
-    "/usr/include/*",
-    "/usr/share/doc/*",
-    "/usr/share/info/*",
-    "/usr/share/locale/*",
-    "/usr/share/man/*",
-    "*.a",
-];
+const EXCLUDED: &[&str] =
+    &["/usr/include/*", "/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*", "*.a"];
 
 /// What the base image is made from.
 pub(crate) struct BaseImage {
@@ -63,44 +51,23 @@ pub(crate) struct BaseImage {
 impl BaseImage {
     /// Reads the machine's configuration.
     pub(crate) fn of_machine(source: AptSource) -> BaseImage {
-        let set = |name: &&str| {
-            Some((
-                (*name).to_owned(),
-                std::env::var(name).ok().filter(|value| !value.is_empty())?,
-            ))
-        };
+        let set = |name: &&str| Some(((*name).to_owned(), std::env::var(name).ok().filter(|value| !value.is_empty())?));
         let mut environment: BTreeMap<_, _> = MIRROR_VARIABLES.iter().filter_map(set).collect();
         let mut from_client = |name: &str, program: &str, words: &[&str]| {
-            if let (None, Ok(value)) = (
-                environment.get(name),
-                run(Command::new(program).args(words)),
-            ) && value.trim().starts_with("http")
+            if let (None, Ok(value)) = (environment.get(name), run(Command::new(program).args(words)))
+                && value.trim().starts_with("http")
             {
                 environment.insert(name.to_owned(), value.trim().to_owned());
             }
         };
-        from_client(
-            "PIP_INDEX_URL",
-            "pip",
-            &["config", "get", "global.index-url"],
-        );
+        from_client("PIP_INDEX_URL", "pip", &["config", "get", "global.index-url"]);
         from_client("NPM_CONFIG_REGISTRY", "npm", &["config", "get", "registry"]);
         // uv does not read what pip is told.
-        if let (None, Some(index)) = (
-            environment.get("UV_DEFAULT_INDEX"),
-            environment.get("PIP_INDEX_URL").cloned(),
-        ) {
+        if let (None, Some(index)) = (environment.get("UV_DEFAULT_INDEX"), environment.get("PIP_INDEX_URL").cloned()) {
             environment.insert("UV_DEFAULT_INDEX".to_owned(), index);
         }
-        environment.extend(
-            CERTIFICATE_VARIABLES
-                .iter()
-                .map(|name| ((*name).to_owned(), CERTIFICATES.to_owned())),
-        );
-        BaseImage {
-            source,
-            environment,
-        }
+        environment.extend(CERTIFICATE_VARIABLES.iter().map(|name| ((*name).to_owned(), CERTIFICATES.to_owned())));
+        BaseImage { source, environment }
     }
 
     /// The local tag of the image.
@@ -112,16 +79,7 @@ impl BaseImage {
     fn digest(&self, driver: &str, store: ImageStore) -> String {
         let mut hasher = DefaultHasher::new();
         let certificates = std::fs::read(CERTIFICATES).unwrap_or_default();
-        (
-            &self.source.uri,
-            &self.source.suite,
-            &self.environment,
-            PACKAGES,
-            EXCLUDED,
-            certificates,
-            driver,
-            store,
-        )
+        (&self.source.uri, &self.source.suite, &self.environment, PACKAGES, EXCLUDED, certificates, driver, store)
             .hash(&mut hasher);
         format!("{:016x}", hasher.finish())
     }
@@ -132,27 +90,20 @@ impl BaseImage {
     pub(crate) fn data(
         &self,
         cache: &Utf8Path,
-        programs: &Utf8Path,
         driver: &str,
         store: ImageStore,
+        programs: impl FnOnce() -> Result<Utf8PathBuf>,
     ) -> Result<Utf8PathBuf> {
         let name = format!("base-{}", self.digest(driver, store));
         cache::ensure(cache, &name, |new| {
             let archive = new.join("base.tar");
             self.bootstrap(&archive)?;
             status("Importing", format_args!("the base image {}", self.tag()));
-            let engine = Engine::start(&Launch {
-                programs,
-                dir: new,
-                subnet: None,
-                driver,
-                store,
-            })?;
+            let programs = &programs()?;
+            let engine = Engine::start(&Launch { programs, dir: new, subnet: None, driver, store })?;
             self.import(
                 &archive,
-                Command::new("docker")
-                    .env("PATH", path(programs)?)
-                    .env("DOCKER_HOST", engine.host()),
+                Command::new("docker").env("PATH", path(programs)?).env("DOCKER_HOST", engine.host()),
             )?;
             drop(engine);
             fs_err::remove_file(archive)?;
@@ -162,61 +113,30 @@ impl BaseImage {
 
     /// Writes the image's file system as an archive.
     pub(crate) fn bootstrap(&self, archive: &Utf8Path) -> Result<()> {
-        status(
-            "Preparing",
-            format_args!(
-                "the base image with {} (about a minute)",
-                PACKAGES.replace(',', ", ")
-            ),
-        );
+        status("Preparing", format_args!("the base image with {} (about a minute)", PACKAGES.replace(',', ", ")));
         let dir = archive.parent().unwrap_or(archive);
         let sources = dir.join("base.sources");
         fs_err::write(&sources, self.source.stanza(&self.source.suite))?;
         let mut command = confined("mmdebstrap");
-        command
-            .env("TMPDIR", dir)
-            .args(["--mode=root", "--variant=minbase", "--format=tar"]);
-        command.args([
-            "--aptopt=APT::Install-Recommends \"false\"",
-            &format!("--include={PACKAGES}"),
-        ]);
-        command.args(
-            EXCLUDED
-                .iter()
-                .map(|pattern| format!("--dpkgopt=path-exclude={pattern}")),
-        );
-        command.arg(format!(
-            "--customize-hook=copy-in {CERTIFICATES} /etc/ssl/certs"
-        ));
-        command.args([
-            self.source.suite.as_str(),
-            archive.as_str(),
-            sources.as_str(),
-        ]);
+        command.env("TMPDIR", dir).args(["--mode=root", "--variant=minbase", "--format=tar"]);
+        command.args(["--aptopt=APT::Install-Recommends \"false\"", &format!("--include={PACKAGES}")]);
+        command.args(EXCLUDED.iter().map(|pattern| format!("--dpkgopt=path-exclude={pattern}")));
+        command.arg(format!("--customize-hook=copy-in {CERTIFICATES} /etc/ssl/certs"));
+        command.args([self.source.suite.as_str(), archive.as_str(), sources.as_str()]);
         run(&mut command).map(drop)
     }
 
     /// Imports the archive through a prepared `docker` command.
     pub(crate) fn import(&self, archive: &Utf8Path, docker: &mut Command) -> Result<()> {
         docker.arg("import");
-        docker.args(
-            self.environment
-                .iter()
-                .map(|(name, value)| format!("--change=ENV {name}={}", quoted(value))),
-        );
+        docker.args(self.environment.iter().map(|(name, value)| format!("--change=ENV {name}={}", quoted(value))));
         run(docker.args([archive.as_str(), &self.tag()])).map(drop)
     }
 }
 
 /// A value as the ENV instruction of a Dockerfile takes it.
 fn quoted(value: &str) -> String {
-    format!(
-        "\"{}\"",
-        value
-            .replace('\\', "\\\\")
-            .replace('"', "\\\"")
-            .replace('$', "\\$")
-    )
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$"))
 }
 
 /// Makes the data directory of a new engine from a cached one, without copying the layer's content.
@@ -250,10 +170,7 @@ mod tests {
     #[test]
     fn another_mirror_is_another_image() {
         let image = |uri: &str| BaseImage {
-            source: AptSource {
-                uri: uri.to_owned(),
-                suite: "bookworm".to_owned(),
-            },
+            source: AptSource { uri: uri.to_owned(), suite: "bookworm".to_owned() },
             environment: BTreeMap::new(),
         };
         let digest = |uri| image(uri).digest("overlay2", ImageStore::Classic);

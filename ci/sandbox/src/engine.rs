@@ -43,12 +43,7 @@ pub(crate) struct Engine {
 }
 
 /// What containerd keeps outside of the engine's directories, hidden so that a kill leaves no socket behind.
-const SHARED_DIRS: &[&str] = &[
-    "/run/containerd",
-    "/run/docker",
-    "/run/runc",
-    "/opt/containerd",
-];
+const SHARED_DIRS: &[&str] = &["/run/containerd", "/run/docker", "/run/runc", "/opt/containerd"];
 
 /// Gives the engine a private, empty version of [`SHARED_DIRS`], then becomes the engine.
 const HIDE_AND_START: &str = r#"
@@ -64,20 +59,11 @@ impl Engine {
         fs_err::write(&config, configuration(launch, network::mtu()?).to_string())?;
         let socket = dir.join("docker.sock");
         let mut command = confined("sh");
-        command
-            .args(["-c", HIDE_AND_START, "sh"])
-            .args(SHARED_DIRS)
-            .args(["--", "dockerd", "--config-file"]);
-        command
-            .arg(&config)
-            .env("PATH", path(launch.programs)?)
-            .env("TMPDIR", dir);
+        command.args(["-c", HIDE_AND_START, "sh"]).args(SHARED_DIRS).args(["--", "dockerd", "--config-file"]);
+        command.arg(&config).env("PATH", path(launch.programs)?).env("TMPDIR", dir);
         let mut daemon = Daemon::start(command, &dir.join("dockerd.log"))?;
         daemon.wait_until("the Docker engine", || answers(&socket).unwrap_or(false))?;
-        Ok(Engine {
-            socket,
-            _daemon: daemon,
-        })
+        Ok(Engine { socket, _daemon: daemon })
     }
 
     /// The value of `DOCKER_HOST`.
@@ -89,12 +75,7 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         // Only empty ones go: what an engine of the machine uses is not empty.
-        for dir in [
-            "/opt/containerd",
-            "/run/runc",
-            "/run/docker",
-            "/run/containerd",
-        ] {
+        for dir in ["/opt/containerd", "/run/runc", "/run/docker", "/run/containerd"] {
             let _ = std::fs::remove_dir(dir);
         }
     }
@@ -112,20 +93,12 @@ fn answers(socket: &Utf8Path) -> std::io::Result<bool> {
 /// The environment's PATH with the engine's programs first.
 pub(crate) fn path(programs: &Utf8Path) -> Result<String> {
     let inherited = std::env::var("PATH").context("PATH")?;
-    Ok(format!(
-        "{programs}/usr/bin:{programs}/usr/sbin:{inherited}:/usr/sbin:/sbin"
-    ))
+    Ok(format!("{programs}/usr/bin:{programs}/usr/sbin:{inherited}:/usr/sbin:/sbin"))
 }
 
 /// The engine's configuration file.
 fn configuration(launch: &Launch<'_>, mtu: u64) -> serde_json::Value {
-    let Launch {
-        programs,
-        dir,
-        subnet,
-        driver,
-        store,
-    } = launch;
+    let Launch { programs, dir, subnet, driver, store } = launch;
     let mut config = json!({
         "data-root": format!("{dir}/data"),
         // Below SHARED_DIRS, so private: paths of sockets are short, and nothing has to be removed.
@@ -147,8 +120,7 @@ fn configuration(launch: &Launch<'_>, mtu: u64) -> serde_json::Value {
             config["bridge"] = json!(subnet.bridge());
             config["default-address-pools"] = json!([{ "base": subnet.pool(), "size": 26 }]);
             config["mtu"] = json!(mtu);
-            config["default-network-opts"] =
-                json!({ "bridge": { "com.docker.network.driver.mtu": mtu.to_string() } });
+            config["default-network-opts"] = json!({ "bridge": { "com.docker.network.driver.mtu": mtu.to_string() } });
             config["cgroup-parent"] = json!(format!("/{}", subnet.cgroup()));
         }
         None => {
@@ -174,16 +146,9 @@ pub(crate) fn client_config(programs: &Utf8Path, dir: &Utf8Path) -> Result<Utf8P
 /// The address at which containers of the machine's own engine reach the machine.
 pub(crate) fn host_gateway() -> Result<Ipv4Addr> {
     let format = "{{(index .IPAM.Config 0).Gateway}}";
-    let gateway = run(
-        Command::new("docker").args(["network", "inspect", "bridge", "--format", format])
-    )
-    .context(
-        "no Docker engine answers; hint: start it, or unset SANDBOX_ENGINE to get a private one",
-    )?;
-    gateway
-        .trim()
-        .parse()
-        .with_context(|| format!("the gateway of Docker's bridge is `{}`", gateway.trim()))
+    let gateway = run(Command::new("docker").args(["network", "inspect", "bridge", "--format", format]))
+        .context("no Docker engine answers; hint: start it, or unset SANDBOX_ENGINE to get a private one")?;
+    gateway.trim().parse().with_context(|| format!("the gateway of Docker's bridge is `{}`", gateway.trim()))
 }
 
 #[cfg(test)]
@@ -193,13 +158,8 @@ mod tests {
     #[test]
     fn an_engine_without_addresses_touches_no_network() {
         let programs = Utf8Path::new("/programs");
-        let launch = Launch {
-            programs,
-            dir: "/dir".into(),
-            subnet: None,
-            driver: "overlay2",
-            store: ImageStore::Classic,
-        };
+        let launch =
+            Launch { programs, dir: "/dir".into(), subnet: None, driver: "overlay2", store: ImageStore::Classic };
         let config = configuration(&launch, 1400);
         assert_eq!(config["bridge"], "none");
         assert_eq!(config["iptables"], false);

@@ -26,23 +26,15 @@ fn restore(commands: &str) -> Result<()> {
     }
     let mut file = tempfile::NamedTempFile::new()?;
     std::io::Write::write_all(&mut file, commands.as_bytes())?;
-    run_to_end(
-        Command::new("iptables-restore")
-            .args(["--noflush", "--wait", "10"])
-            .arg(file.path()),
-    )?;
+    run_to_end(Command::new("iptables-restore").args(["--noflush", "--wait", "10"]).arg(file.path()))?;
     Ok(())
 }
 
 /// Whether Docker's chains are in use by the machine's own engine or by another sandbox.
 fn another_engine() -> bool {
-    let interfaces = std::fs::read_dir("/sys/class/net")
-        .into_iter()
-        .flatten()
-        .flatten();
+    let interfaces = std::fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
     let mut names = interfaces.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.any(|name| name == "docker0" || name.starts_with("sbx-"))
-        || Path::new("/run/docker.pid").exists()
+    names.any(|name| name == "docker0" || name.starts_with("sbx-")) || Path::new("/run/docker.pid").exists()
 }
 
 /// The commands that delete the rules with a word of ours from the output of `iptables-save`.
@@ -59,8 +51,7 @@ fn removals(saved: &str, is_ours: &impl Fn(&str) -> bool) -> String {
 /// The commands that delete Docker's chains, except for a `DOCKER-USER` which somebody filled.
 fn chain_removals(saved: &str) -> String {
     let is_docker = |chain: &str| chain == "DOCKER" || chain.starts_with("DOCKER-");
-    let user_rules =
-        |line: &str| line.starts_with("-A DOCKER-USER ") && line != "-A DOCKER-USER -j RETURN";
+    let user_rules = |line: &str| line.starts_with("-A DOCKER-USER ") && line != "-A DOCKER-USER -j RETURN";
     let keep_user = saved.lines().any(user_rules);
     let goes = |chain: &str| is_docker(chain) && !(keep_user && chain == "DOCKER-USER");
     let rules = |line: &str, commands: &mut String| {
@@ -73,9 +64,7 @@ fn chain_removals(saved: &str) -> String {
         }
     };
     let chains = |line: &str, commands: &mut String| {
-        if let Some(chain) = line
-            .strip_prefix(':')
-            .and_then(|line| line.split(' ').next())
+        if let Some(chain) = line.strip_prefix(':').and_then(|line| line.split(' ').next())
             && goes(chain)
         {
             let _ = writeln!(commands, "-X {chain}");
@@ -130,10 +119,7 @@ mod tests {
 
     #[test]
     fn rules_that_a_user_wrote_stay() {
-        let saved = SAVED.replace(
-            "COMMIT\n*nat",
-            "-A DOCKER-USER -s 192.0.2.8/32 -j DROP\nCOMMIT\n*nat",
-        );
+        let saved = SAVED.replace("COMMIT\n*nat", "-A DOCKER-USER -s 192.0.2.8/32 -j DROP\nCOMMIT\n*nat");
         let commands = chain_removals(&saved);
         assert!(!commands.contains("DOCKER-USER"), "{commands}");
     }

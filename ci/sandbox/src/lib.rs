@@ -3,105 +3,71 @@
 mod base_image;
 mod cache;
 mod engine;
+mod environment;
 mod firewall;
+mod hub;
 mod network;
 mod packages;
 mod process;
+mod start;
+mod state;
 mod ui;
+mod upstream;
 
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use anyhow::{Result, bail};
-use camino::Utf8Path;
-
-use base_image::BaseImage;
-use engine::{Engine, Launch};
-use packages::AptSource;
+use anyhow::{Context as _, Result};
+use camino::{Utf8Path, Utf8PathBuf};
 
 pub use engine::ImageStore;
+pub use hub::{Fault, Hub, MODEL_FILE, MODEL_REPO};
 pub use process::interrupt;
 pub use ui::error as print_error;
+pub use upstream::Kind;
 
 /// What a sandbox is started with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
-    /// Where the engine keeps images.
+    /// The size of the model file on the hub.
+    pub model_bytes: u64,
+    /// Where the private engine keeps images.
     pub image_store: ImageStore,
 }
 
-/// A running sandbox; dropping it stops what it started and leaves nothing but the cache.
-pub struct Sandbox {
-    env: BTreeMap<String, String>,
-    // Fields are dropped in this order: first the processes, then what they used.
-    _engine: Engine,
-    state: cache::State,
+impl Default for Options {
+    fn default() -> Options {
+        Options { model_bytes: 64 << 20, image_store: ImageStore::default() }
+    }
 }
 
-/// Variables of the caller that would lead Docker or a build elsewhere.
-const DISTURBING: &[&str] = &[
-    "BUILDX_BUILDER",
-    "CACHE_BUST",
-    "COMPOSE_FILE",
-    "COMPOSE_PROJECT_NAME",
-    "COMPOSE_PROFILES",
-    "DOCKER_CERT_PATH",
-    "DOCKER_CONTEXT",
-    "DOCKER_TLS",
-    "DOCKER_TLS_VERIFY",
-    "GITHUB_COMMIT",
-];
+/// A running sandbox; dropping the one that [`Sandbox::start`] made stops everything it started.
+pub struct Sandbox {
+    dir: Utf8PathBuf,
+    env: BTreeMap<String, String>,
+    hub: Hub,
+    upstream: upstream::Upstream,
+    running: Option<start::Running>,
+}
 
 impl Sandbox {
     /// Starts everything; the first time it fills the cache, which takes a few minutes.
     pub fn start(options: Options) -> Result<Sandbox> {
-        if !rustix::process::geteuid().is_root() {
-            bail!(
-                "a sandbox needs root, for mounts and bridges; hint: use sudo, or a machine where you are root"
-            );
-        }
-        let cache = cache::root()?;
-        packages::install_machine_tools()?;
-        let source = AptSource::of_machine()?;
-        let programs = packages::engine(&cache, &source)?;
-        let image = BaseImage::of_machine(source);
-        let driver = if cache::overlay_works(&cache)? {
-            "overlay2"
-        } else {
-            "vfs"
-        };
-        let base = image.data(&cache, &programs, driver, options.image_store)?;
-        let state = cache::State::create(&cache)?;
-        let dir = state.dir();
-        base_image::copy_data(&base, dir)?;
-        ui::status("Starting", format_args!("a sandbox in {dir}"));
-        let subnet = Some(state.subnet());
-        let engine = Engine::start(&Launch {
-            programs: &programs,
-            dir,
-            subnet,
-            driver,
-            store: options.image_store,
-        })?;
-        let config = engine::client_config(&programs, &dir.join("docker-config"))?;
-        let env = [
-            ("DOCKER_HOST", engine.host()),
-            ("DOCKER_CONFIG", config.into_string()),
-            ("PATH", engine::path(&programs)?),
-            ("NODE_IMAGE", image.tag()),
-            ("PYTHON_IMAGE", image.tag()),
-            ("RUNTIME_IMAGE", image.tag()),
-            ("RUNTIME_PACKAGES", "ca-certificates".to_owned()),
-        ];
-        let env = env
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
-        Ok(Sandbox {
-            env,
-            _engine: engine,
-            state,
-        })
+        let (env, running) = start::start(&options)?;
+        Sandbox::with(env, Some(running))
+    }
+
+    /// The sandbox that this process runs in, as a command of `cargo sandbox`.
+    pub fn current() -> Result<Option<Sandbox>> {
+        let Some(env) = environment::inherited() else { return Ok(None) };
+        Sandbox::with(env, None).map(Some)
+    }
+
+    fn with(env: BTreeMap<String, String>, running: Option<start::Running>) -> Result<Sandbox> {
+        let dir = Utf8PathBuf::from(&env[environment::DIR]);
+        let hub = Hub::at(env.get("HF_ENDPOINT").context("HF_ENDPOINT is not set")?)?;
+        let upstream = upstream::Upstream::open(&dir.join("upstream"));
+        Ok(Sandbox { dir, env, hub, upstream, running })
     }
 
     /// The variables that a command needs to act on this sandbox.
@@ -110,17 +76,38 @@ impl Sandbox {
     }
 
     /// A command with the environment of this sandbox.
-    pub fn command(&self, program: &str) -> Command {
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
-        for name in DISTURBING {
-            command.env_remove(name);
+        // In a command of a sandbox the environment is right, and what the user set since is meant.
+        if self.running.is_some() {
+            environment::remove_disturbing(&mut command, self.env.contains_key("DOCKER_HOST"));
         }
         command.envs(&self.env);
         command
     }
 
+    /// Makes a commit of a kind on the upstream's `main` and returns its SHA.
+    pub fn push(&self, kind: Kind) -> Result<String> {
+        self.upstream.push(kind)
+    }
+
+    /// The work tree from which commits are pushed upstream.
+    pub fn upstream_dir(&self) -> Utf8PathBuf {
+        self.upstream.work()
+    }
+
+    /// The address of the upstream repository, for containers and for this machine.
+    pub fn repository_url(&self) -> &str {
+        self.env.get("GITHUB_REPO").map_or("", String::as_str)
+    }
+
+    /// The model hub.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
     /// The directory of this sandbox, gone after it.
     pub fn dir(&self) -> &Utf8Path {
-        self.state.dir()
+        &self.dir
     }
 }

@@ -18,11 +18,7 @@ pub(crate) struct Subnet {
 impl Subnet {
     /// All blocks that a sandbox may take, in order of preference.
     fn all() -> impl Iterator<Item = Subnet> {
-        (213..=220).flat_map(|second| {
-            (0..=240)
-                .step_by(16)
-                .map(move |third| Subnet { second, third })
-        })
+        (213..=220).flat_map(|second| (0..=240).step_by(16).map(move |third| Subnet { second, third }))
     }
 
     /// The block with the name that [`Subnet::id`] gave.
@@ -56,10 +52,7 @@ impl Subnet {
     }
 
     fn block(self) -> Block {
-        Block {
-            address: Ipv4Addr::new(10, self.second, self.third, 0),
-            bits: 20,
-        }
+        Block { address: Ipv4Addr::new(10, self.second, self.third, 0), bits: 20 }
     }
 }
 
@@ -73,10 +66,7 @@ struct Block {
 impl Block {
     fn parse(text: &str) -> Option<Block> {
         let (address, bits) = text.split_once('/').unwrap_or((text, "32"));
-        Some(Block {
-            address: address.parse().ok()?,
-            bits: bits.parse().ok().filter(|bits| *bits <= 32)?,
-        })
+        Some(Block { address: address.parse().ok()?, bits: bits.parse().ok().filter(|bits| *bits <= 32)? })
     }
 
     /// Whether the two have an address in common.
@@ -95,9 +85,7 @@ pub(crate) fn create() -> Result<Subnet> {
         // Creating the bridge is what reserves the block: of two sandboxes only one can.
         if run(Command::new("ip").args(["link", "add", &bridge, "type", "bridge"])).is_err() {
             if !exists(&bridge) {
-                bail!(
-                    "could not create the bridge `{bridge}`; hint: the sandbox needs root and a kernel with bridges"
-                );
+                bail!("could not create the bridge `{bridge}`; hint: the sandbox needs root and a kernel with bridges");
             }
             continue;
         }
@@ -120,16 +108,13 @@ fn is_free(subnet: Subnet, routes: &str) -> bool {
 }
 
 fn exists(interface: &str) -> bool {
-    std::path::Path::new("/sys/class/net")
-        .join(interface)
-        .exists()
+    std::path::Path::new("/sys/class/net").join(interface).exists()
 }
 
 /// The largest packet that leaves the machine whole, so that containers do not send larger ones.
 pub(crate) fn mtu() -> Result<u64> {
-    let routes: Value = serde_json::from_str(&run(
-        Command::new("ip").args(["-json", "-4", "route", "show", "default"])
-    )?)?;
+    let routes: Value =
+        serde_json::from_str(&run(Command::new("ip").args(["-json", "-4", "route", "show", "default"]))?)?;
     let device = routes[0]["dev"].as_str().unwrap_or("lo");
     let mtu = fs_err::read_to_string(format!("/sys/class/net/{device}/mtu"))?;
     Ok(mtu.trim().parse::<u64>().context("MTU")?.min(1500))
@@ -142,25 +127,17 @@ pub(crate) fn remove(subnet: Subnet) -> Result<()> {
     )?)?;
     let ours = |link: &&Value| {
         let addresses = link["addr_info"].as_array().into_iter().flatten();
-        addresses
-            .filter_map(|info| Block::parse(info["local"].as_str()?))
-            .any(|block| block.overlaps(subnet.block()))
+        addresses.filter_map(|info| Block::parse(info["local"].as_str()?)).any(|block| block.overlaps(subnet.block()))
     };
-    let names: Vec<_> = links
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(ours)
-        .filter_map(|link| link["ifname"].as_str())
-        .collect();
+    let names: Vec<_> =
+        links.as_array().into_iter().flatten().filter(ours).filter_map(|link| link["ifname"].as_str()).collect();
     for name in &names {
         run_to_end(Command::new("ip").args(["link", "delete", name]))?;
     }
     crate::firewall::remove(|word| {
         names.contains(&word)
             || word == subnet.bridge()
-            || Block::parse(word)
-                .is_some_and(|block| block.bits >= 20 && block.overlaps(subnet.block()))
+            || Block::parse(word).is_some_and(|block| block.bits >= 20 && block.overlaps(subnet.block()))
     })?;
     remove_cgroups(&subnet.cgroup());
     Ok(())
@@ -169,11 +146,7 @@ pub(crate) fn remove(subnet: Subnet) -> Result<()> {
 /// Removes a control group and those below it from every hierarchy of the machine.
 fn remove_cgroups(name: &str) {
     let root = std::path::Path::new("/sys/fs/cgroup");
-    let hierarchies = std::fs::read_dir(root)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path());
+    let hierarchies = std::fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
     for hierarchy in hierarchies.chain([root.to_owned()]) {
         remove_tree(&hierarchy.join(name));
     }
@@ -199,14 +172,12 @@ fn remove_tree(directory: &std::path::Path) {
 mod tests {
     use super::*;
 
-    const ROUTES: &str = "default via 192.0.2.1 dev eth0\n10.213.0.0/24 dev sbx-213-0 scope link\nlocal 10.213.18.1 dev x table local\n";
+    const ROUTES: &str =
+        "default via 192.0.2.1 dev eth0\n10.213.0.0/24 dev sbx-213-0 scope link\nlocal 10.213.18.1 dev x table local\n";
 
     #[test]
     fn a_block_in_use_is_not_chosen() {
-        let free: Vec<_> = Subnet::all()
-            .filter(|subnet| is_free(*subnet, ROUTES))
-            .map(Subnet::id)
-            .collect();
+        let free: Vec<_> = Subnet::all().filter(|subnet| is_free(*subnet, ROUTES)).map(Subnet::id).collect();
         assert_eq!(free[0], "213-32");
         assert_eq!(free.len(), 126);
     }
@@ -214,13 +185,7 @@ mod tests {
     #[test]
     fn a_wide_route_takes_every_block_below_it() {
         assert!(Subnet::all().all(|subnet| !is_free(subnet, "10.0.0.0/8 via 192.0.2.9 dev tun0")));
-        assert!(is_free(
-            Subnet {
-                second: 213,
-                third: 0
-            },
-            "192.168.0.0/16 dev eth1"
-        ));
+        assert!(is_free(Subnet { second: 213, third: 0 }, "192.168.0.0/16 dev eth1"));
     }
 
     #[test]
@@ -234,15 +199,9 @@ mod tests {
 
     #[test]
     fn the_pool_is_inside_the_block_and_beside_the_bridge() {
-        let subnet = Subnet {
-            second: 214,
-            third: 240,
-        };
+        let subnet = Subnet { second: 214, third: 240 };
         let pool = Block::parse(&subnet.pool()).expect("a block");
         assert!(pool.overlaps(subnet.block()) && pool.bits > 20);
-        assert!(!pool.overlaps(Block {
-            address: subnet.gateway(),
-            bits: 24
-        }));
+        assert!(!pool.overlaps(Block { address: subnet.gateway(), bits: 24 }));
     }
 }

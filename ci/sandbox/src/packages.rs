@@ -9,8 +9,8 @@ use crate::cache;
 use crate::process::{confined, run, run_to_end};
 use crate::ui::status;
 
-/// Programs that the machine's own release provides, each with its package.
-const MACHINE_TOOLS: &[(&str, &str)] = &[
+/// What a private engine needs from the machine's own release: programs, each with its package.
+pub(crate) const PRIVATE_TOOLS: &[(&str, &str)] = &[
     ("git", "git"),
     ("ip", "iproute2"),
     ("iptables-save", "iptables"),
@@ -18,21 +18,17 @@ const MACHINE_TOOLS: &[(&str, &str)] = &[
     ("runc", "runc"),
 ];
 
+/// What is needed beside the machine's own engine.
+pub(crate) const HOST_TOOLS: &[(&str, &str)] = &[("git", "git"), ("mmdebstrap", "mmdebstrap")];
+
 /// Packages of the engine, taken from Debian testing: they need nothing newer than glibc 2.34.
-const ENGINE_PACKAGES: &[&str] = &[
-    "containerd",
-    "docker-buildx",
-    "docker-cli",
-    "docker-compose",
-    "docker.io",
-    "tini",
-];
+const ENGINE_PACKAGES: &[&str] = &["containerd", "docker-buildx", "docker-cli", "docker-compose", "docker.io", "tini"];
 
 /// Debian's keys, of all releases that are supported.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// A place where apt gets packages of the machine's release.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AptSource {
     /// The address of the mirror.
     pub(crate) uri: String,
@@ -44,42 +40,27 @@ impl AptSource {
     /// The source as apt itself reports it, for the machine's release.
     pub(crate) fn of_machine() -> Result<AptSource> {
         let format = "$(REPO_URI) $(RELEASE) $(COMPONENT)";
-        let targets = run(Command::new("apt-get").args([
-            "indextargets",
-            "--format",
-            format,
-            "Created-By: Packages",
-        ]))
-        .context("hint: the sandbox needs Debian's apt; elsewhere use SANDBOX_ENGINE=host")?;
+        let targets = run(Command::new("apt-get").args(["indextargets", "--format", format, "Created-By: Packages"]))
+            .context("hint: the sandbox needs Debian's apt; elsewhere use SANDBOX_ENGINE=host")?;
         let release = fs_err::read_to_string("/etc/os-release")?;
         let codename = codename(&release).context("no VERSION_CODENAME in /etc/os-release")?;
         find_source(&targets, codename).with_context(|| {
-            format!("apt has no source for `{codename}`; hint: the sandbox needs Debian, elsewhere use SANDBOX_ENGINE=host")
+            format!(
+                "apt has no source for `{codename}`; hint: the sandbox needs Debian, elsewhere use SANDBOX_ENGINE=host"
+            )
         })
     }
 
     /// The source in apt's deb822 format, for another suite of the same mirror.
     pub(crate) fn stanza(&self, suite: &str) -> String {
         // Without it apt trusts the keys in /etc/apt/trusted.gpg.d.
-        let signed = if Utf8Path::new(KEYRING).exists() {
-            format!("Signed-By: {KEYRING}\n")
-        } else {
-            String::new()
-        };
-        format!(
-            "Types: deb\nURIs: {}\nSuites: {suite}\nComponents: main\n{signed}",
-            self.uri
-        )
+        let signed = if Utf8Path::new(KEYRING).exists() { format!("Signed-By: {KEYRING}\n") } else { String::new() };
+        format!("Types: deb\nURIs: {}\nSuites: {suite}\nComponents: main\n{signed}", self.uri)
     }
 }
 
 fn codename(os_release: &str) -> Option<&str> {
-    Some(
-        os_release
-            .lines()
-            .find_map(|line| line.strip_prefix("VERSION_CODENAME="))?
-            .trim_matches('"'),
-    )
+    Some(os_release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="))?.trim_matches('"'))
 }
 
 /// Finds the main part of a release in the output of `apt-get indextargets`.
@@ -87,40 +68,24 @@ fn find_source(targets: &str, codename: &str) -> Option<AptSource> {
     targets.lines().find_map(|line| {
         let mut words = line.split_whitespace();
         let (uri, suite, component) = (words.next()?, words.next()?, words.next()?);
-        (suite == codename && component == "main").then(|| AptSource {
-            uri: uri.to_owned(),
-            suite: suite.to_owned(),
-        })
+        (suite == codename && component == "main").then(|| AptSource { uri: uri.to_owned(), suite: suite.to_owned() })
     })
 }
 
 /// Installs what the machine lacks, from its own release.
-pub(crate) fn install_machine_tools() -> Result<()> {
-    let missing: Vec<_> = MACHINE_TOOLS
-        .iter()
-        .filter(|(program, _)| !is_installed(program))
-        .map(|(_, package)| *package)
-        .collect();
+pub(crate) fn install_machine_tools(tools: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<_> =
+        tools.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
     status("Installing", missing.join(", "));
     let apt = || {
         let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive").args([
-            "--quiet",
-            "-o",
-            "DPkg::Lock::Timeout=120",
-        ]);
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(["--quiet", "-o", "DPkg::Lock::Timeout=120"]);
         command
     };
-    let install = || {
-        run_to_end(
-            apt()
-                .args(["install", "--yes", "--no-install-recommends"])
-                .args(&missing),
-        )
-    };
+    let install = || run_to_end(apt().args(["install", "--yes", "--no-install-recommends"]).args(&missing));
     // The lists of packages may be missing or too old; asking for them each time would be slow.
     if install().is_err() {
         run_to_end(apt().arg("update"))?;
@@ -132,18 +97,13 @@ pub(crate) fn install_machine_tools() -> Result<()> {
 fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/sbin"].map(std::path::PathBuf::from);
-    std::env::split_paths(&path)
-        .chain(system)
-        .any(|dir| dir.join(program).is_file())
+    std::env::split_paths(&path).chain(system).any(|dir| dir.join(program).is_file())
 }
 
 /// The directory with the unpacked programs of the engine.
 pub(crate) fn engine(cache: &Utf8Path, source: &AptSource) -> Result<Utf8PathBuf> {
     cache::ensure(cache, "engine", |new| {
-        status(
-            "Downloading",
-            "Docker, Compose and buildx from Debian testing",
-        );
+        status("Downloading", "Docker, Compose and buildx from Debian testing");
         let apt = new.join("apt");
         download(&apt, source)?;
         for entry in fs_err::read_dir(apt.join("debs"))?.flatten() {
@@ -151,8 +111,7 @@ pub(crate) fn engine(cache: &Utf8Path, source: &AptSource) -> Result<Utf8PathBuf
         }
         fs_err::remove_dir_all(apt)?;
         let dockerd = new.join("usr/sbin/dockerd");
-        let hint =
-            "hint: Debian testing may need a newer system than this one; use SANDBOX_ENGINE=host";
+        let hint = "hint: Debian testing may need a newer system than this one; use SANDBOX_ENGINE=host";
         run(Command::new(dockerd).arg("--version")).context(hint)?;
         Ok(())
     })
@@ -175,20 +134,13 @@ fn download(dir: &Utf8Path, source: &AptSource) -> Result<()> {
     );
     let file = dir.join("apt.conf");
     fs_err::write(&file, options)?;
-    let apt = |words: &[&str]| {
-        run(confined("apt-get")
-            .current_dir(dir.join("debs"))
-            .env("APT_CONFIG", &file)
-            .args(words))
-    };
+    let apt =
+        |words: &[&str]| run(confined("apt-get").current_dir(dir.join("debs")).env("APT_CONFIG", &file).args(words));
     apt(&["update"])?;
     apt(&[&["download"], ENGINE_PACKAGES].concat())?;
     let count = fs_err::read_dir(dir.join("debs"))?.count();
     if count != ENGINE_PACKAGES.len() {
-        bail!(
-            "apt downloaded {count} packages instead of {}",
-            ENGINE_PACKAGES.len()
-        );
+        bail!("apt downloaded {count} packages instead of {}", ENGINE_PACKAGES.len());
     }
     Ok(())
 }
@@ -205,27 +157,16 @@ mod tests {
     #[test]
     fn the_main_part_of_the_release_is_the_source() {
         let source = find_source(TARGETS, "bookworm").expect("a source");
-        assert_eq!(
-            source,
-            AptSource {
-                uri: "http://mirror.test/debian/".to_owned(),
-                suite: "bookworm".to_owned()
-            }
-        );
+        assert_eq!(source, AptSource { uri: "http://mirror.test/debian/".to_owned(), suite: "bookworm".to_owned() });
         assert!(
-            source
-                .stanza("testing")
-                .starts_with("Types: deb\nURIs: http://mirror.test/debian/\nSuites: testing\n")
+            source.stanza("testing").starts_with("Types: deb\nURIs: http://mirror.test/debian/\nSuites: testing\n")
         );
         assert_eq!(find_source(TARGETS, "sid"), None);
     }
 
     #[test]
     fn the_codename_may_be_quoted() {
-        assert_eq!(
-            codename("ID=debian\nVERSION_CODENAME=\"trixie\"\n"),
-            Some("trixie")
-        );
+        assert_eq!(codename("ID=debian\nVERSION_CODENAME=\"trixie\"\n"), Some("trixie"));
         assert_eq!(codename("ID=debian\n"), None);
     }
 }

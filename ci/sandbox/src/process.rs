@@ -31,19 +31,8 @@ pub(crate) fn check_interrupt() -> Result<()> {
 /// When its first process is killed, no process and no mount of it is left, whatever it started.
 pub(crate) fn confined(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new("setpriv");
-    command.args([
-        "--pdeathsig",
-        "KILL",
-        "--",
-        "unshare",
-        "--pid",
-        "--fork",
-        "--kill-child",
-        "--mount",
-    ]);
-    command
-        .args(["--propagation", "slave", "--mount-proc", "--"])
-        .arg(program);
+    command.args(["--pdeathsig", "KILL", "--", "unshare", "--pid", "--fork", "--kill-child", "--mount"]);
+    command.args(["--propagation", "slave", "--mount-proc", "--"]).arg(program);
     command
 }
 
@@ -64,14 +53,8 @@ fn finish(command: &mut Command, may_interrupt: bool) -> Result<String> {
     // Files instead of pipes: nobody has to read while the program runs.
     let (mut out, mut err) = (tempfile::tempfile()?, tempfile::tempfile()?);
     // A group of its own: Ctrl-C on the terminal reaches us alone, and we decide.
-    command
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stdout(out.try_clone()?)
-        .stderr(err.try_clone()?);
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("could not start `{}`", line(command)))?;
+    command.process_group(0).stdin(Stdio::null()).stdout(out.try_clone()?).stderr(err.try_clone()?);
+    let mut child = command.spawn().with_context(|| format!("could not start `{}`", line(command)))?;
     let mut pause = Duration::from_millis(1);
     let status = loop {
         if let Some(status) = child.try_wait()? {
@@ -92,11 +75,7 @@ fn finish(command: &mut Command, may_interrupt: bool) -> Result<String> {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
     if !status.success() {
-        bail!(
-            "`{}` failed ({status}): {}",
-            line(command),
-            tail(&text(&mut err)?, 15)
-        );
+        bail!("`{}` failed ({status}): {}", line(command), tail(&text(&mut err)?, 15));
     }
     text(&mut out)
 }
@@ -105,10 +84,7 @@ fn finish(command: &mut Command, may_interrupt: bool) -> Result<String> {
 fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
-    let confined = words
-        .iter()
-        .rposition(|word| word == "--mount-proc")
-        .map_or(0, |at| at + 2);
+    let confined = words.iter().rposition(|word| word == "--mount-proc").map_or(0, |at| at + 2);
     words[confined..].join(" ")
 }
 
@@ -131,29 +107,19 @@ impl Daemon {
     pub(crate) fn start(mut command: Command, log: &Utf8Path) -> Result<Daemon> {
         check_interrupt()?;
         let file = fs_err::File::create(log)?.into_file();
-        command
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file);
+        command.process_group(0).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         let (keeper, end) = mpsc::channel::<()>();
         let (sender, receiver) = mpsc::channel();
         // The kernel's parent death signal follows the thread, not the process: a thread of its
         // own, so that callers may start a sandbox on a thread which ends.
         std::thread::spawn(move || {
-            let spawned = command
-                .spawn()
-                .with_context(|| format!("could not start `{}`", line(&command)));
+            let spawned = command.spawn().with_context(|| format!("could not start `{}`", line(&command)));
             if sender.send(spawned).is_ok() {
                 let _ = end.recv();
             }
         });
         let child = receiver.recv().context("the thread of a daemon ended")??;
-        Ok(Daemon {
-            child,
-            log: log.to_owned(),
-            _keeper: keeper,
-        })
+        Ok(Daemon { child, log: log.to_owned(), _keeper: keeper })
     }
 
     /// Waits until `ready` says so; fails when the program ended before.
@@ -176,8 +142,7 @@ impl Daemon {
     /// Kills the program with its namespace, and waits until all of it is gone.
     fn kill(&mut self) {
         let pid = self.child.id();
-        let first =
-            fs_err::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        let first = fs_err::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
         match first.trim().parse().ok().and_then(Pid::from_raw) {
             // `unshare` ends by itself, after the namespace is empty.
             Some(first) => drop(kill_process(first, Signal::KILL)),

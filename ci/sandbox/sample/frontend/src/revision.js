@@ -1,0 +1,1 @@
+export const revision = 1;
