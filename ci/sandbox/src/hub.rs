@@ -2,21 +2,18 @@
 
 mod http;
 mod model;
+mod server;
+
+pub(crate) use server::Server;
 
 use std::fmt::{self, Display};
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use camino::Utf8Path;
-use serde_json::{Value, json};
-
-use http::{Request, write_head};
-use model::Model;
+use serde_json::Value;
 
 /// The repository of the model.
 pub const MODEL_REPO: &str = "zhaokun/vibevoice-large";
@@ -31,7 +28,9 @@ pub enum Fault {
     /// Nothing.
     #[default]
     None,
-    /// The connection is reset after this many bytes of the file.
+    /// The connection is closed after this many bytes of an answer; the client resumes.
+    Close(u64),
+    /// The connection is reset after this many bytes of an answer; the client gives up.
     Reset(u64),
     /// The file has one byte less than announced.
     Short,
@@ -47,11 +46,12 @@ impl FromStr for Fault {
     fn from_str(text: &str) -> Result<Fault> {
         Ok(match text.split_once('=').unwrap_or((text, "")) {
             ("none", "") => Fault::None,
+            ("close", bytes) => Fault::Close(bytes.parse().context("`close=` needs a number of bytes")?),
             ("reset", bytes) => Fault::Reset(bytes.parse().context("`reset=` needs a number of bytes")?),
             ("short", "") => Fault::Short,
             ("flip", "") => Fault::Flip,
             ("ignore-range", "") => Fault::IgnoreRange,
-            _ => bail!("`{text}` is none of none, reset=BYTES, short, flip, ignore-range"),
+            _ => bail!("`{text}` is none of none, close=BYTES, reset=BYTES, short, flip, ignore-range"),
         })
     }
 }
@@ -60,6 +60,7 @@ impl Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Fault::None => f.write_str("none"),
+            Fault::Close(bytes) => write!(f, "close={bytes}"),
             Fault::Reset(bytes) => write!(f, "reset={bytes}"),
             Fault::Short => f.write_str("short"),
             Fault::Flip => f.write_str("flip"),
@@ -129,213 +130,16 @@ impl Hub {
     }
 }
 
-/// A hub in this process; dropping it closes its port.
-pub(crate) struct Server {
-    hub: Hub,
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    model: Model,
-    fault: Mutex<Fault>,
-    bytes: AtomicU64,
-    requests: AtomicU64,
-    closed: AtomicBool,
-}
-
-impl Server {
-    /// Starts a hub at an address of this machine, with a model of `size` bytes.
-    pub(crate) fn start(address: Ipv4Addr, size: u64, cache: &Utf8Path) -> Result<Server> {
-        let model = Model::new(size, cache)?;
-        let listener = TcpListener::bind((address, 0)).with_context(|| format!("no port on {address}"))?;
-        let hub = Hub { address: listener.local_addr()? };
-        let shared = Arc::new(Shared {
-            model,
-            fault: Mutex::default(),
-            bytes: AtomicU64::default(),
-            requests: AtomicU64::default(),
-            closed: AtomicBool::default(),
-        });
-        let server = Arc::clone(&shared);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if server.closed.load(Ordering::Relaxed) {
-                    return;
-                }
-                let server = Arc::clone(&server);
-                // A client that went away is no error of ours.
-                std::thread::spawn(move || drop(server.answer(stream)));
-            }
-        });
-        Ok(Server { hub, shared })
-    }
-
-    /// The handle that others use too.
-    pub(crate) fn hub(&self) -> &Hub {
-        &self.hub
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.shared.closed.store(true, Ordering::Relaxed);
-        // Wakes the thread that waits for connections.
-        drop(TcpStream::connect_timeout(&self.hub.address, Duration::from_secs(1)));
-    }
-}
-
-impl Shared {
-    fn fault(&self) -> Fault {
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn answer(&self, mut stream: TcpStream) -> Result<()> {
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        let Some(request) = Request::read(&stream) else { return Ok(()) };
-        if let Some(control) = request.path.strip_prefix(CONTROL) {
-            return self.answer_control(&mut stream, control);
-        }
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        let commit = self.model.commit();
-        let is_revision = |text: &str| text == "main" || text == commit;
-        let api = format!("/api/models/{MODEL_REPO}");
-        let resolve = format!("/{MODEL_REPO}/resolve/");
-        if let Some(rest) = request.path.strip_prefix(&api) {
-            let revision = rest.strip_prefix("/revision/").unwrap_or(if rest.is_empty() { "main" } else { rest });
-            return match is_revision(revision) {
-                true => json_answer(&mut stream, "200 OK", &[], &self.information()),
-                false => not_found(&mut stream, "RevisionNotFound"),
-            };
-        }
-        match request.path.strip_prefix(&resolve).and_then(|rest| rest.split_once('/')) {
-            Some((revision, _)) if !is_revision(revision) => not_found(&mut stream, "RevisionNotFound"),
-            Some((_, MODEL_FILE)) => self.send_file(stream, &request),
-            Some(_) => not_found(&mut stream, "EntryNotFound"),
-            None => not_found(&mut stream, "RepoNotFound"),
-        }
-    }
-
-    fn answer_control(&self, stream: &mut TcpStream, path: &str) -> Result<()> {
-        if let Some(fault) = path.strip_prefix("/fault/") {
-            match fault.parse() {
-                Ok(fault) => *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault,
-                Err(error) => return json_answer(stream, "400 Bad Request", &[], &json!(format!("{error:#}"))),
-            }
-        }
-        let counters = json!({
-            "bytes": self.bytes.load(Ordering::Relaxed),
-            "requests": self.requests.load(Ordering::Relaxed),
-            "fault": self.fault().to_string(),
-            "size": self.model.size,
-            "sha256": self.model.sha256,
-            "commit": self.model.commit(),
-        });
-        json_answer(stream, "200 OK", &[], &counters)
-    }
-
-    /// What the hub tells about the repository.
-    fn information(&self) -> Value {
-        let Model { size, sha256, .. } = &self.model;
-        json!({
-            "id": MODEL_REPO,
-            "sha": self.model.commit(),
-            "private": false,
-            "tags": [],
-            "downloads": 0,
-            "likes": 0,
-            "siblings": [{ "rfilename": MODEL_FILE, "size": size, "lfs": { "sha256": sha256, "size": size, "pointerSize": 135 } }],
-        })
-    }
-
-    fn send_file(&self, mut stream: TcpStream, request: &Request) -> Result<()> {
-        let (fault, size) = (self.fault(), self.model.size);
-        let headers = vec![
-            ("X-Repo-Commit", self.model.commit().to_owned()),
-            ("ETag", format!("\"{}\"", self.model.sha256)),
-            ("X-Linked-Etag", format!("\"{}\"", self.model.sha256)),
-            ("X-Linked-Size", size.to_string()),
-            ("Accept-Ranges", "bytes".to_owned()),
-            ("Content-Type", "application/octet-stream".to_owned()),
-        ];
-        if request.method == "HEAD" {
-            return Ok(write_head(&mut stream, "200 OK", size, &headers)?);
-        }
-        let served = size - u64::from(fault == Fault::Short && size > 0);
-        let (start, end) = match request.range.filter(|_| fault != Fault::IgnoreRange) {
-            None => {
-                write_head(&mut stream, "200 OK", served, &headers)?;
-                (0, served)
-            }
-            Some(range) => match range.within(served) {
-                Some((start, end)) => {
-                    let content_range = ("Content-Range", format!("bytes {start}-{}/{served}", end - 1));
-                    let headers = [headers.as_slice(), &[content_range]].concat();
-                    write_head(&mut stream, "206 Partial Content", end - start, &headers)?;
-                    (start, end)
-                }
-                None => {
-                    let headers = [headers.as_slice(), &[("Content-Range", format!("bytes */{served}"))]].concat();
-                    return Ok(write_head(&mut stream, "416 Range Not Satisfiable", 0, &headers)?);
-                }
-            },
-        };
-        let stop = if let Fault::Reset(bytes) = fault { end.min(start.saturating_add(bytes)) } else { end };
-        let flipped = (fault == Fault::Flip).then_some(size / 2);
-        self.model.write(&mut stream, start, stop, flipped, |bytes| {
-            self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        })?;
-        if stop < end {
-            // What the client has received before the reset still counts, so let it arrive.
-            std::thread::sleep(Duration::from_millis(100));
-            rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO))?;
-        }
-        Ok(())
-    }
-}
-
-fn not_found(stream: &mut TcpStream, code: &str) -> Result<()> {
-    json_answer(stream, "404 Not Found", &[("X-Error-Code", code.to_owned())], &json!({ "error": code }))
-}
-
-fn json_answer(stream: &mut TcpStream, status: &str, headers: &[(&str, String)], body: &Value) -> Result<()> {
-    let body = body.to_string();
-    let headers = [headers, &[("Content-Type", "application/json".to_owned())]].concat();
-    write_head(stream, status, body.len() as u64, &headers)?;
-    Ok(stream.write_all(body.as_bytes())?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn faults_survive_their_text() {
-        for fault in [Fault::None, Fault::Reset(4096), Fault::Short, Fault::Flip, Fault::IgnoreRange] {
+        for fault in [Fault::None, Fault::Reset(4096), Fault::Close(0), Fault::Short, Fault::Flip, Fault::IgnoreRange] {
             assert_eq!(fault.to_string().parse::<Fault>().expect("a fault"), fault);
         }
         assert!("reset".parse::<Fault>().is_err());
         assert!("flip=3".parse::<Fault>().is_err());
-    }
-
-    #[test]
-    fn the_hub_counts_what_it_sent() {
-        let cache = tempfile::tempdir().expect("a directory");
-        let cache = Utf8Path::from_path(cache.path()).expect("UTF-8");
-        let server = Server::start(Ipv4Addr::LOCALHOST, 1000, cache).expect("a hub");
-        let hub = Hub::at(&server.hub().endpoint()).expect("its address");
-        let get = |range: &str| {
-            let mut stream = TcpStream::connect(hub.address).expect("a connection");
-            write!(stream, "GET /{MODEL_REPO}/resolve/main/{MODEL_FILE} HTTP/1.1\r\n{range}\r\n").expect("sent");
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).expect("an answer");
-            answer
-        };
-        assert!(get("").starts_with(b"HTTP/1.1 200 OK"));
-        assert!(get("Range: bytes=900-\r\n").starts_with(b"HTTP/1.1 206 "));
-        assert!(get("Range: bytes=1000-\r\n").starts_with(b"HTTP/1.1 416 "));
-        assert_eq!((hub.bytes().expect("bytes"), hub.requests().expect("requests")), (1100, 3));
-        hub.set_fault(Fault::IgnoreRange).expect("a fault");
-        assert!(get("Range: bytes=900-\r\n").starts_with(b"HTTP/1.1 200 OK"));
-        assert_eq!(hub.bytes().expect("bytes"), 2100);
     }
 }

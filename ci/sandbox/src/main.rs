@@ -17,7 +17,8 @@ Usage: cargo sandbox COMMAND [ARG]...    run COMMAND in a new sandbox, or in the
        cargo sandbox push KIND           in a sandbox: commit and push upstream, print the commit;
                                          KIND is backend, frontend, lockfile, pyproject, readme or broken
        cargo sandbox hub [FAULT]         in a sandbox: print what the model hub served, as JSON; FAULT is
-                                         what goes wrong from now on: none, reset=BYTES, short, flip, ignore-range
+                                         what goes wrong from now on: none, close=BYTES, reset=BYTES,
+                                         short, flip, ignore-range
        cargo sandbox -- COMMAND [ARG]... run a COMMAND that is named like one of these
 
 COMMAND finds DOCKER_HOST, DOCKER_CONFIG and Docker's programs in PATH; the upstream repository in
