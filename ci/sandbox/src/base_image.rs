@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::process::Command;
+use std::thread::scope;
 
 use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -49,24 +50,8 @@ pub(crate) struct BaseImage {
 }
 
 impl BaseImage {
-    /// Reads the machine's configuration.
-    pub(crate) fn of_machine(source: AptSource) -> BaseImage {
-        let set = |name: &&str| Some(((*name).to_owned(), std::env::var(name).ok().filter(|value| !value.is_empty())?));
-        let mut environment: BTreeMap<_, _> = MIRROR_VARIABLES.iter().filter_map(set).collect();
-        let mut from_client = |name: &str, program: &str, words: &[&str]| {
-            if let (None, Ok(value)) = (environment.get(name), run(Command::new(program).args(words)))
-                && value.trim().starts_with("http")
-            {
-                environment.insert(name.to_owned(), value.trim().to_owned());
-            }
-        };
-        from_client("PIP_INDEX_URL", "pip", &["config", "get", "global.index-url"]);
-        from_client("NPM_CONFIG_REGISTRY", "npm", &["config", "get", "registry"]);
-        // uv does not read what pip is told.
-        if let (None, Some(index)) = (environment.get("UV_DEFAULT_INDEX"), environment.get("PIP_INDEX_URL").cloned()) {
-            environment.insert("UV_DEFAULT_INDEX".to_owned(), index);
-        }
-        environment.extend(CERTIFICATE_VARIABLES.iter().map(|name| ((*name).to_owned(), CERTIFICATES.to_owned())));
+    /// An image from this source, for containers with these variables.
+    pub(crate) fn new(source: AptSource, environment: BTreeMap<String, String>) -> BaseImage {
         BaseImage { source, environment }
     }
 
@@ -106,7 +91,9 @@ impl BaseImage {
                 Command::new("docker").env("PATH", path(programs)?).env("DOCKER_HOST", engine.host()),
             )?;
             drop(engine);
-            fs_err::remove_file(archive)?;
+            for entry in fs_err::read_dir(new)?.flatten().filter(|entry| entry.file_name() != "data") {
+                fs_err::remove_file(entry.path())?;
+            }
             Ok(())
         })
     }
@@ -134,13 +121,36 @@ impl BaseImage {
     }
 }
 
+/// The variables that let clients in containers use the mirrors and certificates of the machine.
+pub(crate) fn machine_environment() -> BTreeMap<String, String> {
+    let set = |name: &&str| Some(((*name).to_owned(), std::env::var(name).ok().filter(|value| !value.is_empty())?));
+    let mut environment: BTreeMap<_, _> = MIRROR_VARIABLES.iter().filter_map(set).collect();
+    let ask = |program: &str, words: &[&str]| {
+        let answer = run(Command::new(program).args(words)).unwrap_or_default();
+        Some(answer.trim().to_owned()).filter(|answer| answer.starts_with("http"))
+    };
+    let (pip, npm) = scope(|threads| {
+        let pip = threads.spawn(|| ask("pip", &["config", "get", "global.index-url"]));
+        let npm = ask("npm", &["config", "get", "registry"]);
+        (pip.join().unwrap_or_default(), npm)
+    });
+    // What is set in the environment wins, and uv does not read what pip is told.
+    for (name, value) in [("PIP_INDEX_URL", &pip), ("UV_DEFAULT_INDEX", &pip), ("NPM_CONFIG_REGISTRY", &npm)] {
+        if let Some(value) = value {
+            environment.entry(name.to_owned()).or_insert_with(|| value.clone());
+        }
+    }
+    environment.extend(CERTIFICATE_VARIABLES.iter().map(|name| ((*name).to_owned(), CERTIFICATES.to_owned())));
+    environment
+}
+
 /// A value as the ENV instruction of a Dockerfile takes it.
 fn quoted(value: &str) -> String {
     format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$"))
 }
 
 /// Makes the data directory of a new engine from a cached one, without copying the layer's content.
-pub(crate) fn copy_data(cached: &Utf8Path, dir: &Utf8Path) -> Result<()> {
+pub(crate) fn copy_data(cached: &Utf8Path, dir: &Utf8Path, store: ImageStore) -> Result<()> {
     let data = dir.join("data");
     fs_err::create_dir(&data)?;
     let copy = |option: &str, name: &str| -> Result<()> {
@@ -153,8 +163,18 @@ pub(crate) fn copy_data(cached: &Utf8Path, dir: &Utf8Path) -> Result<()> {
     // Layers are never written to again, so links to their files are as good as copies.
     copy("-al", "overlay2")?;
     copy("-al", "vfs")?;
-    copy("-a", "containerd")?;
-    copy("-a", "image")
+    copy("-a", "image")?;
+    if store == ImageStore::Containerd {
+        copy("-al", "containerd")?;
+        // Databases are written to.
+        let databases = run(Command::new("find").args([data.as_str(), "-name", "*.db"]))?;
+        for database in databases.lines() {
+            let copied = format!("{database}.new");
+            fs_err::copy(database, &copied)?;
+            fs_err::rename(copied, database)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

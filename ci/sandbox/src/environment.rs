@@ -22,6 +22,7 @@ const EXPORTED: &[&str] = &[
     "PYTHON_IMAGE",
     "RUNTIME_IMAGE",
     "RUNTIME_PACKAGES",
+    "SANDBOX_ADDRESS",
 ];
 
 /// The variables of the sandbox that this process runs in, while that exists.

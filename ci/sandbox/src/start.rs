@@ -47,9 +47,14 @@ pub(crate) fn start(options: &Options) -> Result<(Env, Running)> {
 
 fn start_private(options: &Options, cache: &Utf8Path) -> Result<(Env, Running)> {
     packages::install_machine_tools(packages::PRIVATE_TOOLS)?;
-    let source = AptSource::of_machine()?;
-    let image = BaseImage::of_machine(source.clone());
-    let driver = if cache::overlay_works(cache)? { "overlay2" } else { "vfs" };
+    let (source, environment, overlay) = scope(|threads| {
+        let source = threads.spawn(AptSource::of_machine);
+        let environment = threads.spawn(base_image::machine_environment);
+        let overlay = cache::overlay_works(cache)?;
+        anyhow::Ok((joined(source)?, joined(environment), overlay))
+    })?;
+    let image = BaseImage::new(source.clone(), environment);
+    let driver = if overlay { "overlay2" } else { "vfs" };
     let store = options.image_store;
     let (programs, base) = scope(|threads| {
         let programs = threads.spawn(|| packages::engine(cache, &source));
@@ -60,15 +65,16 @@ fn start_private(options: &Options, cache: &Utf8Path) -> Result<(Env, Running)> 
     let dir = state.dir();
     let Some(subnet) = state.subnet() else { bail!("the sandbox has no addresses") };
     status("Starting", format_args!("a sandbox in {dir}"));
+    let gateway = subnet.gateway();
     let (engine, (git, hub)) = scope(|threads| {
         let engine = threads.spawn(|| {
-            base_image::copy_data(&base, dir)?;
+            base_image::copy_data(&base, dir, store)?;
             Engine::start(&Launch { programs: &programs, dir, subnet: Some(subnet), driver, store })
         });
-        let servers = serve(options, cache, dir, subnet.gateway());
+        let servers = serve(options, cache, dir, gateway);
         anyhow::Ok((joined(engine)?, servers?))
     })?;
-    let mut env = variables(dir, &git, &hub, &image.tag());
+    let mut env = variables(dir, gateway, &git, &hub, &image.tag());
     env.insert("DOCKER_HOST".to_owned(), engine.host());
     env.insert("DOCKER_CONFIG".to_owned(), engine::client_config(&programs, &dir.join("docker"))?.into_string());
     env.insert("PATH".to_owned(), engine::path(&programs)?);
@@ -79,7 +85,7 @@ fn start_private(options: &Options, cache: &Utf8Path) -> Result<(Env, Running)> 
 fn start_with_host(options: &Options, cache: &Utf8Path) -> Result<(Env, Running)> {
     let gateway = engine::host_gateway()?;
     packages::install_machine_tools(packages::HOST_TOOLS)?;
-    let image = BaseImage::of_machine(AptSource::of_machine()?);
+    let image = BaseImage::new(AptSource::of_machine()?, base_image::machine_environment());
     let state = State::without_network(cache)?;
     let dir = state.dir();
     if run(Command::new("docker").args(["image", "inspect", &image.tag()])).is_err() {
@@ -89,7 +95,7 @@ fn start_with_host(options: &Options, cache: &Utf8Path) -> Result<(Env, Running)
         fs_err::remove_file(archive)?;
     }
     let (git, hub) = serve(options, cache, dir, gateway)?;
-    let env = variables(dir, &git, &hub, &image.tag());
+    let env = variables(dir, gateway, &git, &hub, &image.tag());
     Ok((env, Running { _git: git, _hub: hub, _engine: None, _state: state }))
 }
 
@@ -109,10 +115,11 @@ fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-fn variables(dir: &Utf8Path, git: &upstream::Server, hub: &hub::Server, image: &str) -> Env {
-    let endpoint = hub.hub().endpoint();
+fn variables(dir: &Utf8Path, gateway: Ipv4Addr, git: &upstream::Server, hub: &hub::Server, image: &str) -> Env {
+    let (address, endpoint) = (gateway.to_string(), hub.hub().endpoint());
     let variables = [
         (environment::DIR, dir.as_str()),
+        ("SANDBOX_ADDRESS", &address),
         ("GITHUB_REPO", git.url()),
         ("GITHUB_BRANCH", "main"),
         ("HF_ENDPOINT", &endpoint),
