@@ -132,6 +132,8 @@ USER vibevoice
 # Upstream starts Flask's debugger unless it is told otherwise.
 ENV PATH=${WORKDIR}/venv/bin:${PATH} PYTHONUNBUFFERED=1 FLASK_ENV=production FLASK_DEBUG=false FLASK_PORT=9527
 EXPOSE 9527
+# Python ends on SIGINT at once, and as process 1 never on SIGTERM.
+STOPSIGNAL SIGINT
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9527/health', timeout=5)"]
 LABEL org.opencontainers.image.title="VibeVoice" \

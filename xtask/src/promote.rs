@@ -1,4 +1,4 @@
-//! Moving tags to images that were verified: the versioned ones first, the mutable ones last, then reading them back.
+//! Moving tags to images that were verified, and reading them back.
 
 use std::thread;
 use std::time::Duration;
@@ -11,29 +11,35 @@ use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::ImageRef;
 
-/// A tag and the image that it shall point to: an image ID, or another tag.
+/// A tag and the image that it shall point to.
 #[derive(Clone, Debug)]
 pub struct Move {
     /// The tag that moves.
     pub tag: ImageRef,
-    /// Where it points afterwards.
+    /// The ID of the image that it points to afterwards.
     pub to: String,
 }
 
-/// Moves all of `first`, then all of `last`, and checks where the latter point; those moves have image IDs.
+/// Moves tags, all at the same time.
 ///
 /// # Errors
-/// Exit code 3 when the engine refuses, or when a tag points elsewhere afterwards.
-pub fn promote(ui: &Ui, first: &[Move], last: &[Move]) -> anyhow::Result<()> {
-    for moves in [first, last] {
-        thread::scope(|scope| {
-            let threads: Vec<_> = moves.iter().map(|one| scope.spawn(|| tag(ui, one))).collect();
-            threads.into_iter().map(join).collect::<anyhow::Result<Vec<()>>>()
-        })?;
-    }
-    let tags: Vec<_> = last.iter().map(|one| one.tag.clone()).collect();
+/// Exit code 3 when the engine refuses one.
+pub fn move_tags(ui: &Ui, moves: &[Move]) -> anyhow::Result<()> {
+    thread::scope(|scope| {
+        let threads: Vec<_> = moves.iter().map(|one| scope.spawn(|| tag(ui, one))).collect();
+        threads.into_iter().map(join).collect::<anyhow::Result<Vec<()>>>()
+    })?;
+    Ok(())
+}
+
+/// Checks where tags point after they moved.
+///
+/// # Errors
+/// Exit code 3 when one points elsewhere.
+pub fn read_back(ui: &Ui, moves: &[Move]) -> anyhow::Result<()> {
+    let tags: Vec<_> = moves.iter().map(|one| one.tag.clone()).collect();
     let found = images::inspect(ui, &tags)?;
-    for one in last {
+    for one in moves {
         let id = found.get(&one.tag).map_or("nothing", |image| image.id.as_str());
         if id != one.to {
             return Err(Failure::precondition(format!("`{}` points to {id} instead of {}", one.tag, one.to))

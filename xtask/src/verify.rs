@@ -1,5 +1,6 @@
 //! What is in an image: its labels, and the version file, read without running anything of it.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::thread;
 use std::time::Duration;
@@ -31,38 +32,50 @@ pub struct Verified<'a> {
     pub image: Image,
 }
 
+/// What a verification found, with what it needed to find it.
+#[derive(Debug)]
+pub struct Verification<'a> {
+    /// The images, all of which passed.
+    pub images: Vec<Verified<'a>>,
+    /// The containers; dropping them takes a moment.
+    pub opened: Opened<'a>,
+}
+
 /// Checks every staged image of a plan; only what passed may be promoted.
 ///
 /// # Errors
 /// Exit code 1 when an image does not hold what was planned, 3 when it is missing or the engine does not answer.
-pub fn staged<'a>(ui: &Ui, plan: &'a Plan) -> anyhow::Result<Vec<Verified<'a>>> {
+pub fn staged<'a>(ui: &'a Ui, plan: &'a Plan) -> anyhow::Result<Verification<'a>> {
+    let with_file: Vec<_> =
+        plan.builds().filter_map(|(_, build)| build.version_file.as_ref().map(|_| &build.staged)).collect();
     let wanted: Vec<_> = plan.builds().map(|(_, build)| build.staged.clone()).collect();
-    thread::scope(|scope| {
-        let versions: Vec<_> = plan
-            .builds()
-            .map(|(_, build)| {
-                scope.spawn(|| match &build.version_file {
-                    Some(file) => read_version(ui, &plan.project, &build.staged, &file.path),
-                    None => Ok(None),
-                })
-            })
-            .collect();
+    let (opened, images) = thread::scope(|scope| {
+        let opened = scope.spawn(|| Opened::new(ui, &plan.project, &with_file));
         let images = images::inspect(ui, &wanted);
-        let versions = versions.into_iter().map(join).collect::<Vec<_>>();
-        let images = images?;
-        let mut verified = Vec::new();
-        for ((service, build), version) in plan.builds().zip(versions) {
-            let image = images.get(&build.staged).ok_or_else(|| {
-                Failure::precondition(format!("the build of `{}` left no image", service.service))
-                    .kept("every tag is where it was")
-                    .hint("run it again with `-v`; a builder that does not load images is not supported yet")
-            })?;
-            check_labels(service, build, image)?;
-            check_version(service, build, version?)?;
-            verified.push(Verified { service, build, image: image.clone() });
+        (join(opened), images)
+    });
+    let (opened, images) = (opened?, images?);
+    let verify = |service: &'a ServicePlan, build: &'a Build| {
+        let image = images.get(&build.staged).ok_or_else(|| {
+            Failure::precondition(format!("the build of `{}` left no image", service.service))
+                .kept("every tag is where it was")
+                .hint("run it again with `-v`; a builder that does not load images is not supported yet")
+        })?;
+        check_labels(service, build, image)?;
+        if let Some(wanted) = &build.version_file {
+            let found = opened.read(&build.staged, image, &wanted.path)?;
+            if found.as_ref() != Some(&wanted.content) {
+                let found = found.as_deref().unwrap_or("nothing");
+                return Err(mismatch(service, &format!("`{}`", wanted.path), &wanted.content, found).into());
+            }
         }
-        Ok(verified)
-    })
+        anyhow::Ok(Verified { service, build, image: image.clone() })
+    };
+    let images = thread::scope(|scope| {
+        let threads: Vec<_> = plan.builds().map(|(service, build)| scope.spawn(|| verify(service, build))).collect();
+        threads.into_iter().map(join).collect::<anyhow::Result<Vec<_>>>()
+    })?;
+    Ok(Verification { images, opened })
 }
 
 fn check_labels(service: &ServicePlan, build: &Build, image: &Image) -> Result<(), Failure> {
@@ -80,20 +93,6 @@ fn check_labels(service: &ServicePlan, build: &Build, image: &Image) -> Result<(
     Ok(())
 }
 
-fn check_version(service: &ServicePlan, build: &Build, found: Option<String>) -> Result<(), Failure> {
-    let Some(wanted) = &build.version_file else { return Ok(()) };
-    match found {
-        None if !wanted.required => Ok(()),
-        Some(found) if found == wanted.content => Ok(()),
-        found => Err(mismatch(
-            service,
-            &format!("`{}`", wanted.path),
-            &wanted.content,
-            found.as_deref().unwrap_or("nothing"),
-        )),
-    }
-}
-
 fn mismatch(service: &ServicePlan, what: &str, wanted: &str, found: &str) -> Failure {
     Failure::no(format!(
         "the image built for `{}` holds the wrong code: {what} is `{found}` instead of `{wanted}`",
@@ -103,34 +102,72 @@ fn mismatch(service: &ServicePlan, what: &str, wanted: &str, found: &str) -> Fai
     .hint("the Dockerfile must build exactly the commit that it is given; see `version-file` in README.md")
 }
 
-/// The content of the version file of an image, or nothing when there is no such file. The image is never run: a container
-/// is created, the file copied out, the container removed.
-///
-/// # Errors
-/// Exit code 1 for something else than a short regular file, 3 when the engine does not answer.
-pub fn read_version(ui: &Ui, project: &str, image: &ImageRef, path: &str) -> anyhow::Result<Option<String>> {
-    let sh = Shell::new()?;
-    let created = process::output(ui, docker::create(&sh, &image.to_string(), project), DEADLINE)?;
-    if !created.status.success() {
-        return Err(docker::failure(&created).into());
+/// Images whose files can be read. None is ever run: containers are created, files copied out, and dropping this removes
+/// the containers.
+#[derive(Debug)]
+pub struct Opened<'a> {
+    ui: &'a Ui,
+    containers: BTreeMap<&'a ImageRef, String>,
+}
+
+impl<'a> Opened<'a> {
+    /// Creates a container of each image, all at the same time.
+    ///
+    /// # Errors
+    /// Exit code 3 when the engine does not answer.
+    pub fn new(ui: &'a Ui, project: &str, images: &[&'a ImageRef]) -> anyhow::Result<Self> {
+        let create = |image: &ImageRef| -> anyhow::Result<String> {
+            let sh = Shell::new()?;
+            let created = process::output(ui, docker::create(&sh, &image.to_string(), project), DEADLINE)?;
+            if !created.status.success() {
+                return Err(docker::failure(&created).into());
+            }
+            Ok(String::from_utf8_lossy(&created.stdout).trim().to_owned())
+        };
+        let mut opened = Self { ui, containers: BTreeMap::new() };
+        let created: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = images.iter().map(|image| scope.spawn(move || create(image))).collect();
+            threads.into_iter().map(join).collect()
+        });
+        let mut failed = None;
+        for (image, container) in images.iter().zip(created) {
+            match container {
+                Ok(container) => drop(opened.containers.insert(image, container)),
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(opened), Err)
     }
-    let container = String::from_utf8_lossy(&created.stdout).trim().to_owned();
-    let directory = images::inspect(ui, std::slice::from_ref(image))?;
-    let directory = directory.get(image).map_or("/", Image::working_directory).to_owned();
-    let path = Utf8Path::new(&directory).join(path);
-    let copied = process::output(ui, docker::copy_out(&sh, &container, path.as_str()), DEADLINE);
-    let removed = process::output(ui, docker::remove_containers(&sh, &[container]), DEADLINE)?;
-    if !removed.status.success() {
-        ui.warning(&format!("a container that never ran could not be removed: {}", removed.last_error()));
+
+    /// The content of a short file, or nothing when there is no such file; `path` starts at the working directory of
+    /// the image.
+    ///
+    /// # Errors
+    /// Exit code 1 for something else than a short regular file, 3 when the engine does not answer.
+    pub fn read(&self, name: &ImageRef, image: &Image, path: &str) -> anyhow::Result<Option<String>> {
+        let Some(container) = self.containers.get(name) else { return Ok(None) };
+        let path = Utf8Path::new(image.working_directory()).join(path);
+        let sh = Shell::new()?;
+        let copied = process::output(self.ui, docker::copy_out(&sh, container, path.as_str()), DEADLINE)?;
+        if copied.status.success() {
+            return Ok(Some(only_file(&copied.stdout, path.as_str())?));
+        }
+        if copied.stderr.contains("Could not find the file") || copied.stderr.contains("no such file") {
+            return Ok(None);
+        }
+        Err(docker::failure(&copied).into())
     }
-    let copied = copied?;
-    if copied.status.success() {
-        return Ok(Some(only_file(&copied.stdout, path.as_str())?));
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        let containers: Vec<_> = self.containers.values().cloned().collect();
+        let Ok(sh) = Shell::new() else { return };
+        if !containers.is_empty() {
+            // What cannot be removed now, the next run removes by its label.
+            let _ = process::cleanup(self.ui, docker::remove_containers(&sh, &containers));
+        }
     }
-    if copied.stderr.contains("Could not find the file") || copied.stderr.contains("no such file") {
-        return Ok(None);
-    }
-    Err(docker::failure(&copied).into())
 }
 
 /// The text of the one regular file in a tar archive.

@@ -9,7 +9,7 @@ use xshell::Shell;
 
 use crate::facts::local::Tree;
 use crate::plan::Plan;
-use crate::sys::{docker, files, interrupt, process};
+use crate::sys::{docker, files, process};
 use crate::ui::Ui;
 use crate::value::ImageRef;
 
@@ -78,13 +78,11 @@ impl<'a> Staged<'a> {
 
 impl Drop for Staged<'_> {
     fn drop(&mut self) {
-        // After an interrupt too: the signal was for the build, the next one is for this.
-        interrupt::acknowledge();
         if let Ok(sh) = Shell::new()
             && !self.images.is_empty()
         {
             // A tag that was never given is no error here.
-            let _ = process::output(self.ui, docker::untag(&sh, &self.images), Duration::from_secs(60));
+            let _ = process::cleanup(self.ui, docker::untag(&sh, &self.images));
         }
         let _ = fs_err::remove_dir_all(&self.tree);
         let _ = fs_err::remove_file(&self.marker);

@@ -4,6 +4,7 @@ pub mod full;
 pub mod rebuild;
 pub mod verify;
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -11,15 +12,16 @@ use xshell::Shell;
 
 use crate::build::staged::Staged;
 use crate::error::Failure;
+use crate::facts::images::Image;
 use crate::facts::{self, Facts, Revision};
 use crate::plan::cache_bust::Rule;
 use crate::plan::{Action, Plan, Request};
-use crate::promote::{Move, promote};
+use crate::promote::{self, Move};
 use crate::report::summary::Summary;
 use crate::report::{self, human};
 use crate::settings::Settings;
 use crate::sys::lock::{self, Lock};
-use crate::sys::{disk, docker, interrupt, process};
+use crate::sys::{disk, docker, process};
 use crate::ui::Ui;
 use crate::{build, cli, verify as check};
 
@@ -85,28 +87,13 @@ impl Run<'_> {
         let Context { ui, settings, started } = self.context;
         let state = &facts.workspace.state;
         human::services(ui, plan);
-        let mut outcome = None;
-        if plan.builds().next().is_some() {
-            preflight(ui)?;
-            let staged = Staged::begin(ui, state, plan)?;
-            let local = copy_local(facts, plan, &staged)?;
-            outcome = Some(build::run(ui, settings, state, plan, local)?);
-            interrupt::check()?;
-            let verified = check::staged(ui, plan)?;
-            for one in &verified {
-                ui.status("Verified", &format!("{} {}", one.service.service, one.service.revision));
-            }
-            interrupt::check()?;
-            let moves: Vec<_> = verified
-                .iter()
-                .flat_map(|one| one.build.promote.iter().map(|tag| Move { tag: tag.clone(), to: one.image.id.clone() }))
-                .collect();
-            let mutable: Vec<_> = plan.services.iter().map(|service| &service.image).collect();
-            let (last, first): (Vec<_>, Vec<_>) = moves.into_iter().partition(|one| mutable.contains(&&one.tag));
-            promote(ui, &first, &last)?;
-        }
+        let outcome = match plan.builds().next() {
+            Some(_) => Some(self.build(facts, plan)?),
+            None => None,
+        };
         let reused = reused(facts, plan);
-        promote(ui, &[], &reused)?;
+        promote::move_tags(ui, &reused)?;
+        promote::read_back(ui, &reused)?;
         let summary = Summary::new(self.command, plan, outcome.as_ref(), settings.now, started.elapsed());
         human::steps(ui, &summary);
         for service in plan.services.iter().filter(|service| !matches!(service.action, Action::Fresh)) {
@@ -116,6 +103,36 @@ impl Run<'_> {
         report::write(state, &summary)?;
         human::finished(ui, &summary);
         Ok(())
+    }
+
+    /// Builds under staged tags, verifies, and moves tags when every service passed: versioned and kept ones first.
+    fn build(&self, facts: &Facts, plan: &Plan) -> anyhow::Result<build::Outcome> {
+        let Context { ui, settings, .. } = self.context;
+        let state = &facts.workspace.state;
+        preflight(ui, facts)?;
+        let staged = Staged::begin(ui, state, plan)?;
+        let local = copy_local(facts, plan, &staged)?;
+        let outcome = build::run(ui, settings, state, plan, local)?;
+        let verified = check::staged(ui, plan)?;
+        for one in &verified.images {
+            ui.status("Verified", &format!("{} {}", one.service.service, one.service.cache_bust));
+        }
+        let moves = |mutable: bool| -> Vec<Move> {
+            let all = verified.images.iter().flat_map(|one| one.build.promote.iter().map(move |tag| (one, tag)));
+            let wanted = all.filter(|(one, tag)| (**tag == one.service.image) == mutable);
+            wanted.map(|(one, tag)| Move { tag: tag.clone(), to: one.image.id.clone() }).collect()
+        };
+        let last = moves(true);
+        promote::move_tags(ui, &moves(false))?;
+        promote::move_tags(ui, &last)?;
+        let opened = verified.opened;
+        thread::scope(|scope| {
+            // Both remove what was only needed until here.
+            scope.spawn(|| drop(opened));
+            scope.spawn(|| drop(staged));
+            promote::read_back(ui, &last)
+        })?;
+        Ok(outcome)
     }
 }
 
@@ -128,29 +145,35 @@ fn reused(facts: &Facts, plan: &Plan) -> Vec<Move> {
     moves.collect()
 }
 
+/// Copies a local directory to where the build takes it in place of the source stage.
 fn copy_local<'a>(facts: &Facts, plan: &Plan, staged: &'a Staged<'_>) -> anyhow::Result<Option<&'a Utf8Path>> {
-    for resolved in &facts.sources {
-        let Revision::Local(tree) = &resolved.revision else { continue };
-        let found = plan.builds().find_map(|(_, build)| Some((build.local_stage.as_ref()?, build)));
-        let Some(((_, directory), build)) = found else { continue };
-        let version = build.version_file.as_ref().map(|file| (file.path.as_str(), file.content.as_str()));
-        return Ok(Some(staged.copy_tree(tree, directory, version)?));
-    }
-    Ok(None)
+    let stage = plan.builds().find_map(|(_, build)| build.local_stage.as_ref());
+    let tree = facts.sources.iter().find_map(|resolved| match &resolved.revision {
+        Revision::Local(tree) => Some((tree, resolved.revision.to_string())),
+        Revision::Commit(_) => None,
+    });
+    let (Some((_, directory)), Some((tree, revision))) = (stage, tree) else { return Ok(None) };
+    let version_file = facts.workspace.config.version_file.as_deref().map(|path| (path, revision.as_str()));
+    Ok(Some(staged.copy_tree(tree, directory, version_file)?))
 }
 
 /// Whether there is room for a build at all.
-fn preflight(ui: &Ui) -> anyhow::Result<()> {
-    let sh = Shell::new()?;
-    let finished = process::output(ui, docker::data_root(&sh), Duration::from_secs(30))?;
-    if !finished.status.success() {
-        return Err(docker::failure(&finished).into());
-    }
-    let root = String::from_utf8_lossy(&finished.stdout);
-    let root = root.trim();
-    match disk::free(root) {
+fn preflight(ui: &Ui, facts: &Facts) -> anyhow::Result<()> {
+    // Any image says where the data is; only without one the engine has to be asked, which takes longer.
+    let directory = match facts.images.values().find_map(Image::data_directory) {
+        Some(directory) => directory.to_owned(),
+        None => {
+            let sh = Shell::new()?;
+            let finished = process::output(ui, docker::data_root(&sh), Duration::from_secs(30))?;
+            if !finished.status.success() {
+                return Err(docker::failure(&finished).into());
+            }
+            String::from_utf8_lossy(&finished.stdout).trim().to_owned()
+        }
+    };
+    match disk::free(&directory) {
         Some(free) if free < DISK_FLOOR => Err(Failure::precondition(format!(
-            "the disk of the Docker engine is almost full: {} free in `{root}`",
+            "the disk of the Docker engine is almost full: {} free in `{directory}`",
             human::bytes(free)
         ))
         .kept("nothing was changed")

@@ -11,7 +11,7 @@ use crate::facts::sources::unknown_service;
 use crate::facts::{Facts, gather, join};
 use crate::plan::{LABEL_PROJECT, LABEL_REVISION};
 use crate::value::{ImageRef, Service};
-use crate::verify::read_version;
+use crate::verify::Opened;
 
 /// What was found for one service.
 #[derive(Debug, Serialize)]
@@ -113,13 +113,14 @@ fn row(context: &Context, facts: &Facts, service: &Service) -> anyhow::Result<Ro
         return Ok(row);
     }
     row.label = image.label(LABEL_REVISION).map(str::to_owned);
-    let path =
-        facts.workspace.config.version_file(service).filter(|_| !row.remote.is_empty() && !row.remote.contains(' '));
+    let one_source = !row.remote.is_empty() && !row.remote.contains(' ');
+    let path = facts.workspace.config.version_file(service).filter(|_| one_source && !built.build_only);
     if let Some(path) = path {
-        row.version_file = read_version(&context.ui, &facts.project.name, &built.image, path)?;
+        let opened = Opened::new(&context.ui, &facts.project.name, &[&built.image])?;
+        row.version_file = opened.read(&built.image, image, path)?;
     }
     let label = row.label.as_deref().unwrap_or_default();
-    let missing = path.is_some() && row.version_file.is_none() && !built.build_only;
+    let missing = path.is_some() && row.version_file.is_none();
     row.verdict = if missing || row.version_file.as_deref().is_some_and(|content| content != label) {
         Verdict::WrongContent
     } else if label != row.remote {

@@ -1,6 +1,7 @@
 //! The resolved Compose project: which services are built, and how.
 
 use std::collections::BTreeMap;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,6 +12,7 @@ use xshell::Shell;
 
 use crate::dockerfile::{Closure, Dockerfile};
 use crate::error::Failure;
+use crate::facts::join;
 use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::{ImageRef, Service, show};
@@ -106,23 +108,12 @@ pub fn find_files(
 /// # Errors
 /// Exit code 2 for a project that Compose refuses or that has nothing to build, 3 without Docker Compose.
 pub fn read(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Project> {
-    let sh = Shell::new()?;
-    let finished = process::output(ui, docker::compose_config(&sh, files), Duration::from_secs(60))?;
-    if !finished.status.success() {
-        let error = finished.last_error();
-        if error.contains("unknown command")
-            || error.contains("unknown flag")
-            || error.contains("is not a docker command")
-        {
-            return Err(Failure::precondition(format!("Docker Compose is missing or too old: {error}"))
-                .hint("install Docker Compose 2.33 or newer")
-                .into());
-        }
-        return Err(Failure::usage(format!("Compose refuses the project: {error}"))
-            .hint(format!("check it with `docker compose -f {} config`", files.first().map_or("FILE", |f| f.as_str())))
-            .into());
-    }
-    let mut project = parse(&finished.stdout)?;
+    let (extensions, config) = thread::scope(|scope| {
+        let extensions = scope.spawn(|| if may_extend(files) { config(ui, files, false) } else { Ok(b"{}".to_vec()) });
+        let config = config(ui, files, true);
+        (join(extensions), config)
+    });
+    let mut project = parse(&config?, &extensions?)?;
     for (service, built) in &mut project.services {
         let inline = built.section.get("dockerfile_inline").and_then(Value::as_str).map(str::to_owned);
         let Some(text) = inline.or_else(|| fs_err::read_to_string(&built.dockerfile_path).ok()) else {
@@ -147,6 +138,30 @@ pub fn read(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Project> {
     Ok(project)
 }
 
+/// Whether extension fields of services may be somewhere; most projects have none, and need not be read twice.
+fn may_extend(files: &[Utf8PathBuf]) -> bool {
+    let signs = ["x-rebuild", "include", "extends"];
+    files.iter().any(|file| fs_err::read_to_string(file).is_ok_and(|text| signs.iter().any(|sign| text.contains(sign))))
+}
+
+fn config(ui: &Ui, files: &[Utf8PathBuf], interpolate: bool) -> anyhow::Result<Vec<u8>> {
+    let sh = Shell::new()?;
+    let finished = process::output(ui, docker::compose_config(&sh, files, interpolate), Duration::from_secs(60))?;
+    if finished.status.success() {
+        return Ok(finished.stdout);
+    }
+    let error = finished.last_error();
+    if error.contains("unknown command") || error.contains("unknown flag") || error.contains("is not a docker command")
+    {
+        return Err(Failure::precondition(format!("Docker Compose is missing or too old: {error}"))
+            .hint("install Docker Compose 2.33 or newer")
+            .into());
+    }
+    Err(Failure::usage(format!("Compose refuses the project: {error}"))
+        .hint(format!("check it with `docker compose -f {} config`", files.first().map_or("FILE", |f| f.as_str())))
+        .into())
+}
+
 #[derive(Deserialize)]
 struct RawProject {
     name: String,
@@ -160,6 +175,16 @@ struct RawService {
     build: Option<Value>,
     scale: Option<u64>,
     deploy: Option<RawDeploy>,
+}
+
+#[derive(Default, Deserialize)]
+struct RawExtensions {
+    #[serde(default)]
+    services: BTreeMap<String, RawExtension>,
+}
+
+#[derive(Deserialize)]
+struct RawExtension {
     #[serde(rename = "x-rebuild", default)]
     rebuild: RawRebuild,
 }
@@ -188,8 +213,11 @@ struct RawBuild {
     additional_contexts: BTreeMap<String, String>,
 }
 
-/// Reads what `docker compose config --format json` prints.
-fn parse(json: &[u8]) -> anyhow::Result<Project> {
+/// Reads what `docker compose config --format json` prints, with variables replaced and without.
+fn parse(json: &[u8], extensions: &[u8]) -> anyhow::Result<Project> {
+    let extensions: RawExtensions = serde_json::from_slice(extensions).map_err(|error| {
+        Failure::usage(format!("`x-rebuild` of a service: {error}")).hint("write `x-rebuild: {keep: true}`")
+    })?;
     let raw: RawProject =
         serde_json::from_slice(json).context("`docker compose config` printed something else than JSON")?;
     let mut services = BTreeMap::new();
@@ -203,7 +231,7 @@ fn parse(json: &[u8]) -> anyhow::Result<Project> {
         let replicas = raw_service.scale.or(raw_service.deploy.and_then(|deploy| deploy.replicas));
         let built = Built {
             image: image.parse()?,
-            keep: raw_service.rebuild.keep,
+            keep: extensions.services.get(&name).is_some_and(|service| service.rebuild.keep),
             build_only: replicas == Some(0),
             target: build.target,
             args: build.args,
@@ -231,8 +259,9 @@ mod tests {
     fn only_built_services_count_and_images_have_the_default_name() {
         let json = serde_json::json!({"name": "p", "services": {
             "redis": {"image": "redis"},
-            "web": {"build": {"context": "/c", "args": {"A": "1", "B": null}}, "scale": 0, "x-rebuild": {"keep": true}}}});
-        let project = parse(json.to_string().as_bytes()).expect("valid");
+            "web": {"build": {"context": "/c", "args": {"A": "1", "B": null}}, "scale": 0}}});
+        let extensions = br#"{"services": {"redis": {}, "web": {"x-rebuild": {"keep": true}}}}"#;
+        let project = parse(json.to_string().as_bytes(), extensions).expect("valid");
         assert_eq!(project.services.len(), 1);
         let web = &project.services[&"web".parse::<Service>().expect("name")];
         assert_eq!(web.image.to_string(), "p-web:latest");

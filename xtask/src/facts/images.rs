@@ -22,6 +22,15 @@ pub struct Image {
     pub size: u64,
     #[serde(default)]
     config: Option<ImageConfig>,
+    #[serde(default)]
+    graph_driver: Option<GraphDriver>,
+}
+
+/// Where the classic image store keeps the layers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct GraphDriver {
+    data: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -35,6 +44,11 @@ impl Image {
     /// The value of a label.
     pub fn label(&self, name: &str) -> Option<&str> {
         self.config.as_ref()?.labels.as_ref()?.get(name).map(String::as_str)
+    }
+
+    /// A directory of the engine's data, if the engine tells.
+    pub fn data_directory(&self) -> Option<&str> {
+        self.graph_driver.as_ref()?.data.as_ref()?.get("UpperDir").map(String::as_str)
     }
 
     /// The directory that commands of the image start in.

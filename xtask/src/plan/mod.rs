@@ -121,8 +121,6 @@ pub struct VersionFile {
     pub path: String,
     /// Its content, without white space around it.
     pub content: String,
-    /// Whether the image must have it: one that is only built, never started, may go without.
-    pub required: bool,
 }
 
 impl Plan {
@@ -402,8 +400,9 @@ fn build(
         (LABEL_REVISION, revision.clone()),
     ];
     let version_file = match (facts.workspace.config.version_file(service), sources.as_slice()) {
-        (Some(path), [one]) => {
-            Some(VersionFile { path: path.to_owned(), content: one.revision.to_string(), required: !built.build_only })
+        // An image that is only built, never started, has parts of the code at most.
+        (Some(path), [one]) if !built.build_only => {
+            Some(VersionFile { path: path.to_owned(), content: one.revision.to_string() })
         }
         _ => None,
     };

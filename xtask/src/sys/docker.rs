@@ -1,6 +1,6 @@
 //! Every command line that is given to Docker, as values; running them is the caller's business.
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use xshell::{Cmd, Shell, cmd};
 
 use crate::error::Failure;
@@ -10,15 +10,29 @@ use crate::value::{Builder, ImageRef, Service};
 /// Label of the containers that verification creates and never starts: the project they belong to.
 pub const VERIFY_LABEL: &str = "io.xtask.verify";
 
-/// `docker compose` on the given files, with every profile.
-fn compose<'a>(sh: &'a Shell, files: &[impl AsRef<Utf8Path>]) -> Cmd<'a> {
+/// Compose's options for the given files, with every profile.
+fn on_files(files: &[impl AsRef<Utf8Path>]) -> impl Iterator<Item = String> {
     let files = files.iter().flat_map(|file| ["-f".to_owned(), file.as_ref().to_string()]);
-    cmd!(sh, "docker compose").args(files).args(["--profile", "*"])
+    files.chain(["--profile=*".to_owned()])
 }
 
-/// The resolved project as JSON.
-pub fn compose_config<'a>(sh: &'a Shell, files: &[impl AsRef<Utf8Path>]) -> Cmd<'a> {
-    compose(sh, files).args(["config", "--format", "json"])
+/// The resolved project as JSON, or the project before variables are replaced, which is the only form in which Compose
+/// passes on extension fields of services.
+pub fn compose_config<'a>(sh: &'a Shell, files: &[impl AsRef<Utf8Path>], interpolate: bool) -> Cmd<'a> {
+    // As a plugin Compose takes 0.12 s to start, by itself 0.04 s.
+    let compose = compose_plugin().map_or_else(|| cmd!(sh, "docker compose"), |program| sh.cmd(program));
+    let plain = (!interpolate).then_some("--no-interpolate");
+    compose.args(on_files(files)).args(["config", "--format", "json"]).args(plain)
+}
+
+/// Where the Docker CLI finds Compose, in its own order (docker/cli `cli-plugins/manager`).
+fn compose_plugin() -> Option<Utf8PathBuf> {
+    let own = std::env::var("DOCKER_CONFIG").map(Utf8PathBuf::from);
+    let own = own.or_else(|_| std::env::var("HOME").map(|home| Utf8PathBuf::from(home).join(".docker")));
+    let system =
+        ["/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec"].map(|dir| format!("{dir}/docker"));
+    let directories = own.into_iter().chain(system.map(Utf8PathBuf::from));
+    directories.map(|dir| dir.join("cli-plugins/docker-compose")).find(|path| path.is_file())
 }
 
 /// What `docker compose build` is told beside the override file.
@@ -39,7 +53,7 @@ pub fn compose_build<'a>(
     services: &[&Service],
     options: &BuildOptions<'_>,
 ) -> Cmd<'a> {
-    let mut cmd = compose(sh, files).args(["--progress", "json", "build"]);
+    let mut cmd = cmd!(sh, "docker compose").args(on_files(files)).args(["--progress", "json", "build"]);
     if options.no_cache {
         cmd = cmd.arg("--no-cache");
     }

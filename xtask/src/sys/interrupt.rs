@@ -28,10 +28,13 @@ pub fn count() -> usize {
 /// # Errors
 /// Exit code 130 when a signal came.
 pub fn check() -> Result<(), Failure> {
-    if count() > 0 { Err(Failure::interrupted()) } else { Ok(()) }
+    check_since(0)
 }
 
-/// Forgets the signals that came so far, so that cleaning up can run after them.
-pub fn acknowledge() {
-    SIGNALS.store(0, Ordering::SeqCst);
+/// Ends an effect that is itself the answer to the first `seen` signals.
+///
+/// # Errors
+/// Exit code 130 when more signals came.
+pub fn check_since(seen: usize) -> Result<(), Failure> {
+    if count() > seen { Err(Failure::interrupted()) } else { Ok(()) }
 }

@@ -49,8 +49,20 @@ impl Finished {
 /// # Errors
 /// Exit code 3 when it cannot start or takes longer than `limit`, 130 when a signal came.
 pub fn output(ui: &Ui, cmd: Cmd<'_>, limit: Duration) -> anyhow::Result<Finished> {
+    bounded_output(ui, cmd, limit, 0)
+}
+
+/// Runs `cmd`, which cleans up after this run: signals that came before it starts do not stop it.
+///
+/// # Errors
+/// As [`output`], with a limit of one minute.
+pub fn cleanup(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<Finished> {
+    bounded_output(ui, cmd, Duration::from_secs(60), interrupt::count())
+}
+
+fn bounded_output(ui: &Ui, cmd: Cmd<'_>, limit: Duration, signals: usize) -> anyhow::Result<Finished> {
     let shown = cmd.to_string();
-    let mut child = spawn(ui, cmd)?;
+    let mut child = spawn(ui, cmd, signals)?;
     let stdout = child.stdout.take();
     let (send, receive) = sync_channel(1);
     thread::spawn(move || {
@@ -62,7 +74,7 @@ pub fn output(ui: &Ui, cmd: Cmd<'_>, limit: Duration) -> anyhow::Result<Finished
         let _ = send.send(bytes);
     });
     let mut stdout = Vec::new();
-    let finished = supervise(child, &shown, Some(limit), receive, |bytes| {
+    let finished = supervise(child, &shown, Some(limit), signals, receive, |bytes| {
         stdout = bytes;
         Ok(())
     })?;
@@ -76,7 +88,7 @@ pub fn output(ui: &Ui, cmd: Cmd<'_>, limit: Duration) -> anyhow::Result<Finished
 /// Exit code 3 when it cannot start, 130 when a signal came, or the error of `on_line`.
 pub fn stream(ui: &Ui, cmd: Cmd<'_>, mut on_line: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<Finished> {
     let shown = cmd.to_string();
-    let mut child = spawn(ui, cmd)?;
+    let mut child = spawn(ui, cmd, 0)?;
     let stdout = child.stdout.take();
     let (send, receive) = sync_channel(64);
     thread::spawn(move || {
@@ -88,11 +100,11 @@ pub fn stream(ui: &Ui, cmd: Cmd<'_>, mut on_line: impl FnMut(&[u8]) -> anyhow::R
             }
         }
     });
-    supervise(child, &shown, None, receive, |line: Vec<u8>| on_line(&line))
+    supervise(child, &shown, None, 0, receive, |line: Vec<u8>| on_line(&line))
 }
 
-fn spawn(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<Child> {
-    interrupt::check()?;
+fn spawn(ui: &Ui, cmd: Cmd<'_>, signals: usize) -> anyhow::Result<Child> {
+    interrupt::check_since(signals)?;
     ui.command(&cmd);
     let mut command = Command::from(cmd);
     let program = command.get_program().to_string_lossy().into_owned();
@@ -104,12 +116,13 @@ fn spawn(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<Child> {
     })
 }
 
-/// Takes what the reading thread sends until it ends, then the exit status; stops the process group early on a signal,
-/// at the limit, and when `take` fails.
+/// Takes what the reading thread sends until it ends, then the exit status; stops the process group early at the limit,
+/// when `take` fails, and on a signal beyond the first `signals`.
 fn supervise<T>(
     mut child: Child,
     shown: &str,
     limit: Option<Duration>,
+    signals: usize,
     receive: Receiver<T>,
     mut take: impl FnMut(T) -> anyhow::Result<()>,
 ) -> anyhow::Result<Finished> {
@@ -136,7 +149,7 @@ fn supervise<T>(
             ),
             Err(RecvTimeoutError::Timeout) => None,
         };
-        if let Some(error) = failed.or_else(|| interrupt::check().err().map(Into::into)) {
+        if let Some(error) = failed.or_else(|| interrupt::check_since(signals).err().map(Into::into)) {
             stop(&mut child);
             return Err(error);
         }
@@ -165,7 +178,7 @@ fn stop(child: &mut Child) {
     // The group may be gone already, which is what is wanted.
     let _ = killpg(group, Signal::SIGINT);
     while let Ok(None) = child.try_wait() {
-        if asked.elapsed() > GRACE || interrupt::count() > signals.max(1) {
+        if asked.elapsed() > GRACE || interrupt::count() > signals {
             let _ = killpg(group, Signal::SIGKILL);
             let _ = child.wait();
             return;

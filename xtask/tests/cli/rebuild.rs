@@ -1,0 +1,374 @@
+//! `rebuild` and `full` when nothing goes wrong.
+
+use serde_json::json;
+
+use crate::support::state::Rule;
+use crate::support::{MUTABLE, REPO, World, commit};
+
+/// What the label of an image says.
+fn label(world: &World, image: &str, name: &str) -> String {
+    world.image(image).unwrap().labels.get(name).cloned().unwrap_or_default()
+}
+
+/// The tag that keeps the model.
+fn kept_tag(world: &World) -> String {
+    world.tags().into_iter().find(|tag| tag.contains(":keep-")).unwrap()
+}
+
+#[test]
+fn the_first_rebuild_builds_everything_with_one_build() {
+    let world = World::new();
+    world.run(["rebuild"]).ok();
+
+    let builds = world.calls_of("--progress json build");
+    assert_eq!(builds.len(), 1);
+    let at = builds[0].args.iter().position(|arg| arg == "--").unwrap();
+    assert_eq!(builds[0].args[at + 1..], ["backend-builder", "model-downloader", "vibevoice"]);
+    let bust = "v0.1.0-aaaaaaaaaaaa";
+    let kept = kept_tag(&world);
+    assert_eq!(
+        world.tags(),
+        [
+            kept.as_str(),
+            MUTABLE[0],
+            MUTABLE[1],
+            &format!("vibevoicefusion:python-builder-{bust}"),
+            MUTABLE[2],
+            &format!("zhaokundev/vibevoicefusion:{bust}"),
+        ]
+    );
+    let image = world.image(MUTABLE[2]).unwrap();
+    assert_eq!(image.version, Some(format!("{}\n", commit('a'))));
+    for (name, value) in [
+        ("io.xtask.project", "vibevoice"),
+        ("io.xtask.service", "vibevoice"),
+        ("io.xtask.cache-bust", bust),
+        ("org.opencontainers.image.revision", &commit('a')),
+        ("org.opencontainers.image.source", REPO),
+        ("org.opencontainers.image.version", "0.1.0"),
+    ] {
+        assert_eq!(image.labels.get(name).map(String::as_str), Some(value), "{name}");
+    }
+    assert_eq!(image.labels["io.xtask.key"].len(), 64);
+    assert!(image.labels["org.opencontainers.image.created"].parse::<jiff::Timestamp>().is_ok());
+    assert!(!world.image(&kept).unwrap().labels.contains_key("org.opencontainers.image.revision"));
+    world.assert_nothing_staged();
+    assert!(world.written().iter().any(|path| path.extension().is_some_and(|ending| ending == "log")));
+    assert!(world.written().iter().any(|path| path.parent().unwrap().ends_with("reports")));
+}
+
+#[test]
+fn what_is_fresh_is_left_alone() {
+    let world = World::built();
+    let (before, reports) = (world.mutable(), world.written());
+    world.run(["rebuild"]).ok().says("Fresh");
+    assert_eq!(world.mutable(), before);
+    assert_eq!(world.written(), reports);
+    for call in world.calls() {
+        let line = call.args.join(" ");
+        let reads = ["config --format json", "ls-remote --", "image inspect --"];
+        assert!(reads.iter().any(|words| line.contains(words)), "{line}");
+    }
+}
+
+#[test]
+fn a_moved_branch_is_rebuilt_at_its_commit() {
+    let world = World::built();
+    world.push(&commit('b'));
+    world.run(["rebuild"]).ok();
+    let args = &world.overrides()["services"]["vibevoice"]["build"]["args"];
+    assert_eq!(args, &json!({"GITHUB_COMMIT": commit('b'), "CACHE_BUST": "v0.1.0-bbbbbbbbbbbb"}));
+    assert_eq!(world.image(MUTABLE[2]).unwrap().version, Some(commit('b') + "\n"));
+    // The version before stays, for a rollback.
+    let old = world.image("zhaokundev/vibevoicefusion:v0.1.0-aaaaaaaaaaaa").unwrap();
+    assert_eq!(old.version, Some(commit('a') + "\n"));
+    world.assert_nothing_staged();
+}
+
+#[test]
+fn the_kept_model_takes_the_place_of_its_stage() {
+    let world = World::built();
+    let (kept, model) = (kept_tag(&world), world.image(MUTABLE[0]).unwrap());
+    world.push(&commit('b'));
+    world.run(["rebuild"]).ok();
+    let build = &world.calls_of("--progress json build")[0];
+    assert!(!build.args.contains(&"model-downloader".to_owned()), "{build:?}");
+    let overrides = world.overrides();
+    let contexts = &overrides["services"]["vibevoice"]["build"]["additional_contexts"];
+    assert_eq!(contexts, &json!({"model-downloader": format!("docker-image://{kept}")}));
+    // The service that does not use the model is not built from it.
+    assert_eq!(overrides["services"]["backend-builder"]["build"]["additional_contexts"], json!({}));
+    assert_eq!(world.image(MUTABLE[0]), Some(model));
+}
+
+#[test]
+fn a_lost_tag_of_the_model_goes_back_to_the_kept_image() {
+    let world = World::built();
+    let kept = world.image(&kept_tag(&world)).unwrap();
+    world.engine(|engine| engine.tag("", MUTABLE[0]));
+    world.run(["rebuild"]).ok();
+    assert_eq!(world.image(MUTABLE[0]).unwrap().id, kept.id);
+    assert!(world.calls_of(" build ").is_empty());
+}
+
+#[test]
+fn another_model_is_built_and_the_old_one_stays_kept() {
+    let world = World::built();
+    let old = kept_tag(&world);
+    world.set_arg("MODEL_REVISION", "v2");
+    world.run(["rebuild"]).ok();
+    let kept: Vec<_> = world.tags().into_iter().filter(|tag| tag.contains(":keep-")).collect();
+    assert_eq!(kept.len(), 2);
+    assert!(kept.contains(&old));
+    assert_ne!(world.image(MUTABLE[0]).unwrap().id, world.image(&old).unwrap().id);
+}
+
+#[test]
+fn one_service_is_rebuilt_alone() {
+    let world = World::built();
+    let before = world.mutable();
+    world.push(&commit('b'));
+    world.run(["rebuild", "backend-builder"]).ok();
+    let after = world.mutable();
+    assert_eq!((&after[0], &after[2]), (&before[0], &before[2]));
+    assert_ne!(after[1], before[1]);
+    assert_eq!(label(&world, MUTABLE[1], "org.opencontainers.image.revision"), commit('b'));
+}
+
+#[test]
+fn a_changed_dockerfile_or_argument_or_version_is_rebuilt() {
+    for change in [
+        |world: &World| {
+            world.file("Dockerfile", include_str!("../../../Dockerfile").replace("npm run build", "npm run b"))
+        },
+        |world: &World| world.set_arg("RUNTIME_IMAGE", "python:3.11-slim-trixie"),
+        |world: &World| {
+            let text = std::fs::read_to_string(world.project().join("Cargo.toml")).unwrap();
+            world.file("Cargo.toml", text.replace("0.1.0", "0.2.0"));
+        },
+    ] {
+        let world = World::built();
+        let before = world.mutable();
+        change(&world);
+        world.run(["rebuild", "vibevoice"]).ok();
+        assert_ne!(world.mutable()[2], before[2]);
+        assert_eq!(world.mutable()[0], before[0], "the model does not depend on it");
+    }
+}
+
+#[test]
+fn full_builds_the_model_again_without_cache() {
+    let world = World::built();
+    let before = world.mutable();
+    world.run(["full", "--yes"]).ok();
+    let build = &world.calls_of("--progress json build")[0];
+    assert!(build.args.contains(&"--no-cache".to_owned()) && build.args.contains(&"model-downloader".to_owned()));
+    let overrides = world.overrides();
+    assert_eq!(overrides["services"]["vibevoice"]["build"]["additional_contexts"], json!({}));
+    for (before, after) in before.iter().zip(world.mutable()) {
+        assert_ne!(*before, after);
+    }
+    assert_eq!(world.image(&kept_tag(&world)), world.image(MUTABLE[0]));
+    world.assert_nothing_staged();
+}
+
+#[test]
+fn full_can_keep_the_models() {
+    let world = World::built();
+    let before = world.mutable();
+    world.run(["full", "--yes", "--keep-models"]).ok();
+    let build = &world.calls_of("--progress json build")[0];
+    assert!(build.args.contains(&"--no-cache".to_owned()) && !build.args.contains(&"model-downloader".to_owned()));
+    let after = world.mutable();
+    assert_eq!(after[0], before[0]);
+    assert_ne!(after[1], before[1]);
+    assert_ne!(after[2], before[2]);
+}
+
+#[test]
+fn full_asks_and_without_a_terminal_needs_yes() {
+    let world = World::built();
+    let before = world.mutable();
+    world.run(["full"]).fails(2).says("--yes").says("downloaded again");
+    assert_eq!(world.mutable(), before);
+    assert!(world.calls_of(" build ").is_empty());
+}
+
+#[test]
+fn a_full_build_that_fails_leaves_the_kept_model() {
+    let world = World::built();
+    let (tags, before) = (world.tags(), world.mutable());
+    world.engine(|engine| {
+        engine
+            .build
+            .fail
+            .insert("vibevoice".to_owned(), "process \"/bin/sh\" did not complete: exit code: 1".to_owned());
+    });
+    world.run(["full", "--yes"]).fails(4);
+    assert_eq!((world.tags(), world.mutable()), (tags, before));
+    world.assert_nothing_staged();
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_changes_nothing() {
+    let world = World::built();
+    world.push(&commit('b'));
+    let (tags, files) = (world.tags(), world.written());
+    let outcome = world.run(["rebuild", "--dry-run"]).ok();
+    assert!(outcome.stdout.contains("build vibevoice v0.1.0-bbbbbbbbbbbb"), "{outcome}");
+    assert!(outcome.stdout.contains("main moved aaaaaaaaaaaa..bbbbbbbbbbbb"), "{outcome}");
+    assert_eq!((world.tags(), world.written()), (tags, files));
+    for change in [" build ", " tag ", " rm ", "create "] {
+        assert!(world.calls_of(change).is_empty(), "{change}");
+    }
+}
+
+#[test]
+fn a_dry_run_says_what_the_real_run_does() {
+    let world = World::built();
+    world.push(&commit('b'));
+    let plan = world.run(["rebuild", "--dry-run", "--message-format", "json"]).ok().messages().remove(0);
+    world.run(["rebuild"]).ok();
+    for service in plan["services"].as_array().unwrap() {
+        let Some(build) = service["action"].get("build") else { continue };
+        for tag in build["promote"].as_array().unwrap() {
+            let image = world.image(tag.as_str().unwrap()).unwrap();
+            assert_eq!(image.labels["io.xtask.key"], service["key"]);
+        }
+    }
+}
+
+#[test]
+fn a_builder_and_pull_reach_the_build() {
+    let world = World::new();
+    world.run(["rebuild", "--builder", "remote-1", "--pull"]).ok();
+    let build = &world.calls_of("--progress json build")[0];
+    assert!(build.args.windows(2).any(|pair| pair == ["--builder", "remote-1"]), "{build:?}");
+    assert!(build.args.contains(&"--pull".to_owned()));
+}
+
+#[test]
+fn git_gets_no_prompt_no_redirection_and_few_transports() {
+    let world = World::new();
+    let run =
+        world.run(["rebuild"]).env("GIT_DIR", "/elsewhere").env("GIT_SSH_COMMAND", "evil").env("SECRET", "s3cret");
+    run.ok();
+    let env = &world.calls_of("ls-remote")[0].env;
+    assert_eq!(env["GIT_TERMINAL_PROMPT"], "0");
+    assert_eq!(env["GIT_ALLOW_PROTOCOL"], "https:http:ssh:git");
+    assert!(!env.contains_key("GIT_DIR") && !env.contains_key("SECRET"));
+    assert!(env["GIT_SSH_COMMAND"].contains("BatchMode"));
+}
+
+#[test]
+fn two_services_from_two_repositories() {
+    let world = World::new();
+    world.manifest(
+        "[[workspace.metadata.xtask.sources]]\nname = \"api\"\nrepository = \"https://git.example/api.git\"\nref = \"stable\"\n\
+         commit-arg = \"API_SHA\"\nservices = [\"api\"]\n\
+         [[workspace.metadata.xtask.sources]]\nname = \"web\"\nrepository-arg = \"WEB_URL\"\nref-arg = \"WEB_REF\"\n\
+         commit-arg = \"WEB_SHA\"\n",
+    );
+    world.file(
+        "Dockerfile",
+        "FROM a AS api\nARG CACHE_BUST\nARG API_SHA\nRUN clone\n\
+        FROM b AS web\nARG CACHE_BUST\nARG WEB_URL\nARG WEB_REF\nARG WEB_SHA\nRUN clone\n",
+    );
+    let build = |target: &str, args| json!({"context": world.project(), "target": target, "args": args});
+    let web_args = json!({"WEB_URL": "https://git.example/web.git", "WEB_REF": "v2"});
+    let config = json!({"name": "shop", "services": {
+        "api": {"image": "shop/api", "build": build("api", json!({}))},
+        "web": {"image": "shop/web:edge", "build": build("web", web_args)},
+        "db": {"image": "postgres:17"},
+    }});
+    world.engine(|engine| engine.config = config);
+    world.remote("https://git.example/api.git", format!("{}\trefs/heads/stable\n", commit('1')));
+    let (tag, peeled) = (commit('2'), commit('3'));
+    world.remote("https://git.example/web.git", format!("{tag}\trefs/tags/v2\n{peeled}\trefs/tags/v2^{{}}\n"));
+
+    world.run(["rebuild"]).ok();
+    assert_eq!(label(&world, "shop/api:latest", "org.opencontainers.image.revision"), commit('1'));
+    assert_eq!(label(&world, "shop/web:edge", "org.opencontainers.image.revision"), peeled);
+    assert!(world.image("shop/web:edge-v0.1.0-333333333333").is_some());
+
+    // Only the service whose repository moved is built again.
+    world.forget_calls();
+    world.remote("https://git.example/api.git", format!("{}\trefs/heads/stable\n", commit('4')));
+    world.run(["rebuild"]).ok();
+    let build = &world.calls_of("--progress json build")[0];
+    let at = build.args.iter().position(|arg| arg == "--").unwrap();
+    assert_eq!(build.args[at + 1..], ["api"]);
+}
+
+#[test]
+fn one_service_from_two_repositories_has_a_value_of_both() {
+    let world = World::new();
+    world.manifest(
+        "[[workspace.metadata.xtask.sources]]\nname = \"api\"\nrepository = \"https://git.example/api.git\"\ncommit-arg = \"API_SHA\"\n\
+         [[workspace.metadata.xtask.sources]]\nname = \"web\"\nrepository = \"https://git.example/web.git\"\ncommit-arg = \"WEB_SHA\"\n",
+    );
+    world.file("Dockerfile", "FROM a AS app\nARG CACHE_BUST\nARG API_SHA\nARG WEB_SHA\nRUN clone\n");
+    let config =
+        json!({"name": "shop", "services": {"app": {"image": "shop/app", "build": {"context": world.project()}}}});
+    world.engine(|engine| engine.config = config);
+    for (name, digit) in [("api", '1'), ("web", '2')] {
+        world.remote(&format!("https://git.example/{name}.git"), format!("{}\tHEAD\n", commit(digit)));
+    }
+    world.run(["rebuild"]).ok();
+    let revision = label(&world, "shop/app:latest", "org.opencontainers.image.revision");
+    assert_eq!(revision, format!("{} {}", commit('1'), commit('2')));
+    let bust = label(&world, "shop/app:latest", "io.xtask.cache-bust");
+    assert!(bust.starts_with("v0.1.0-") && bust.len() == "v0.1.0-".len() + 12, "{bust}");
+    world.remote("https://git.example/web.git", format!("{}\tHEAD\n", commit('3')));
+    world.run(["rebuild"]).ok();
+    assert_ne!(label(&world, "shop/app:latest", "io.xtask.cache-bust"), bust);
+}
+
+#[test]
+fn a_local_directory_takes_the_place_of_the_clone() {
+    let world = World::with_directory("pro$ject%{x}");
+    let checkout = world.path("checkout");
+    for (name, text) in [("backend/run.py", "print(1)"), ("frontend/package.json", "{}"), ("secret.log", "ignored")] {
+        std::fs::create_dir_all(checkout.join(name).parent().unwrap()).unwrap();
+        std::fs::write(checkout.join(name), text).unwrap();
+    }
+    let path = checkout.to_str().unwrap();
+    // As a plain directory every file counts; as a checkout those that Git lists.
+    world.run(["rebuild", "--local", path]).ok();
+    let all = world.image(MUTABLE[2]).unwrap();
+    let value = all.version.unwrap().trim().to_owned();
+    assert!(value.starts_with("local-") && value.len() == "local-".len() + 12, "{value}");
+    assert_eq!(all.labels["io.xtask.cache-bust"], format!("v0.1.0-{value}"));
+    std::fs::create_dir(checkout.join(".git")).unwrap();
+    std::fs::write(checkout.join(".git/files"), "frontend/package.json\0backend/run.py\0").unwrap();
+    world.run(["rebuild", "--local", path]).ok();
+    assert_ne!(world.image(MUTABLE[2]).unwrap().version.unwrap().trim(), value);
+    assert!(world.calls_of("ls-remote").is_empty());
+    let context = world.overrides()["services"]["vibevoice"]["build"]["additional_contexts"]["source"].clone();
+    assert!(context.as_str().unwrap().contains("pro$$ject%{x}"), "{context}");
+    world.assert_nothing_staged();
+
+    // The same files again are fresh; one byte more is not.
+    world.forget_calls();
+    world.run(["rebuild", "--local", path]).ok();
+    assert!(world.calls_of(" build ").is_empty());
+    std::fs::write(checkout.join("backend/run.py"), "print(2)").unwrap();
+    world.run(["rebuild", "--local", path]).ok();
+    assert_eq!(world.calls_of("--progress json build").len(), 1);
+}
+
+#[test]
+fn a_build_that_the_engine_broke_off_is_tried_once_more() {
+    let world = World::new();
+    let broken = Rule { stderr: "rpc error: transport is closing\n".to_owned(), exit: Some(1), ..Rule::default() };
+    world.fault(&["--progress json build"], Rule { times: Some(1), ..broken.clone() });
+    world.run(["rebuild"]).ok().says("Retrying");
+    assert_eq!(world.calls_of("--progress json build").len(), 2);
+    world.push(&commit('b'));
+    world.forget_calls();
+    let before = world.mutable();
+    world.fault(&["--progress json build"], broken);
+    world.run(["rebuild"]).fails(3);
+    assert_eq!(world.calls_of("--progress json build").len(), 2);
+    assert_eq!(world.mutable(), before);
+}

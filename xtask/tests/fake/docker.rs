@@ -1,0 +1,207 @@
+//! The fake engine: transitions and error texts as the real one has them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::Reply;
+use crate::state::{Container, Engine, Image};
+
+pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let (options, names) = match words.iter().position(|word| *word == "--") {
+        Some(at) => (&words[..at], &words[at + 1..]),
+        None => (&words[..], &[][..]),
+    };
+    match options {
+        ["compose", .., "config", "--format", "json"] => Reply::ok(Engine::read(state).config.to_string()),
+        ["compose", rest @ ..] if rest.contains(&"build") => Engine::update(state, |e| build(e, rest, names)),
+        ["info", "--format", "{{.DockerRootDir}}"] => Reply::ok("/not/a/path/of/this/machine\n"),
+        ["image", "inspect"] => inspect(&Engine::read(state), names),
+        ["image", "tag"] => Engine::update(state, |e| tag(e, names)),
+        ["image", "rm", "--no-prune"] => Engine::update(state, |e| each(names, |name| untag(e, name))),
+        ["create", .., "--label", label] => Engine::update(state, |e| create(e, label, names)),
+        ["cp"] => copy(&Engine::read(state), names),
+        ["rm"] => Engine::update(state, |e| each(names, |name| remove(e, name))),
+        ["ps", "--all", "--quiet", "--no-trunc", "--filter", label] => {
+            let engine = Engine::read(state);
+            let label = label.trim_start_matches("label=");
+            let found = engine.containers.iter().filter(|container| container.label == label);
+            Reply::ok(found.map(|container| format!("{}\n", container.id)).collect::<String>())
+        }
+        _ => Reply::error(125, format!("the fake docker does not know: {}", words.join(" "))),
+    }
+}
+
+fn no_such(what: &str, name: &str) -> String {
+    format!("Error response from daemon: No such {what}: {name}\n")
+}
+
+/// All names are handled; any failure makes the status 1.
+fn each(names: &[&str], mut one: impl FnMut(&str) -> Result<String, String>) -> Reply {
+    let mut reply = Reply::default();
+    for name in names {
+        match one(name) {
+            Ok(text) => reply.stdout.extend(text.bytes()),
+            Err(text) => {
+                reply.stderr += &text;
+                reply.code = 1;
+            }
+        }
+    }
+    reply
+}
+
+fn inspect(engine: &Engine, names: &[&str]) -> Reply {
+    let mut found = Vec::new();
+    let mut reply = each(names, |name| {
+        let image = engine.find(name).ok_or_else(|| no_such("image", name))?;
+        found.push(json!({
+            "Id": image.id, "RepoTags": image.tags, "Size": image.size, "Created": "2026-01-01T00:00:00Z",
+            "Config": {"Labels": image.labels, "WorkingDir": image.working_dir},
+        }));
+        Ok(String::new())
+    });
+    reply.stdout = Value::from(found).to_string().into_bytes();
+    reply
+}
+
+fn tag(engine: &mut Engine, names: &[&str]) -> Reply {
+    let &[from, to] = names else { return Reply::error(1, "docker image tag requires 2 arguments") };
+    match engine.find(from).map(|image| image.id.clone()) {
+        Some(id) => {
+            engine.tag(&id, to);
+            Reply::default()
+        }
+        None => Reply { stderr: no_such("image", from), code: 1, ..Reply::default() },
+    }
+}
+
+fn untag(engine: &mut Engine, name: &str) -> Result<String, String> {
+    let image = engine.find(name).ok_or_else(|| no_such("image", name))?.clone();
+    let user = engine.containers.iter().find(|container| container.image == image.id);
+    if let Some(user) = user.filter(|_| image.tags.len() < 2) {
+        return Err(format!(
+            "Error response from daemon: conflict: unable to remove repository reference \"{name}\" (must force) - \
+             container {} is using its referenced image {}\n",
+            &user.id[..12],
+            &image.id[7..19]
+        ));
+    }
+    engine.tag("", name);
+    if image.tags.len() > 1 {
+        return Ok(format!("Untagged: {name}\n"));
+    }
+    engine.images.retain(|other| other.id != image.id);
+    Ok(format!("Untagged: {name}\nDeleted: {}\n", image.id))
+}
+
+fn create(engine: &mut Engine, label: &str, names: &[&str]) -> Reply {
+    let name = names.first().copied().unwrap_or_default();
+    let Some(image) = engine.find(name).map(|image| image.id.clone()) else {
+        return Reply { stderr: no_such("image", name), code: 1, ..Reply::default() };
+    };
+    engine.made += 1;
+    let id = format!("{:064x}", 0xc0ffee_0000 + engine.made);
+    engine.containers.push(Container { id: id.clone(), image, label: label.to_owned() });
+    Reply::ok(id + "\n")
+}
+
+fn copy(engine: &Engine, names: &[&str]) -> Reply {
+    let &[from, "-"] = names else { return Reply::error(1, "docker cp requires 2 arguments") };
+    let (container, path) = from.split_once(':').unwrap();
+    let Some(container) = engine.containers.iter().find(|one| one.id == container) else {
+        return Reply { stderr: no_such("container", container), code: 1, ..Reply::default() };
+    };
+    let image = engine.find(&container.image).unwrap();
+    let place = format!("{}/backend/version.txt", image.working_dir);
+    let Some(content) = image.version.as_ref().filter(|_| path == place) else {
+        let text = format!("Could not find the file {path} in container {}", container.id);
+        return Reply::error(1, format!("Error response from daemon: {text}"));
+    };
+    let mut header = tar::Header::new_gnu();
+    header.set_size(content.len() as u64);
+    header.set_mode(0o644);
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.append_data(&mut header, "version.txt", content.as_bytes()).unwrap();
+    Reply::ok(archive.into_inner().unwrap())
+}
+
+fn remove(engine: &mut Engine, name: &str) -> Result<String, String> {
+    let before = engine.containers.len();
+    engine.containers.retain(|container| container.id != name);
+    if engine.containers.len() == before { Err(no_such("container", name)) } else { Ok(format!("{name}\n")) }
+}
+
+fn build(engine: &mut Engine, options: &[&str], services: &[&str]) -> Reply {
+    let file = options.windows(2).rev().find(|pair| pair[0] == "-f").unwrap()[1];
+    let text = std::fs::read_to_string(file).unwrap();
+    if text.replace("$$", "").contains('$') {
+        return Reply::error(1, format!("{file}: invalid interpolation format"));
+    }
+    let change: Value = serde_json::from_str(&text.replace("$$", "$")).unwrap();
+    let mut reply = Reply::default();
+    for &service in services {
+        let (base, over) = (&engine.config["services"][service]["build"], &change["services"][service]);
+        let merged = |section: &str| -> BTreeMap<String, String> {
+            let pairs = |value: &Value| value[section].as_object().cloned().unwrap_or_default();
+            let all = pairs(base).into_iter().chain(pairs(&over["build"]));
+            all.map(|(name, value)| (name, value.as_str().unwrap_or_default().to_owned())).collect()
+        };
+        let (args, contexts, mut labels) = (merged("args"), merged("additional_contexts"), merged("labels"));
+        let stage = base["target"].as_str().unwrap_or("stage-0");
+        let error = engine.build.fail.get(service).map_or("", String::as_str);
+        reply.stdout.extend(step(service, stage, error).bytes());
+        if !error.is_empty() {
+            reply.stderr = format!("{}\n", json!({"error": true, "message": format!("failed to solve: {error}")}));
+            reply.code = 17;
+            continue;
+        }
+        let is_commit =
+            |value: &&String| matches!(value.len(), 40 | 64) && value.bytes().all(|b| b.is_ascii_hexdigit());
+        let commit = args.values().find(is_commit).cloned();
+        let version = contexts.values().find_map(|context| version_below(Path::new(context))).or(commit);
+        let build_only = engine.config["services"][service]["scale"] == json!(0);
+        let version = version.filter(|_| !build_only).map(|content| content + "\n");
+        let version = engine.build.version.get(service).cloned().unwrap_or(version);
+        labels.extend(engine.build.labels.get(service).cloned().unwrap_or_default());
+        labels.retain(|_, value| !value.is_empty());
+        if engine.build.no_image.iter().any(|other| other == service) {
+            continue;
+        }
+        engine.made += 1;
+        // Steps that run again give files another time, and so the image another ID.
+        let salt = if options.contains(&"--no-cache") { engine.made } else { 0 };
+        let content = json!([service, args, contexts, labels, version, salt]);
+        let id = Sha256::digest(content.to_string()).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let id = format!("sha256:{id}");
+        engine.images.retain(|image| image.id != id || !image.tags.is_empty());
+        if engine.find(&id).is_none() {
+            let working_dir = args.get("WORKDIR").cloned().unwrap_or_else(|| "/app".to_owned());
+            engine.images.push(Image { id: id.clone(), tags: vec![], size: 1_000_000, labels, working_dir, version });
+        }
+        engine.tag(&id, over["image"].as_str().unwrap());
+    }
+    reply
+}
+
+/// The events of one step of a stage.
+fn step(service: &str, stage: &str, error: &str) -> String {
+    let (digest, name) = (format!("sha256:{service}"), format!("[{service} {stage} 2/2] RUN make {stage}"));
+    let vertex = |completed: Value, error: &str| {
+        json!({"vertexes": [{"digest": digest, "name": name, "started": "2026-01-01T00:00:00Z",
+               "completed": completed, "error": error}]})
+    };
+    let log = json!({"logs": [{"vertex": digest, "stream": 1, "data": "bWFkZQo="}]});
+    format!("{}\n{log}\n{}\n", vertex(Value::Null, ""), vertex(json!("2026-01-01T00:00:01Z"), error))
+}
+
+/// The content of the first `version.txt` below a directory.
+fn version_below(directory: &Path) -> Option<String> {
+    let entries: Vec<_> = std::fs::read_dir(directory).ok()?.map(|entry| entry.unwrap().path()).collect();
+    let here = entries.iter().find(|path| path.ends_with("version.txt"));
+    let found = here.map(|path| std::fs::read_to_string(path).unwrap().trim().to_owned());
+    found.or_else(|| entries.iter().find_map(|path| version_below(path)))
+}

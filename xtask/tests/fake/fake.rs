@@ -1,0 +1,129 @@
+//! A fake `docker` and `git` in one program; the name it is called by decides. It behaves like an engine that keeps its
+//! images in a file, writes down how it was called, and fails in the ways that a test asks for.
+
+#![allow(clippy::unwrap_used, reason = "a fake that cannot go on fails loudly")]
+
+mod docker;
+mod state;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use state::{Call, Engine, Rule};
+
+/// What a command answers.
+#[derive(Default)]
+pub(crate) struct Reply {
+    stdout: Vec<u8>,
+    stderr: String,
+    code: u8,
+}
+
+impl Reply {
+    fn ok(stdout: impl Into<Vec<u8>>) -> Self {
+        Self { stdout: stdout.into(), ..Self::default() }
+    }
+
+    fn error(code: u8, stderr: impl Into<String>) -> Self {
+        Self { stderr: stderr.into() + "\n", code, ..Self::default() }
+    }
+}
+
+fn main() -> ExitCode {
+    let mut argv = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned());
+    let program = Path::new(&argv.next().unwrap()).file_name().unwrap().to_string_lossy().into_owned();
+    let args: Vec<String> = argv.collect();
+    // The state is beside the directory of the fakes, which is first on PATH: git gets hardly any other variable.
+    let path = std::env::var_os("PATH").unwrap();
+    let state = std::env::split_paths(&path).next().unwrap().parent().unwrap().join("state");
+    Call { program: program.clone(), args: args.clone(), env: std::env::vars().collect(), parent_peak: parent_peak() }
+        .append(&state);
+    if let Some(rule) = Rule::take(&state, &format!("{program} {}", args.join(" ")))
+        && let Some(code) = obey(&state, &rule)
+    {
+        return code.into();
+    }
+    let reply = match program.as_str() {
+        "docker" => docker::run(&state, &args),
+        _ => git(&state, &args),
+    };
+    answer(&reply.stdout, &reply.stderr);
+    reply.code.into()
+}
+
+/// Writes both streams; a reader that went away is the reader's business.
+fn answer(stdout: &[u8], stderr: &str) {
+    let _ = std::io::stdout().write_all(stdout);
+    let _ = std::io::stderr().write_all(stderr.as_bytes());
+}
+
+/// Does what a rule says; an exit status ends the command before it does anything else.
+fn obey(state: &Path, rule: &Rule) -> Option<u8> {
+    if rule.deaf {
+        ctrlc::set_handler(|| {}).unwrap();
+    }
+    answer(&rule.stdout, &rule.stderr);
+    flood(rule);
+    if rule.leave_stderr_open {
+        // As `ssh` with ControlPersist does: a child that lives on with the same standard error.
+        let mut sleep = std::process::Command::new(std::env::current_exe().unwrap());
+        sleep.stdout(std::process::Stdio::null()).env("PATH", std::env::var_os("PATH").unwrap());
+        sleep.args(["sleep"]).spawn().unwrap();
+    }
+    let wanted = rule.wait_for.as_ref().map(|name| state.join(name));
+    while rule.hang || wanted.as_ref().is_some_and(|file| !file.exists()) {
+        thread::sleep(Duration::from_millis(5));
+    }
+    rule.exit
+}
+
+/// Log lines of one step, until so many megabytes of log were written.
+fn flood(rule: &Rule) {
+    use base64::Engine as _;
+    if rule.flood_mb == 0 {
+        return;
+    }
+    let bytes = rule.flood_line_kb << 10;
+    let text: String = "a line of the log of a step that cannot stop talking\n".chars().cycle().take(bytes).collect();
+    let data = base64::engine::general_purpose::STANDARD.encode(text);
+    let line = format!("{{\"logs\":[{{\"vertex\":\"sha256:flood\",\"stream\":1,\"data\":\"{data}\"}}]}}\n");
+    let mut out = std::io::stdout().lock();
+    let begin = "{\"vertexes\":[{\"digest\":\"sha256:flood\",\"name\":\"[vibevoice frontend 3/3] RUN npm run build\",\
+                 \"started\":\"2026-01-01T00:00:00Z\"}]}\n";
+    let _ = out.write_all(begin.as_bytes());
+    for _ in 0..(rule.flood_mb << 20) / bytes {
+        let _ = out.write_all(line.as_bytes());
+    }
+}
+
+/// Peak memory of the program that called, in kB.
+fn parent_peak() -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", std::os::unix::process::parent_id()));
+    let status = status.unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+fn git(state: &Path, args: &[String]) -> Reply {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
+        ["sleep"] => {
+            thread::sleep(Duration::from_secs(60));
+            Reply::default()
+        }
+        ["ls-remote", "--", url, names @ ..] if !names.is_empty() => match Engine::read(state).remotes.get(*url) {
+            Some(lines) => Reply::ok(lines.clone()),
+            None => Reply::error(128, format!("fatal: repository '{url}/' not found")),
+        },
+        // A directory is a checkout when it has `.git`, whose file `files` lists what is tracked.
+        ["-C", directory, "ls-files", ..] => match std::fs::read(PathBuf::from(directory).join(".git/files")) {
+            Ok(files) => Reply::ok(files),
+            Err(_) => Reply::error(128, "fatal: not a git repository (or any of the parent directories): .git"),
+        },
+        ["-C", _, "describe", ..] => Reply::error(128, "fatal: No names found, cannot describe anything."),
+        _ => Reply::error(129, format!("the fake git does not know: {}", args.join(" "))),
+    }
+}
