@@ -2,6 +2,7 @@
 //! was not put there, and results that fail on everything unexpected.
 
 #[path = "../fake/state.rs"]
+#[allow(dead_code, reason = "the fakes use the rest")]
 pub(crate) mod state;
 
 use std::collections::BTreeMap;
@@ -52,7 +53,10 @@ impl World {
         fs::create_dir(world.path(name)).unwrap();
         fs::write(world.path("state/directory"), name).unwrap();
         let fake = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("examples").join("fake");
-        assert!(fake.is_file(), "the fakes are not built: `cargo test -p xtask`, or `--test cli --example fake`");
+        assert!(
+            fake.is_file(),
+            "the fakes are not built: run `cargo test -p xtask`, or `cargo build -p xtask --example fake`"
+        );
         for program in ["docker", "git"] {
             std::os::unix::fs::symlink(&fake, world.path("bin").join(program)).unwrap();
         }
