@@ -11,7 +11,7 @@ use xshell::Shell;
 use crate::error::Failure;
 use crate::facts::images::{self, Image};
 use crate::facts::join;
-use crate::plan::{Build, LABEL_CACHE_BUST, LABEL_KEY, LABEL_REVISION, Plan, ServicePlan};
+use crate::plan::{Build, Plan, ServicePlan, label};
 use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::ImageRef;
@@ -79,7 +79,7 @@ pub fn staged<'a>(ui: &'a Ui, plan: &'a Plan) -> anyhow::Result<Verification<'a>
 }
 
 fn check_labels(service: &ServicePlan, build: &Build, image: &Image) -> Result<(), Failure> {
-    for name in [LABEL_KEY, LABEL_CACHE_BUST, LABEL_REVISION] {
+    for name in [label::KEY, label::CACHE_BUST, label::REVISION] {
         let (wanted, found) = (build.labels.get(name).map(String::as_str), image.label(name));
         if wanted != found && wanted.is_some() {
             return Err(mismatch(

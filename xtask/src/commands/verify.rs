@@ -9,7 +9,7 @@ use crate::cli;
 use crate::error::Failure;
 use crate::facts::sources::unknown_service;
 use crate::facts::{Facts, gather, join};
-use crate::plan::{LABEL_PROJECT, LABEL_REVISION};
+use crate::plan::label;
 use crate::value::{ImageRef, Service};
 use crate::verify::Opened;
 
@@ -108,11 +108,11 @@ fn row(context: &Context, facts: &Facts, service: &Service) -> anyhow::Result<Ro
         verdict: Verdict::NeverBuilt,
     };
     let Some(image) = facts.images.get(&built.image) else { return Ok(row) };
-    if image.label(LABEL_PROJECT) != Some(&facts.project.name) {
+    if image.label(label::PROJECT) != Some(&facts.project.name) {
         row.verdict = Verdict::NotOurs;
         return Ok(row);
     }
-    row.label = image.label(LABEL_REVISION).map(str::to_owned);
+    row.label = image.label(label::REVISION).map(str::to_owned);
     let one_source = !row.remote.is_empty() && !row.remote.contains(' ');
     let path = facts.workspace.config.version_file(service).filter(|_| one_source && !built.build_only);
     if let Some(path) = path {

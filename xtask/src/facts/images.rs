@@ -11,6 +11,9 @@ use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::ImageRef;
 
+/// Images by the names that they were asked for.
+pub type Images = BTreeMap<ImageRef, Image>;
+
 /// An image of the engine.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -74,7 +77,7 @@ struct Tagged {
 ///
 /// # Errors
 /// Exit code 3 when the engine does not answer.
-pub fn inspect(ui: &Ui, wanted: &[ImageRef]) -> anyhow::Result<BTreeMap<ImageRef, Image>> {
+pub fn inspect(ui: &Ui, wanted: &[ImageRef]) -> anyhow::Result<Images> {
     if wanted.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -90,7 +93,7 @@ pub fn inspect(ui: &Ui, wanted: &[ImageRef]) -> anyhow::Result<BTreeMap<ImageRef
     Ok(parse(&finished.stdout, wanted)?)
 }
 
-fn parse(json: &[u8], wanted: &[ImageRef]) -> Result<BTreeMap<ImageRef, Image>, Failure> {
+fn parse(json: &[u8], wanted: &[ImageRef]) -> Result<Images, Failure> {
     let found: Vec<Tagged> = serde_json::from_slice(json).map_err(|error| {
         Failure::precondition(format!("the engine's answer is cut or garbled: {error}")).hint("run it again")
     })?;

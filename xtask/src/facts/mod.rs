@@ -1,13 +1,13 @@
 //! Gathering what is true now; everything after this is decided from these values.
 
 pub mod compose;
+pub mod early;
 pub mod images;
 pub mod local;
 pub mod remotes;
 pub mod sources;
 pub mod workspace;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::thread;
 
@@ -17,9 +17,10 @@ use crate::plan::key;
 use crate::ui::Ui;
 use crate::value::{Commit, ImageRef};
 use compose::Project;
-use images::Image;
+use early::{Asked, Questions};
+use images::Images;
 use local::Tree;
-use sources::Source;
+use sources::{Source, Wanted};
 use workspace::Workspace;
 
 /// All facts of one run.
@@ -32,7 +33,7 @@ pub struct Facts {
     /// What the images are made from, each with what it is right now.
     pub sources: Vec<Resolved>,
     /// The images of the services and the kept ones, as far as they exist.
-    pub images: BTreeMap<ImageRef, Image>,
+    pub images: Images,
 }
 
 /// A source and what it is right now.
@@ -90,25 +91,50 @@ pub fn read_project(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<(Workspace
 /// # Errors
 /// Those of the readers, the first in the order of the data flow.
 pub fn gather(ui: &Ui, files: &[Utf8PathBuf], local: Option<&Utf8Path>) -> anyhow::Result<Facts> {
-    let (workspace, project) = read_project(ui, files)?;
-    let sources = sources::derive(&project, &workspace.config)?;
-    if let Some(path) = local {
-        local::check(path, &sources)?;
+    let last = local.map_or_else(|| Questions::of_last_run(files), |_| None).unwrap_or_default();
+    thread::scope(|scope| {
+        let mut asked = Asked::new(scope, ui, &last);
+        let (workspace, project) = read_project(ui, files)?;
+        let sources = sources::derive(&project, &workspace.config)?;
+        let wanted = key::images_of(&project)?;
+        let images = asked.images(&wanted);
+        let mut pending = Vec::new();
+        for source in &sources {
+            pending.push(match (&source.wanted, local) {
+                (_, Some(path)) => {
+                    local::check(path, &sources)?;
+                    scope.spawn(move || local::read(ui, path).map(Revision::Local))
+                }
+                (Wanted::Commit(commit), None) => {
+                    let commit = commit.clone();
+                    scope.spawn(move || Ok(Revision::Commit(commit)))
+                }
+                (Wanted::Ref(git_ref), None) => {
+                    let answer = asked.commit(&source.repository, git_ref, &workspace.config.transports);
+                    scope.spawn(move || join(answer).map(Revision::Commit))
+                }
+            });
+        }
+        let revisions = pending.into_iter().map(join).collect::<anyhow::Result<Vec<_>>>()?;
+        let images = join(images)?;
+        let questions = Questions { remotes: sources.iter().filter_map(question).collect(), images: names(&wanted) };
+        if last != questions {
+            questions.remember(files);
+        }
+        let resolved = sources.into_iter().zip(revisions).map(|(source, revision)| Resolved { source, revision });
+        Ok(Facts { sources: resolved.collect(), workspace, project, images })
+    })
+}
+
+fn question(source: &Source) -> Option<(String, String)> {
+    match &source.wanted {
+        Wanted::Ref(git_ref) => Some((source.repository.to_string(), git_ref.to_string())),
+        Wanted::Commit(_) => None,
     }
-    let transports = &workspace.config.transports;
-    let revision = |source: &Source| match local {
-        Some(path) => local::read(ui, path).map(Revision::Local),
-        None => remotes::resolve(ui, source, transports).map(Revision::Commit),
-    };
-    let (revisions, images) = thread::scope(|scope| {
-        let revisions: Vec<_> = sources.iter().map(|source| scope.spawn(|| revision(source))).collect();
-        let images = key::images_of(&project).map_err(Into::into);
-        let images = images.and_then(|wanted| images::inspect(ui, &wanted));
-        let revisions = revisions.into_iter().map(join).collect::<anyhow::Result<Vec<_>>>()?;
-        anyhow::Ok((revisions, images?))
-    })?;
-    let resolved = sources.into_iter().zip(revisions).map(|(source, revision)| Resolved { source, revision });
-    Ok(Facts { workspace, project, sources: resolved.collect(), images })
+}
+
+fn names(images: &[ImageRef]) -> Vec<String> {
+    images.iter().map(ToString::to_string).collect()
 }
 
 /// The result of a thread; a panic goes on in this one.

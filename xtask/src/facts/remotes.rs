@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::sources::{Source, Wanted};
 use crate::sys::process::Finished;
 use crate::sys::{git, interrupt, process};
 use crate::ui::Ui;
@@ -15,15 +14,11 @@ use crate::value::{Commit, GitRef, GitUrl};
 /// Waits before the second and the third try; only for what may pass by itself.
 const WAITS: [Duration; 2] = [Duration::from_millis(500), Duration::from_millis(1500)];
 
-/// Asks the remote of `source` which commit it means now.
+/// Asks a remote which commit a ref points to now.
 ///
 /// # Errors
 /// Exit code 3 when the remote, the repository or the ref is not there, or the name means two things.
-pub fn resolve(ui: &Ui, source: &Source, transports: &[String]) -> anyhow::Result<Commit> {
-    let (url, git_ref) = match &source.wanted {
-        Wanted::Commit(commit) => return Ok(commit.clone()),
-        Wanted::Ref(git_ref) => (&source.repository, git_ref),
-    };
+pub fn resolve(ui: &Ui, url: &GitUrl, git_ref: &GitRef, transports: &[String]) -> anyhow::Result<Commit> {
     let sh = Shell::new()?;
     let mut waits = WAITS.into_iter();
     loop {

@@ -1,6 +1,7 @@
 //! Files of our own: written whole or not at all, never through a symbolic link.
 
 use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 
 use anyhow::Context;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -46,6 +47,26 @@ pub fn keep_newest(directory: &Utf8Path, keep: usize) -> anyhow::Result<()> {
         fs_err::remove_file(path)?;
     }
     Ok(())
+}
+
+/// A directory for locks and the like that only this user can write to, the same for every checkout.
+///
+/// # Errors
+/// Exit code 3 when the place is taken by somebody else.
+pub fn private_directory() -> anyhow::Result<Utf8PathBuf> {
+    let user = nix::unistd::Uid::effective();
+    let path = Utf8PathBuf::try_from(std::env::temp_dir())?.join(format!("xtask-{user}"));
+    match std::fs::DirBuilder::new().mode(0o700).create(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error).context(path.to_string()),
+        _ => {}
+    }
+    let metadata = fs_err::symlink_metadata(&path)?;
+    if !metadata.is_dir() || metadata.uid() != user.as_raw() {
+        return Err(Failure::precondition(format!("`{path}` is not a directory of yours"))
+            .hint(format!("remove it, or set TMPDIR: rm -r {path}"))
+            .into());
+    }
+    Ok(path)
 }
 
 fn refuse_link(path: &Utf8Path) -> Result<(), Failure> {

@@ -2,15 +2,14 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use camino::Utf8PathBuf;
 
 use crate::error::Failure;
-use crate::sys::interrupt;
+use crate::sys::{files, interrupt};
 use crate::ui::Ui;
 
 /// A held lock; the system releases it when the process ends, however it ends.
@@ -26,7 +25,7 @@ pub struct Lock {
 /// # Errors
 /// Exit code 3 when it is held and `wait` is false, 130 when a signal came while waiting.
 pub fn acquire(ui: &Ui, name: &str, wait: bool) -> anyhow::Result<Lock> {
-    let path = directory()?.join(format!("{name}.lock"));
+    let path = files::private_directory()?.join(format!("{name}.lock"));
     // Not truncated: until the lock is ours, the content names the holder.
     let open = std::fs::OpenOptions::new()
         .read(true)
@@ -68,21 +67,4 @@ pub fn acquire(ui: &Ui, name: &str, wait: bool) -> anyhow::Result<Lock> {
     file.rewind()?;
     write!(file, "process {} ({name})", std::process::id())?;
     Ok(Lock { _file: file, waited })
-}
-
-/// A directory that only this user can write to, on this machine whatever the checkout.
-fn directory() -> anyhow::Result<Utf8PathBuf> {
-    let user = nix::unistd::Uid::effective();
-    let path = Utf8PathBuf::try_from(std::env::temp_dir())?.join(format!("xtask-{user}"));
-    match std::fs::DirBuilder::new().mode(0o700).create(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error).context(path.to_string()),
-        _ => {}
-    }
-    let metadata = fs_err::symlink_metadata(&path)?;
-    if !metadata.is_dir() || metadata.uid() != user.as_raw() {
-        return Err(Failure::precondition(format!("`{path}` is not a directory of yours"))
-            .hint(format!("remove it, or set TMPDIR: rm -r {path}"))
-            .into());
-    }
-    Ok(path)
 }

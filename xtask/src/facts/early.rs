@@ -1,0 +1,88 @@
+//! Asking early: what the last run of a project had to know, the next one most likely has to know too. It is asked for
+//! while Compose still resolves the project, and an answer counts only for exactly the question that turns out to be one.
+
+use std::collections::BTreeMap;
+use std::thread::{Scope, ScopedJoinHandle};
+
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::facts::images::{self, Images};
+use crate::facts::remotes;
+use crate::plan::key::hex;
+use crate::sys::files;
+use crate::ui::Ui;
+use crate::value::{Commit, GitRef, GitUrl, ImageRef};
+
+/// What one run had to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Questions {
+    /// Repositories, each with a ref to resolve there.
+    pub remotes: Vec<(String, String)>,
+    /// Names of images.
+    pub images: Vec<String>,
+}
+
+impl Questions {
+    /// The questions of the last run on these compose files, if there was one.
+    pub fn of_last_run(compose_files: &[Utf8PathBuf]) -> Option<Self> {
+        serde_json::from_slice(&fs_err::read(Self::path(compose_files).ok()?).ok()?).ok()
+    }
+
+    /// Writes them down for the next run; without them it is only slower.
+    pub fn remember(&self, compose_files: &[Utf8PathBuf]) {
+        let Ok(json) = serde_json::to_vec(self) else { return };
+        let _ = Self::path(compose_files).and_then(|path| files::write(&path, &json));
+    }
+
+    fn path(compose_files: &[Utf8PathBuf]) -> anyhow::Result<Utf8PathBuf> {
+        let names: Vec<_> = compose_files.iter().map(|file| file.as_str()).collect();
+        let digest = hex(&Sha256::digest(names.join("\n")));
+        Ok(files::private_directory()?.join(format!("questions-{}.json", &digest[..16])))
+    }
+}
+
+type Pending<'s, T> = ScopedJoinHandle<'s, anyhow::Result<T>>;
+
+/// Answers on their way.
+pub struct Asked<'s, 'e> {
+    scope: &'s Scope<'s, 'e>,
+    ui: &'e Ui,
+    commits: BTreeMap<(GitUrl, GitRef), Pending<'s, Commit>>,
+    images: Option<(Vec<ImageRef>, Pending<'s, Images>)>,
+}
+
+impl<'s, 'e> Asked<'s, 'e> {
+    /// Asks everything; what is not valid is not asked.
+    pub fn new(scope: &'s Scope<'s, 'e>, ui: &'e Ui, questions: &Questions) -> Self {
+        let mut asked = Self { scope, ui, commits: BTreeMap::new(), images: None };
+        for (url, git_ref) in &questions.remotes {
+            // Without the configuration only the usual transports are known to be allowed.
+            if let (Ok(url), Ok(git_ref)) = (GitUrl::parse(url, &[]), git_ref.parse::<GitRef>()) {
+                let answer = asked.commit(&url, &git_ref, &[]);
+                asked.commits.insert((url, git_ref), answer);
+            }
+        }
+        let names: Option<Vec<ImageRef>> = questions.images.iter().map(|name| name.parse().ok()).collect();
+        if let Some(names) = names.filter(|names| !names.is_empty()) {
+            asked.images = Some((names.clone(), asked.images(&names)));
+        }
+        asked
+    }
+
+    /// What a ref points to; asked for now, unless it was before.
+    pub fn commit(&mut self, url: &GitUrl, git_ref: &GitRef, transports: &[String]) -> Pending<'s, Commit> {
+        let (ui, question, transports) = (self.ui, (url.clone(), git_ref.clone()), transports.to_vec());
+        self.commits
+            .remove(&question)
+            .unwrap_or_else(|| self.scope.spawn(move || remotes::resolve(ui, &question.0, &question.1, &transports)))
+    }
+
+    /// Which of these images exist; asked for now, unless exactly these were before.
+    pub fn images(&mut self, wanted: &[ImageRef]) -> Pending<'s, Images> {
+        let (ui, names) = (self.ui, wanted.to_vec());
+        let answer = self.images.take_if(|(asked, _)| asked == wanted).map(|(_, answer)| answer);
+        answer.unwrap_or_else(|| self.scope.spawn(move || images::inspect(ui, &names)))
+    }
+}

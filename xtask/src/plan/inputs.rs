@@ -1,0 +1,108 @@
+//! What every service is made from: sources, arguments, other services, and the key of all that.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::Failure;
+use crate::facts::compose::{Built, Project};
+use crate::facts::{Facts, Resolved, Revision};
+use crate::plan::key::{self, Inputs, Key};
+use crate::plan::{Request, cache_bust};
+use crate::value::{CacheBust, Service};
+
+/// What a service is made from, before it is decided what happens.
+pub struct Keyed<'a> {
+    /// Its build section.
+    pub built: &'a Built,
+    /// Its bust value.
+    pub cache_bust: CacheBust,
+    /// Its revisions, separated by spaces.
+    pub revision: String,
+    /// Build arguments that differ from the compose file.
+    pub args: BTreeMap<String, String>,
+    /// The key of all that.
+    pub key: Key,
+}
+
+/// The sources of a service.
+pub fn sources_of<'a>(facts: &'a Facts, service: &'a Service) -> impl Iterator<Item = &'a Resolved> {
+    facts.sources.iter().filter(move |resolved| resolved.source.services.contains(service))
+}
+
+/// Services whose images a service is built from: named contexts `service:x`, and kept stages of its own Dockerfile.
+pub fn inputs_of<'a>(project: &'a Project, service: &Service) -> BTreeSet<&'a Service> {
+    let built = &project.services[service];
+    let others = project.services.iter().filter(|(other, _)| *other != service);
+    let inputs = others.filter(|(other, input)| {
+        let named = built.contexts.values().any(|context| context.strip_prefix("service:") == Some(other.as_str()));
+        named || (input.keep && shares_stage(built, input).is_some())
+    });
+    inputs.map(|(other, _)| other).collect()
+}
+
+/// The stage of `built` that the kept service `input` builds, if it is one of the same Dockerfile.
+pub fn shares_stage<'a>(built: &Built, input: &'a Built) -> Option<&'a str> {
+    let target = input.target.as_deref()?;
+    let same_file = built.dockerfile_path == input.dockerfile_path;
+    let used = built.closure.as_ref().is_some_and(|closure| closure.stages.contains(&target.to_lowercase()));
+    (same_file && used && built.target.as_deref() != Some(target)).then_some(target)
+}
+
+/// All services with what they are made from, each after those that it is built from.
+///
+/// # Errors
+/// Exit code 2 for values that do not fit and for services that are built from each other.
+pub fn keyed<'a>(facts: &'a Facts, request: &Request) -> Result<BTreeMap<&'a Service, Keyed<'a>>, Failure> {
+    let project = &facts.project;
+    let mut keyed = BTreeMap::new();
+    let mut open: Vec<&Service> = project.services.keys().collect();
+    while !open.is_empty() {
+        let ready = |service: &&Service| inputs_of(project, service).iter().all(|input| keyed.contains_key(input));
+        let (now, later): (Vec<_>, Vec<_>) = open.into_iter().partition(ready);
+        if now.is_empty() {
+            return Err(
+                Failure::usage("services are built from each other in a circle").hint("check `additional_contexts`")
+            );
+        }
+        for service in now {
+            let entry = keyed_service(facts, request, service, &keyed)?;
+            keyed.insert(service, entry);
+        }
+        open = later;
+    }
+    Ok(keyed)
+}
+
+fn keyed_service<'a>(
+    facts: &'a Facts,
+    request: &Request,
+    service: &'a Service,
+    before: &BTreeMap<&'a Service, Keyed<'a>>,
+) -> Result<Keyed<'a>, Failure> {
+    let built = &facts.project.services[service];
+    let version = facts.workspace.version_of(service)?;
+    let sources: Vec<_> = sources_of(facts, service).collect();
+    let short: Vec<_> = match sources.as_slice() {
+        [one] => vec![one.revision.short()],
+        several => several.iter().map(|resolved| resolved.revision.to_string()).collect(),
+    };
+    let cache_bust = cache_bust::value(&request.rule, version, &short, &request.run)?;
+    let bust_arg = facts.workspace.config.bust_arg()?;
+    let mut args = BTreeMap::new();
+    if built.takes(bust_arg.as_str()) {
+        args.insert(bust_arg.to_string(), cache_bust.to_string());
+    }
+    for resolved in &sources {
+        if let (Some(name), Revision::Commit(commit)) = (&resolved.source.commit_arg, &resolved.revision)
+            && built.takes(name.as_str())
+        {
+            args.insert(name.to_string(), commit.to_string());
+        }
+    }
+    let revisions: Vec<_> = sources.iter().map(|resolved| resolved.revision.to_string()).collect();
+    let revision = revisions.join(" ");
+    let versioned = if sources.is_empty() { Vec::new() } else { vec![version.to_string(), revision.clone()] };
+    let from =
+        inputs_of(&facts.project, service).into_iter().filter_map(|input| Some((input, &before.get(input)?.key)));
+    let key = key::of(built, &Inputs { args: args.clone(), revisions: versioned, from: from.collect() });
+    Ok(Keyed { built, cache_bust, revision, args, key })
+}

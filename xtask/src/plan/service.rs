@@ -1,0 +1,175 @@
+//! What happens to one service, and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::Failure;
+use crate::facts::compose::Built;
+use crate::facts::images::Image;
+use crate::facts::{Facts, Resolved, Revision};
+use crate::plan::inputs::{Keyed, inputs_of, shares_stage, sources_of};
+use crate::plan::key::{self, Key};
+use crate::plan::{Action, Build, Request, ServicePlan, VersionFile, label};
+use crate::value::{ImageRef, Service};
+
+/// Plans one service of those that were keyed.
+///
+/// # Errors
+/// Exit code 2 for tags that do not fit, and for a local directory that has no stage to replace.
+pub fn plan(
+    facts: &Facts,
+    request: &Request,
+    service: &Service,
+    all: &BTreeMap<&Service, Keyed<'_>>,
+    selected: &BTreeSet<&Service>,
+) -> Result<ServicePlan, Failure> {
+    let keyed = &all[service];
+    let Keyed { built, cache_bust, revision, key, .. } = keyed;
+    let current = facts.images.get(&built.image);
+    let kept = kept_image(facts, built)?;
+    let again = request.full && !(built.keep && request.keep_models);
+    let (action, why) = match (&kept, current) {
+        (Some((name, image)), current) if !again => match current {
+            Some(current) if current.id == image.id => (Action::Fresh, format!("kept as {}", name.tag)),
+            _ => (Action::Reuse(name.clone()), format!("kept as {}", name.tag)),
+        },
+        (_, Some(current))
+            if is_fresh(facts, service, key, current) && !again && !request.pull && !copies_context(built) =>
+        {
+            (Action::Fresh, format!("{} is current", current.label(label::CACHE_BUST).unwrap_or_default()))
+        }
+        _ => {
+            let build = build(facts, request, service, all, selected, current)?;
+            (Action::Build(build), why(facts, request, service, keyed, current))
+        }
+    };
+    let (service, image) = (service.clone(), built.image.clone());
+    let (cache_bust, revision, key) = (cache_bust.clone(), revision.clone(), key.clone());
+    Ok(ServicePlan { service, image, cache_bust, revision, key, action, why })
+}
+
+/// The kept image of a service, if it exists and is ours.
+pub fn kept_image<'a>(facts: &'a Facts, built: &Built) -> Result<Option<(ImageRef, &'a Image)>, Failure> {
+    if !built.keep {
+        return Ok(None);
+    }
+    let name = key::kept_image(built)?;
+    let image = facts.images.get(&name).filter(|image| image.label(label::PROJECT) == Some(&facts.project.name));
+    Ok(image.map(|image| (name, image)))
+}
+
+fn is_fresh(facts: &Facts, service: &Service, key: &Key, current: &Image) -> bool {
+    current.label(label::KEY) == Some(key.as_str())
+        && current.label(label::PROJECT) == Some(&facts.project.name)
+        && current.label(label::SERVICE) == Some(service.as_str())
+}
+
+/// Whether only BuildKit can know if something changed: files of this machine go in, or the Dockerfile is not readable.
+fn copies_context(built: &Built) -> bool {
+    built.closure.as_ref().is_none_or(|closure| closure.copies_context)
+}
+
+fn why(facts: &Facts, request: &Request, service: &Service, keyed: &Keyed<'_>, current: Option<&Image>) -> String {
+    let Some(current) = current else { return "never built".to_owned() };
+    let prior = current.label(label::REVISION).unwrap_or_default();
+    let short = |revision: &str| -> String {
+        let words: Vec<&str> =
+            revision.split(' ').map(|r| if r.starts_with("local-") { r } else { r.get(..12).unwrap_or(r) }).collect();
+        words.join(" ")
+    };
+    if current.label(label::PROJECT) != Some(&facts.project.name) {
+        return "the image is not one of this tool".to_owned();
+    }
+    if request.full {
+        return "everything was asked for".to_owned();
+    }
+    if prior != keyed.revision {
+        let names: Vec<_> = sources_of(facts, service).map(|resolved| resolved.source.describe()).collect();
+        return format!("{} moved {}..{}", names.join(", "), short(prior), short(&keyed.revision));
+    }
+    if current.label(label::KEY) != Some(keyed.key.as_str()) {
+        return match current.label(label::CACHE_BUST) {
+            Some(value) if value != keyed.cache_bust.as_str() => format!("the bust value was {value}"),
+            _ => "the Dockerfile, an argument or the image it is built from changed".to_owned(),
+        };
+    }
+    if copies_context(keyed.built) { "it takes local files, so BuildKit decides" } else { "base images may be newer" }
+        .to_owned()
+}
+
+fn build(
+    facts: &Facts,
+    request: &Request,
+    service: &Service,
+    all: &BTreeMap<&Service, Keyed<'_>>,
+    selected: &BTreeSet<&Service>,
+    current: Option<&Image>,
+) -> Result<Build, Failure> {
+    let Keyed { built, cache_bust, revision, args, key } = &all[service];
+    let image = &built.image;
+    let beside = |tag: String| image.with_tag(tag);
+    let versioned = match image.tag.as_str() {
+        "latest" => cache_bust.to_string(),
+        other => format!("{other}-{cache_bust}"),
+    };
+    let own = if built.keep { key::kept_image(built)? } else { beside(versioned)? };
+    let mut contexts = BTreeMap::new();
+    for input in inputs_of(&facts.project, service) {
+        let input_built = all[input].built;
+        let Some((name, _)) = kept_image(facts, input_built)? else { continue };
+        if request.full && !request.keep_models && selected.contains(input) {
+            continue;
+        }
+        let image = format!("docker-image://{name}");
+        let named =
+            built.contexts.iter().filter(|(_, context)| context.strip_prefix("service:") == Some(input.as_str()));
+        contexts.extend(named.map(|(context, _)| (context.clone(), image.clone())));
+        contexts.extend(shares_stage(built, input_built).map(|stage| (stage.to_owned(), image.clone())));
+    }
+    let sources: Vec<_> = sources_of(facts, service).collect();
+    let mut local_stage = None;
+    for resolved in sources.iter().filter(|resolved| matches!(resolved.revision, Revision::Local(_))) {
+        local_stage = Some(stage_to_replace(built, resolved)?);
+    }
+    // An image that comes out the same keeps its time, so that it keeps its ID too.
+    let created = current.filter(|current| current.label(label::KEY) == Some(key.as_str()) && !request.full);
+    let created = created.and_then(|current| current.label(label::CREATED)).map(str::to_owned);
+    let repositories: Vec<_> = sources.iter().map(|resolved| resolved.source.repository.to_string()).collect();
+    let labels = [
+        (label::PROJECT, facts.project.name.clone()),
+        (label::SERVICE, service.to_string()),
+        (label::KEY, key.to_string()),
+        (label::CACHE_BUST, cache_bust.to_string()),
+        (label::VERSION, facts.workspace.version_of(service)?.to_string()),
+        (label::CREATED, created.unwrap_or_else(|| request.run.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())),
+        (label::SOURCE, repositories.join(" ")),
+        (label::REVISION, revision.clone()),
+    ];
+    let version_file = match (facts.workspace.config.version_file(service), sources.as_slice()) {
+        // An image that is only built, never started, has parts of the code at most.
+        (Some(path), [one]) if !built.build_only => {
+            Some(VersionFile { path: path.to_owned(), content: one.revision.to_string() })
+        }
+        _ => None,
+    };
+    Ok(Build {
+        staged: beside(format!("staged-{}", key.short()))?,
+        promote: vec![own, image.clone()],
+        args: args.clone(),
+        labels: labels.into_iter().filter(|(_, v)| !v.is_empty()).map(|(n, v)| (n.to_owned(), v)).collect(),
+        contexts,
+        local_stage,
+        version_file,
+    })
+}
+
+/// The stage that fetches the source, whose place a local directory takes, and the directory it leaves the files in.
+fn stage_to_replace(built: &Built, resolved: &Resolved) -> Result<(String, String), Failure> {
+    let arg = resolved.source.commit_arg.as_ref().map_or("", |name| name.as_str());
+    let stage = built.dockerfile.as_ref().and_then(|dockerfile| dockerfile.stage_with_arg(&[arg]));
+    let found =
+        stage.and_then(|stage| Some((stage.name.clone()?, stage.workdir.clone().filter(|dir| !dir.contains('$'))?)));
+    found.ok_or_else(|| {
+        Failure::usage("`--local` needs a named stage that takes the commit and has a plain `WORKDIR`")
+            .hint("clone in a stage of its own: `FROM image AS source`, `WORKDIR /source`, `ARG GITHUB_COMMIT`")
+    })
+}

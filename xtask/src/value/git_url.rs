@@ -1,0 +1,124 @@
+//! Addresses of Git repositories.
+
+use std::fmt;
+
+use super::show;
+use crate::error::Failure;
+
+/// The address of a Git repository over one of the allowed transports.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(transparent)]
+pub struct GitUrl(String);
+
+impl GitUrl {
+    /// Checks an address: `https`, `ssh` (also as `user@host:path`), `git`, `http` on this machine's loopback, and
+    /// whatever `also` names.
+    ///
+    /// # Errors
+    /// Exit code 2 for another transport, a credential in the address, or characters that are not in plain addresses.
+    pub fn parse(text: &str, also: &[String]) -> Result<Self, Failure> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._~:/@%+=,-[]".contains(&b);
+        if text.is_empty() || text.len() > 1024 || text.starts_with('-') || !text.bytes().all(plain) {
+            return Err(Failure::usage(format!("{} is not a repository address", show(&redact(text))))
+                .hint("use an address such as `https://host/owner/name.git`, without spaces or shell characters"));
+        }
+        let (transport, rest) = match text.split_once("://") {
+            Some((transport, rest)) => (transport, rest),
+            None if text.contains("::") || text.contains("//") => ("remote helper", text),
+            None if text.starts_with(['/', '.']) => ("file", text),
+            None if text.contains('@') && text.contains(':') => ("ssh", text),
+            None => ("file", text),
+        };
+        let authority = rest.split('/').next().unwrap_or_default();
+        let userinfo = authority.rsplit_once('@').map(|(userinfo, _)| userinfo);
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let loopback = ["127.0.0.1", "localhost", "[::1]"]
+            .iter()
+            .any(|name| host.strip_prefix(name).is_some_and(|port| port.is_empty() || port.starts_with(':')));
+        let allowed = matches!(transport, "https" | "ssh" | "git")
+            || (transport == "http" && loopback)
+            || also.iter().any(|name| name == transport);
+        if !allowed {
+            return Err(Failure::usage(format!("protocol `{transport}` is not allowed for {}", show(&redact(text))))
+                .hint("use https, ssh or git, or list the protocol in `transports` of [workspace.metadata.xtask]"));
+        }
+        let secret = match transport {
+            "ssh" => userinfo.is_some_and(|user| user.contains(':')),
+            _ => userinfo.is_some(),
+        };
+        if secret {
+            return Err(Failure::usage(format!("`{}` carries a credential", redact(text)))
+                .hint("leave it out; git asks your credential helper, the build takes a BuildKit secret"));
+        }
+        if transport != "file" && (host.is_empty() || host.starts_with('-')) {
+            return Err(Failure::usage(format!("{} names no host", show(text))).hint("check the repository address"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The checked address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for GitUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl AsRef<std::ffi::OsStr> for GitUrl {
+    fn as_ref(&self) -> &std::ffi::OsStr {
+        self.0.as_ref()
+    }
+}
+
+/// Everything between the transport and the last `@` is replaced, so that no credential is ever printed.
+fn redact(text: &str) -> String {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    match text.rfind('@') {
+        Some(at) if at >= start => format!("{}***{}", &text[..start], &text[at..]),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_an_allowed_transport_and_no_credential() {
+        let ok = |text: &str| GitUrl::parse(text, &[]).is_ok();
+        for good in ["https://h/o/n.git", "ssh://git@h/n", "git@h:o/n.git", "git://h:1/n", "http://127.0.0.1:8/n"] {
+            assert!(ok(good), "{good}");
+        }
+        for bad in [
+            "ext::sh -c id",
+            "ext::id",
+            "file:///x",
+            "/x",
+            "../x",
+            "x",
+            "http://h/n",
+            "http://127.0.0.1.evil/n",
+            "--upload-pack=x",
+            "https://user:pass@h/n",
+            "https://token@h/n",
+            "ssh://u:p@h/n",
+            "ssh://-oProxyCommand=x/n",
+            "https://h/$(id)",
+        ] {
+            assert!(!ok(bad), "{bad}");
+        }
+        assert!(GitUrl::parse("/x", &["file".to_owned()]).is_ok());
+    }
+
+    #[test]
+    fn a_refused_credential_is_not_shown() {
+        let error = GitUrl::parse("https://user:canary@h/n", &[]).expect_err("refused").to_string();
+        assert!(!error.contains("canary"), "{error}");
+        let error = GitUrl::parse("https://user:canary secret@h/n", &[]).expect_err("refused").to_string();
+        assert!(!error.contains("canary"), "{error}");
+    }
+}
