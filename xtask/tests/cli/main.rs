@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod faults;
 mod rebuild;
 #[path = "../support/mod.rs"]
 mod support;
+mod values;

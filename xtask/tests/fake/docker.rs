@@ -16,7 +16,10 @@ pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
         None => (&words[..], &[][..]),
     };
     match options {
-        ["compose", .., "config", "--format", "json"] => Reply::ok(Engine::read(state).config.to_string()),
+        ["compose", .., "config", "--format", "json"] => Reply::ok(resolved(Engine::read(state).config).to_string()),
+        ["compose", .., "config", "--format", "json", "--no-interpolate"] => {
+            Reply::ok(Engine::read(state).config.to_string())
+        }
         ["compose", rest @ ..] if rest.contains(&"build") => Engine::update(state, |e| build(e, rest, names)),
         ["info", "--format", "{{.DockerRootDir}}"] => Reply::ok("/not/a/path/of/this/machine\n"),
         ["image", "inspect"] => inspect(&Engine::read(state), names),
@@ -33,6 +36,14 @@ pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
         }
         _ => Reply::error(125, format!("the fake docker does not know: {}", words.join(" "))),
     }
+}
+
+/// Compose passes on extension fields of services only before it replaces variables.
+fn resolved(mut config: Value) -> Value {
+    for service in config["services"].as_object_mut().into_iter().flat_map(|services| services.values_mut()) {
+        service.as_object_mut().unwrap().retain(|name, _| !name.starts_with("x-"));
+    }
+    config
 }
 
 fn no_such(what: &str, name: &str) -> String {

@@ -87,7 +87,7 @@ pub(crate) struct Rule {
 }
 
 /// One call of a fake.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Call {
     pub(crate) program: String,
     pub(crate) args: Vec<String>,
@@ -154,6 +154,12 @@ impl Rule {
             rule.times = rule.times.map(|left| left - 1);
             Some(rule.clone())
         })
+    }
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {:?}", self.program, self.args)
     }
 }
 

@@ -47,8 +47,8 @@ impl World {
     pub(crate) fn with_directory(name: &str) -> Self {
         let root = tempfile::Builder::new().prefix("xtask-cli-").tempdir().unwrap();
         let world = Self { root, runs: AtomicUsize::new(0) };
-        for directory in ["bin", "state", "home", "tmp", "out"] {
-            fs::create_dir(world.path(directory)).unwrap();
+        for directory in ["bin", "state", "home/.docker/cli-plugins", "tmp", "out"] {
+            fs::create_dir_all(world.path(directory)).unwrap();
         }
         fs::create_dir(world.path(name)).unwrap();
         fs::write(world.path("state/directory"), name).unwrap();
@@ -57,8 +57,9 @@ impl World {
             fake.is_file(),
             "the fakes are not built: run `cargo test -p xtask`, or `cargo build -p xtask --example fake`"
         );
-        for program in ["docker", "git"] {
-            std::os::unix::fs::symlink(&fake, world.path("bin").join(program)).unwrap();
+        // Compose as the user's own plugin comes before any that this machine has.
+        for program in ["bin/docker", "bin/git", "home/.docker/cli-plugins/docker-compose"] {
+            std::os::unix::fs::symlink(&fake, world.path(program)).unwrap();
         }
         world.manifest("[workspace.metadata.xtask]\nversion-file = \"backend/version.txt\"\n");
         world.file("Dockerfile", include_str!("../../../Dockerfile"));
