@@ -1,7 +1,6 @@
 //! The base image: the machine's own Debian release with Python, Node.js and Git.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::process::Command;
 use std::thread::scope;
 
@@ -62,11 +61,9 @@ impl BaseImage {
 
     /// Changes when the image would be another one.
     fn digest(&self, driver: &str, store: ImageStore) -> String {
-        let mut hasher = DefaultHasher::new();
         let certificates = std::fs::read(CERTIFICATES).unwrap_or_default();
-        (&self.source.uri, &self.source.suite, &self.environment, PACKAGES, EXCLUDED, certificates, driver, store)
-            .hash(&mut hasher);
-        format!("{:016x}", hasher.finish())
+        let AptSource { uri, suite } = &self.source;
+        cache::digest((uri, suite, &self.environment, PACKAGES, EXCLUDED, certificates, driver, store))
     }
 
     /// A cached data directory of an engine that holds this image, and nothing else.

@@ -1,6 +1,7 @@
 //! What is kept between runs.
 
 use std::fs::{File, TryLockError};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -46,6 +47,13 @@ pub(crate) fn ensure(root: &Utf8Path, name: &str, build: impl FnOnce(&Utf8Path) 
         fs_err::rename(&new, &done)?;
     }
     Ok(done)
+}
+
+/// A short name for the inputs of something in the cache.
+pub(crate) fn digest(inputs: impl Hash) -> String {
+    let mut hasher = DefaultHasher::new();
+    inputs.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }
 
 /// Waits for an exclusive lock, which the kernel releases when its holder ends.

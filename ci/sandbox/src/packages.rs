@@ -22,7 +22,8 @@ pub(crate) const PRIVATE_TOOLS: &[(&str, &str)] = &[
 pub(crate) const HOST_TOOLS: &[(&str, &str)] = &[("git", "git"), ("mmdebstrap", "mmdebstrap")];
 
 /// Packages of the engine, taken from Debian testing: they need nothing newer than glibc 2.34.
-const ENGINE_PACKAGES: &[&str] = &["containerd", "docker-buildx", "docker-cli", "docker-compose", "docker.io", "tini"];
+const ENGINE_PACKAGES: &[&str] =
+    &["containerd", "docker-buildx", "docker-cli", "docker-compose", "docker.io", "tini-static"];
 
 /// Debian's keys, of all releases that are supported.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -102,7 +103,8 @@ fn is_installed(program: &str) -> bool {
 
 /// The directory with the unpacked programs of the engine.
 pub(crate) fn engine(cache: &Utf8Path, source: &AptSource) -> Result<Utf8PathBuf> {
-    cache::ensure(cache, "engine", |new| {
+    let name = format!("engine-{}", cache::digest(ENGINE_PACKAGES));
+    cache::ensure(cache, &name, |new| {
         status("Downloading", "Docker, Compose and buildx from Debian testing");
         let apt = new.join("apt");
         download(&apt, source)?;
