@@ -61,6 +61,7 @@ impl Engine {
         let mut command = confined("sh");
         command.args(["-c", HIDE_AND_START, "sh"]).args(SHARED_DIRS).args(["--", "dockerd", "--config-file"]);
         command.arg(&config).env("PATH", path(launch.programs)?).env("TMPDIR", dir);
+        let _lock = launch.subnet.map(|_| network::lock_firewall()).transpose()?;
         let mut daemon = Daemon::start(command, &dir.join("dockerd.log"))?;
         daemon.wait_until("the Docker engine", || answers(&socket).unwrap_or(false))?;
         Ok(Engine { socket, _daemon: daemon })

@@ -46,6 +46,12 @@ impl Subnet {
         Ipv4Addr::new(10, self.second, self.third, 1)
     }
 
+    /// The hardware address of the bridge.
+    fn mac(self) -> String {
+        let [first, second, third, fourth] = self.gateway().octets();
+        format!("02:42:{first:02x}:{second:02x}:{third:02x}:{fourth:02x}")
+    }
+
     /// The part of the block from which Docker takes the networks of Compose projects.
     pub(crate) fn pool(self) -> String {
         format!("10.{}.{}.0/21", self.second, self.third + 8)
@@ -83,7 +89,8 @@ pub(crate) fn create() -> Result<Subnet> {
     for subnet in Subnet::all().filter(|subnet| is_free(*subnet, &routes)) {
         let bridge = subnet.bridge();
         // Creating the bridge is what reserves the block: of two sandboxes only one can.
-        if run(Command::new("ip").args(["link", "add", &bridge, "type", "bridge"])).is_err() {
+        // With an address of its own: else it takes those of its ports, and containers lose their gateway.
+        if run(Command::new("ip").args(["link", "add", &bridge, "address", &subnet.mac(), "type", "bridge"])).is_err() {
             if !exists(&bridge) {
                 bail!("could not create the bridge `{bridge}`; hint: the sandbox needs root and a kernel with bridges");
             }
@@ -95,6 +102,15 @@ pub(crate) fn create() -> Result<Subnet> {
         return Ok(subnet);
     }
     bail!("no free block of addresses between 10.213.0.0 and 10.220.255.255")
+}
+
+/// Waits until no other sandbox changes the firewall: an engine does so when it starts, we when it stops.
+///
+/// Two engines that start at once trip over each other's chains. The lock leaves no file behind.
+pub(crate) fn lock_firewall() -> Result<fs_err::File> {
+    let interfaces = fs_err::File::open("/sys/class/net")?;
+    interfaces.lock()?;
+    Ok(interfaces)
 }
 
 /// Whether the destinations in the output of `ip route` leave a block alone.
@@ -122,6 +138,7 @@ pub(crate) fn mtu() -> Result<u64> {
 
 /// Removes the bridges, firewall rules and control groups that a sandbox with this block left.
 pub(crate) fn remove(subnet: Subnet) -> Result<()> {
+    let _lock = lock_firewall()?;
     let links: Value = serde_json::from_str(&run_to_end(
         Command::new("ip").args(["-json", "-4", "address", "show", "type", "bridge"]),
     )?)?;
