@@ -19,13 +19,11 @@ pub type Args = BTreeMap<String, Option<String>>;
 
 /// One stage.
 #[derive(Clone, Debug)]
-pub struct Stage {
+struct Stage {
     /// The name after `AS`, lower case.
-    pub name: Option<String>,
+    name: Option<String>,
     /// The arguments that the stage declares.
-    pub args: Args,
-    /// The last `WORKDIR`.
-    pub workdir: Option<String>,
+    args: Args,
     /// What follows `FROM`.
     base: String,
     /// Names or numbers of stages, or images, that files are copied or mounted from.
@@ -61,7 +59,6 @@ impl Dockerfile {
                 name: stage.from.as_.as_ref().map(|(_, name)| name.value.to_lowercase()),
                 base: stage.from.image.value.to_string(),
                 args: Args::new(),
-                workdir: None,
                 copies_from: BTreeSet::new(),
                 copies_context: false,
                 text: format!("FROM {}", stage.from.image.value),
@@ -74,19 +71,6 @@ impl Dockerfile {
             read
         });
         Ok(Self { stages: stages.collect(), global_args })
-    }
-
-    /// The stage that `target` names, or the last one.
-    pub fn target(&self, target: Option<&str>) -> Option<&Stage> {
-        match target {
-            Some(name) => self.find(name).and_then(|index| self.stages.get(index)),
-            None => self.stages.last(),
-        }
-    }
-
-    /// The stage that takes one of these arguments.
-    pub fn stage_with_arg(&self, names: &[&str]) -> Option<&Stage> {
-        self.stages.iter().find(|stage| names.iter().any(|name| stage.args.contains_key(*name)))
     }
 
     /// What the stage that `target` names (or the last one) is made from.
@@ -145,7 +129,6 @@ impl Stage {
     fn add(&mut self, instruction: &Instruction<'_>) {
         match instruction {
             Instruction::Arg(arg) => self.args.extend(assignments(&arg.arguments.value)),
-            Instruction::Workdir(workdir) => self.workdir = Some(workdir.arguments.value.to_string()),
             Instruction::Copy(copy) => match flag(&copy.options, "from") {
                 Some(from) => drop(self.copies_from.insert(from)),
                 None => self.copies_context |= copy.src.iter().any(|source| matches!(source, Source::Path(_))),

@@ -42,20 +42,14 @@ impl<'a> Staged<'a> {
         Ok(Self { ui, marker, tree, images })
     }
 
-    /// Copies a local tree to where the source stage would have it, with the version file that the clone would write.
+    /// Copies a local tree, so that what Git ignores stays out of the build.
     ///
     /// # Errors
     /// The error of the file system.
-    pub fn copy_tree(
-        &self,
-        tree: &Tree,
-        directory: &str,
-        version_file: Option<(&str, &str)>,
-    ) -> anyhow::Result<&Utf8Path> {
-        let root = self.tree.join(directory.trim_start_matches('/'));
-        fs_err::create_dir_all(&root)?;
+    pub fn copy_tree(&self, tree: &Tree) -> anyhow::Result<&Utf8Path> {
+        fs_err::create_dir_all(&self.tree)?;
         for file in &tree.files {
-            let (from, to) = (tree.root.join(file), root.join(file));
+            let (from, to) = (tree.root.join(file), self.tree.join(file));
             if let Some(parent) = to.parent() {
                 fs_err::create_dir_all(parent)?;
             }
@@ -64,13 +58,6 @@ impl<'a> Staged<'a> {
             } else {
                 fs_err::copy(&from, &to)?;
             }
-        }
-        if let Some((path, content)) = version_file {
-            let path = root.join(path);
-            if let Some(parent) = path.parent() {
-                fs_err::create_dir_all(parent)?;
-            }
-            fs_err::write(path, format!("{content}\n"))?;
         }
         Ok(&self.tree)
     }

@@ -111,7 +111,7 @@ impl Run<'_> {
         let state = &facts.workspace.state;
         preflight(ui, facts)?;
         let staged = Staged::begin(ui, state, plan)?;
-        let local = copy_local(facts, plan, &staged)?;
+        let local = copy_local(facts, &staged)?;
         let outcome = build::run(ui, settings, state, plan, local)?;
         let verified = check::staged(ui, plan)?;
         for one in &verified.images {
@@ -145,16 +145,13 @@ fn reused(facts: &Facts, plan: &Plan) -> Vec<Move> {
     moves.collect()
 }
 
-/// Copies a local directory to where the build takes it in place of the source stage.
-fn copy_local<'a>(facts: &Facts, plan: &Plan, staged: &'a Staged<'_>) -> anyhow::Result<Option<&'a Utf8Path>> {
-    let stage = plan.builds().find_map(|(_, build)| build.local_stage.as_ref());
+/// Copies the local directory that takes the place of a remote, if there is one.
+fn copy_local<'a>(facts: &Facts, staged: &'a Staged<'_>) -> anyhow::Result<Option<&'a Utf8Path>> {
     let tree = facts.sources.iter().find_map(|resolved| match &resolved.revision {
-        Revision::Local(tree) => Some((tree, resolved.revision.to_string())),
+        Revision::Local(tree) => Some(tree),
         Revision::Commit(_) => None,
     });
-    let (Some((_, directory)), Some((tree, revision))) = (stage, tree) else { return Ok(None) };
-    let version_file = facts.workspace.config.version_file.as_deref().map(|path| (path, revision.as_str()));
-    Ok(Some(staged.copy_tree(tree, directory, version_file)?))
+    tree.map(|tree| staged.copy_tree(tree)).transpose()
 }
 
 /// Whether there is room for a build at all.

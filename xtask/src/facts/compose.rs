@@ -43,9 +43,7 @@ pub struct Built {
     pub contexts: BTreeMap<String, String>,
     /// Where its Dockerfile is, for messages and to know shared ones.
     pub dockerfile_path: String,
-    /// Its Dockerfile, when it is a file of this machine that can be read.
-    pub dockerfile: Option<Dockerfile>,
-    /// What its target is made from; without a readable Dockerfile all that is known is nothing.
+    /// What its target is made from, when its Dockerfile is a file of this machine that can be read.
     pub closure: Option<Closure>,
     /// The whole build section as Compose resolved it.
     pub section: Value,
@@ -133,7 +131,6 @@ pub fn read(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Project> {
             .hint("correct `target` in the compose file")
             .into());
         }
-        built.dockerfile = Some(dockerfile);
     }
     Ok(project)
 }
@@ -237,7 +234,6 @@ fn parse(json: &[u8], extensions: &[u8]) -> anyhow::Result<Project> {
             args: build.args,
             contexts: build.additional_contexts,
             dockerfile_path: Utf8Path::new(&build.context).join(file).into_string(),
-            dockerfile: None,
             closure: None,
             section,
         };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Failure;
 use crate::facts::compose::{Built, Project};
-use crate::facts::{Facts, Resolved, Revision};
+use crate::facts::{Facts, Resolved};
 use crate::plan::key::{self, Inputs, Key};
 use crate::plan::{Request, cache_bust};
 use crate::value::{CacheBust, Service};
@@ -92,10 +92,8 @@ fn keyed_service<'a>(
         args.insert(bust_arg.to_string(), cache_bust.to_string());
     }
     for resolved in &sources {
-        if let (Some(name), Revision::Commit(commit)) = (&resolved.source.commit_arg, &resolved.revision)
-            && built.takes(name.as_str())
-        {
-            args.insert(name.to_string(), commit.to_string());
+        if let Some(name) = resolved.source.commit_arg.as_ref().filter(|name| built.takes(name.as_str())) {
+            args.insert(name.to_string(), resolved.revision.to_string());
         }
     }
     let revisions: Vec<_> = sources.iter().map(|resolved| resolved.revision.to_string()).collect();

@@ -117,7 +117,6 @@ mod tests {
             contexts: BTreeMap::new(),
             dockerfile_path: "Dockerfile".to_owned(),
             closure: parsed.closure(Some(target)),
-            dockerfile: Some(parsed),
             section: json!({"context": "/somewhere", "target": target, "args": args}),
             args,
         }

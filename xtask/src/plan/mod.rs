@@ -18,6 +18,9 @@ use crate::value::{CacheBust, ImageRef, Service};
 use cache_bust::{Rule, Run};
 use key::Key;
 
+/// The stage of a Dockerfile, empty in itself, that a local directory takes the place of.
+pub const LOCAL_STAGE: &str = "local-source";
+
 /// What the user asks for.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -92,8 +95,8 @@ pub struct Build {
     pub labels: BTreeMap<String, String>,
     /// Named contexts that take the place of stages.
     pub contexts: BTreeMap<String, String>,
-    /// The stage that a local directory replaces, with its working directory.
-    pub local_stage: Option<(String, String)>,
+    /// Whether a local directory takes the place of [`LOCAL_STAGE`].
+    pub local: bool,
     /// What the version file in the image must say.
     pub version_file: Option<VersionFile>,
 }

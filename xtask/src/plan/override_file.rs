@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use camino::Utf8Path;
 use serde_json::{Value, json};
 
-use crate::plan::Plan;
+use crate::plan::{LOCAL_STAGE, Plan};
 
-/// The override file of a plan; `local` is the directory that takes the place of the source stage.
+/// The override file of a plan; `local` is the directory that takes the place of [`LOCAL_STAGE`].
 pub fn render(plan: &Plan, local: Option<&Utf8Path>) -> Value {
     let services: BTreeMap<&str, Value> = plan
         .builds()
         .map(|(service, build)| {
             let mut contexts = build.contexts.clone();
-            if let (Some((stage, _)), Some(directory)) = (&build.local_stage, local) {
-                contexts.insert(stage.clone(), directory.to_string());
+            if let Some(directory) = local.filter(|_| build.local) {
+                contexts.insert(LOCAL_STAGE.to_owned(), directory.to_string());
             }
             let build_section = json!({
                 "args": escaped(&build.args),

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::Failure;
 use crate::facts::compose::Built;
 use crate::facts::images::Image;
-use crate::facts::{Facts, Resolved, Revision};
+use crate::facts::{Facts, Revision};
 use crate::plan::inputs::{Keyed, inputs_of, shares_stage, sources_of};
 use crate::plan::key::{self, Key};
-use crate::plan::{Action, Build, Request, ServicePlan, VersionFile, label};
+use crate::plan::{Action, Build, LOCAL_STAGE, Request, ServicePlan, VersionFile, label};
 use crate::value::{ImageRef, Service};
 
 /// Plans one service of those that were keyed.
@@ -126,9 +126,12 @@ fn build(
         contexts.extend(shares_stage(built, input_built).map(|stage| (stage.to_owned(), image.clone())));
     }
     let sources: Vec<_> = sources_of(facts, service).collect();
-    let mut local_stage = None;
-    for resolved in sources.iter().filter(|resolved| matches!(resolved.revision, Revision::Local(_))) {
-        local_stage = Some(stage_to_replace(built, resolved)?);
+    let local = sources.iter().any(|resolved| matches!(resolved.revision, Revision::Local(_)));
+    if local && !built.closure.as_ref().is_some_and(|closure| closure.stages.contains(LOCAL_STAGE)) {
+        return Err(Failure::usage(format!("`--local` needs a stage `{LOCAL_STAGE}` in `{}`", built.dockerfile_path))
+            .hint(
+                "add `FROM scratch AS local-source`, and use its files when there are any; the shipped Dockerfile does",
+            ));
     }
     // An image that comes out the same keeps its time, so that it keeps its ID too.
     let created = current.filter(|current| current.label(label::KEY) == Some(key.as_str()) && !request.full);
@@ -157,19 +160,7 @@ fn build(
         args: args.clone(),
         labels: labels.into_iter().filter(|(_, v)| !v.is_empty()).map(|(n, v)| (n.to_owned(), v)).collect(),
         contexts,
-        local_stage,
+        local,
         version_file,
-    })
-}
-
-/// The stage that fetches the source, whose place a local directory takes, and the directory it leaves the files in.
-fn stage_to_replace(built: &Built, resolved: &Resolved) -> Result<(String, String), Failure> {
-    let arg = resolved.source.commit_arg.as_ref().map_or("", |name| name.as_str());
-    let stage = built.dockerfile.as_ref().and_then(|dockerfile| dockerfile.stage_with_arg(&[arg]));
-    let found =
-        stage.and_then(|stage| Some((stage.name.clone()?, stage.workdir.clone().filter(|dir| !dir.contains('$'))?)));
-    found.ok_or_else(|| {
-        Failure::usage("`--local` needs a named stage that takes the commit and has a plain `WORKDIR`")
-            .hint("clone in a stage of its own: `FROM image AS source`, `WORKDIR /source`, `ARG GITHUB_COMMIT`")
     })
 }
