@@ -3,7 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod faults;
+mod interrupt;
+mod lock;
+mod messages;
+mod properties;
 mod rebuild;
+mod streams;
 #[path = "../support/mod.rs"]
 mod support;
+mod tidy;
 mod values;

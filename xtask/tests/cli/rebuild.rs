@@ -326,7 +326,7 @@ fn one_service_from_two_repositories_has_a_value_of_both() {
 
 #[test]
 fn a_local_directory_takes_the_place_of_the_clone() {
-    let world = World::with_directory("pro$ject%{x}");
+    let world = World::with_directory("pro$ject%{x}${HOME}$$");
     let checkout = world.path("checkout");
     for (name, text) in [("backend/run.py", "print(1)"), ("frontend/package.json", "{}"), ("secret.log", "ignored")] {
         std::fs::create_dir_all(checkout.join(name).parent().unwrap()).unwrap();
@@ -345,7 +345,7 @@ fn a_local_directory_takes_the_place_of_the_clone() {
     assert_ne!(world.image(MUTABLE[2]).unwrap().version.unwrap().trim(), value);
     assert!(world.calls_of("ls-remote").is_empty());
     let context = world.overrides()["services"]["vibevoice"]["build"]["additional_contexts"]["source"].clone();
-    assert!(context.as_str().unwrap().contains("pro$$ject%{x}"), "{context}");
+    assert!(context.as_str().unwrap().contains("pro$$ject%{x}$${HOME}$$$$/"), "{context}");
     world.assert_nothing_staged();
 
     // The same files again are fresh; one byte more is not.

@@ -47,9 +47,15 @@ fn main() -> ExitCode {
     // The state is beside the directory of the fakes, which is first on PATH: git gets hardly any other variable.
     let path = std::env::var_os("PATH").unwrap();
     let state = std::env::split_paths(&path).next().unwrap().parent().unwrap().join("state");
-    Call { program: program.clone(), args: args.clone(), env: std::env::vars().collect(), parent_peak: parent_peak() }
-        .append(&state);
-    if let Some(rule) = Rule::take(&state, &format!("{program} {}", args.join(" ")))
+    Call {
+        program: program.clone(),
+        args: args.clone(),
+        env: std::env::vars().collect(),
+        pid: std::process::id(),
+        parent_peak: parent_peak(),
+    }
+    .append(&state);
+    if let Some(rule) = Rule::take(&state, &format!("{program} {} ", args.join(" ")))
         && let Some(code) = obey(&state, &rule)
     {
         return code.into();
@@ -71,9 +77,10 @@ fn answer(stdout: &[u8], stderr: &str) {
 /// Does what a rule says; an exit status ends the command before it does anything else.
 fn obey(state: &Path, rule: &Rule) -> Option<u8> {
     if rule.deaf {
-        ctrlc::set_handler(|| {}).unwrap();
+        let heard = state.join("heard");
+        ctrlc::set_handler(move || std::fs::write(&heard, "").unwrap()).unwrap();
     }
-    answer(&rule.stdout, &rule.stderr);
+    answer(&std::fs::read(state.join(&rule.stdout_file)).unwrap(), &rule.stderr);
     flood(rule);
     if rule.leave_stderr_open {
         // As `ssh` with ControlPersist does: a child that lives on with the same standard error.
@@ -82,7 +89,8 @@ fn obey(state: &Path, rule: &Rule) -> Option<u8> {
         sleep.args(["sleep"]).spawn().unwrap();
     }
     let wanted = rule.wait_for.as_ref().map(|name| state.join(name));
-    while rule.hang || wanted.as_ref().is_some_and(|file| !file.exists()) {
+    // A killed run cannot stop its children: they end with the test.
+    while state.exists() && (rule.hang || wanted.as_ref().is_some_and(|file| !file.exists())) {
         thread::sleep(Duration::from_millis(5));
     }
     rule.exit

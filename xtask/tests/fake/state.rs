@@ -65,11 +65,14 @@ pub(crate) struct BuildFaults {
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Rule {
-    /// All of these occur in the command line.
+    /// All of these occur in the command line, which ends in a space.
     pub(crate) when: Vec<String>,
     /// How often it applies; nothing is always.
     pub(crate) times: Option<u32>,
+    /// Written to a file of its own, because it may be long.
+    #[serde(skip)]
     pub(crate) stdout: Vec<u8>,
+    pub(crate) stdout_file: String,
     pub(crate) stderr: String,
     /// Megabytes of log of one step, in lines of so many kilobytes.
     pub(crate) flood_mb: usize,
@@ -80,7 +83,7 @@ pub(crate) struct Rule {
     pub(crate) wait_for: Option<String>,
     /// Never ends by itself.
     pub(crate) hang: bool,
-    /// Ignores Ctrl-C, SIGTERM and SIGHUP.
+    /// Does not end from Ctrl-C, SIGTERM and SIGHUP, but writes the file `heard`.
     pub(crate) deaf: bool,
     /// Ends with this status and does nothing else; without it the command goes on as usual.
     pub(crate) exit: Option<u8>,
@@ -92,6 +95,7 @@ pub(crate) struct Call {
     pub(crate) program: String,
     pub(crate) args: Vec<String>,
     pub(crate) env: BTreeMap<String, String>,
+    pub(crate) pid: u32,
     /// Peak memory of the caller until then, in kB.
     pub(crate) parent_peak: u64,
 }

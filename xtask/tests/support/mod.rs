@@ -129,7 +129,12 @@ impl World {
     /// Adds a fault.
     pub(crate) fn fault(&self, when: &[&str], rule: Rule) {
         let when = when.iter().map(|&word| word.to_owned()).collect();
-        self.engine(|engine| engine.rules.push(Rule { when, ..rule }));
+        self.engine(|engine| {
+            engine.made += 1;
+            let stdout_file = format!("stdout-{}", engine.made);
+            fs::write(self.path("state").join(&stdout_file), &rule.stdout).unwrap();
+            engine.rules.push(Rule { when, stdout_file, ..rule });
+        });
     }
 
     /// From now on no command fails by rule.

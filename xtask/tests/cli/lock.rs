@@ -1,0 +1,120 @@
+//! One rebuild of a project at a time.
+
+use nix::sys::signal::Signal::{SIGINT, SIGKILL};
+
+use crate::support::state::Rule;
+use crate::support::{MUTABLE, World, commit};
+
+const BUILD: &str = "--progress json build";
+
+/// A project whose branch moved, and whose first build waits for the file `go`.
+#[track_caller]
+fn slow() -> World {
+    let world = World::built();
+    world.push(&commit('b'));
+    world.fault(&[BUILD], Rule { wait_for: Some("go".to_owned()), ..Rule::default() });
+    world
+}
+
+#[test]
+fn the_second_run_waits_says_for_whom_and_finds_everything_fresh() {
+    let world = slow();
+    let first = world.run(["rebuild"]).start();
+    first.until_called(BUILD);
+    let second = world.run(["rebuild"]).start();
+    second.until_says("Blocking");
+    world.release("go");
+    first.wait().ok();
+    second.wait().ok().says("process ").says("--no-wait").says("Fresh");
+    assert_eq!(world.calls_of(BUILD).len(), 1);
+    assert_eq!(world.image(MUTABLE[2]).unwrap().version, Some(commit('b') + "\n"));
+    world.assert_nothing_staged();
+}
+
+#[test]
+fn a_run_that_must_not_wait_is_refused_and_changes_nothing() {
+    let world = slow();
+    let first = world.run(["rebuild"]).start();
+    first.until_called(BUILD);
+    let tags = world.tags();
+    world.run(["rebuild", "--no-wait"]).fails(3).says("locked").says("process ");
+    assert_eq!(world.tags(), tags);
+    assert_eq!(world.calls_of(BUILD).len(), 1);
+    world.release("go");
+    first.wait().ok();
+}
+
+#[test]
+fn ctrl_c_ends_the_wait_and_leaves_the_other_run_alone() {
+    let world = slow();
+    let first = world.run(["rebuild"]).start();
+    first.until_called(BUILD);
+    let second = world.run(["rebuild"]).start();
+    second.until_says("Blocking");
+    second.signal(SIGINT);
+    assert_eq!(second.wait().code, Some(130));
+    world.release("go");
+    first.wait().ok();
+    assert_eq!(world.image(MUTABLE[2]).unwrap().version, Some(commit('b') + "\n"));
+}
+
+#[test]
+fn killing_the_holder_releases_the_lock() {
+    let world = slow();
+    let first = world.run(["rebuild"]).start();
+    first.until_called(BUILD);
+    first.signal(SIGKILL);
+    first.wait();
+    world.heal();
+    // The build of the killed run is still there, and holds nothing.
+    let outcome = world.run(["rebuild", "--no-wait"]).ok();
+    assert!(!outcome.stderr.contains("Blocking"), "{outcome}");
+    world.assert_nothing_staged();
+}
+
+#[test]
+fn another_engine_is_another_lock() {
+    let world = slow();
+    let first = world.run(["rebuild"]).env("DOCKER_HOST", "tcp://one:1").start();
+    first.until_called(BUILD);
+    world.heal();
+    world.run(["rebuild", "--no-wait"]).env("DOCKER_HOST", "tcp://two:1").ok();
+    world.release("go");
+    first.wait();
+}
+
+#[test]
+fn of_eight_runs_at_once_one_builds_and_all_end_well() {
+    let world = World::built();
+    world.push(&commit('b'));
+    world.forget_calls();
+    let runs: Vec<_> = (0..8).map(|_| world.run(["rebuild"]).start()).collect();
+    for run in runs {
+        run.wait().ok();
+    }
+    assert_eq!(world.calls_of(BUILD).len(), 1);
+    assert_eq!(world.image(MUTABLE[2]).unwrap().version, Some(commit('b') + "\n"));
+    world.assert_nothing_staged();
+}
+
+#[test]
+fn without_a_working_lock_tags_still_mean_verified_images() {
+    // Two directories for temporary files are two locks: as if locks did nothing, which some file systems offer.
+    let world = slow();
+    let other = world.path("home").to_str().unwrap().to_owned();
+    let first = world.run(["rebuild"]).start();
+    first.until_called(BUILD);
+    let second = world.run(["rebuild"]).env("TMPDIR", &other).start();
+    world.until("two builds", || world.calls_of(BUILD).len() >= 2);
+    world.release("go");
+    for run in [first, second] {
+        let outcome = run.wait();
+        assert!(matches!(outcome.code, Some(0 | 3)), "{outcome}");
+    }
+    let image = world.image(MUTABLE[2]).unwrap();
+    assert!(image.version == Some(commit('a') + "\n") || image.version == Some(commit('b') + "\n"), "{image:?}");
+    world.heal();
+    world.run(["rebuild"]).ok();
+    world.run(["verify"]).ok();
+    world.assert_nothing_staged();
+}
