@@ -88,8 +88,9 @@ impl BaseImage {
                 Command::new("docker").env("PATH", path(programs)?).env("DOCKER_HOST", engine.host()),
             )?;
             drop(engine);
+            // Only the data is worth keeping.
             for entry in fs_err::read_dir(new)?.flatten().filter(|entry| entry.file_name() != "data") {
-                fs_err::remove_file(entry.path())?;
+                run(Command::new("rm").arg("-rf").arg(entry.path()))?;
             }
             Ok(())
         })

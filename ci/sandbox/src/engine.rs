@@ -42,14 +42,8 @@ pub(crate) struct Engine {
     _daemon: Daemon,
 }
 
-/// What containerd keeps outside of the engine's directories, hidden so that a kill leaves no socket behind.
-const SHARED_DIRS: &[&str] = &["/run/containerd", "/run/docker", "/run/runc", "/opt/containerd"];
-
-/// Gives the engine a private, empty version of [`SHARED_DIRS`], then becomes the engine.
-const HIDE_AND_START: &str = r#"
-while [ "$1" != -- ]; do mkdir -p "$1" && mount -t tmpfs -o mode=0755 sandbox "$1" || exit 1; shift; done
-shift; exec "$@"
-"#;
+/// Hides the directories that engines share, then becomes the engine.
+const HIDE_AND_START: &str = include_str!("engine.sh");
 
 impl Engine {
     /// Starts an engine and waits until it answers.
@@ -59,8 +53,8 @@ impl Engine {
         fs_err::write(&config, configuration(launch, network::mtu()?).to_string())?;
         let socket = dir.join("docker.sock");
         let mut command = confined("sh");
-        command.args(["-c", HIDE_AND_START, "sh"]).args(SHARED_DIRS).args(["--", "dockerd", "--config-file"]);
-        command.arg(&config).env("PATH", path(launch.programs)?).env("TMPDIR", dir);
+        command.args(["-c", HIDE_AND_START, "sh", dir.as_str(), "dockerd", "--config-file"]).arg(&config);
+        command.env("PATH", path(launch.programs)?).env("TMPDIR", dir);
         let _lock = launch.subnet.map(|_| network::lock_firewall()).transpose()?;
         let mut daemon = Daemon::start(command, &dir.join("dockerd.log"))?;
         daemon.wait_until("the Docker engine", || answers(&socket).unwrap_or(false))?;
@@ -70,15 +64,6 @@ impl Engine {
     /// The value of `DOCKER_HOST`.
     pub(crate) fn host(&self) -> String {
         format!("unix://{}", self.socket)
-    }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        // Only empty ones go: what an engine of the machine uses is not empty.
-        for dir in ["/opt/containerd", "/run/runc", "/run/docker", "/run/containerd"] {
-            let _ = std::fs::remove_dir(dir);
-        }
     }
 }
 
@@ -102,7 +87,7 @@ fn configuration(launch: &Launch<'_>, mtu: u64) -> serde_json::Value {
     let Launch { programs, dir, subnet, driver, store } = launch;
     let mut config = json!({
         "data-root": format!("{dir}/data"),
-        // Below SHARED_DIRS, so private: paths of sockets are short, and nothing has to be removed.
+        // Private to the engine: paths of sockets are short, and nothing has to be removed.
         "exec-root": "/run/docker",
         "pidfile": "/run/docker/docker.pid",
         "hosts": [format!("unix://{dir}/docker.sock")],
