@@ -343,6 +343,7 @@ fn an_image_that_this_tool_did_not_build_is_not_current() {
         labels: Default::default(),
         working_dir: "/".to_owned(),
         version: Some(commit('a')),
+        files: Vec::new(),
     };
     world.engine(|engine| engine.images.push(by_hand));
     world.run(["verify", "vibevoice"]).fails(1);
@@ -375,7 +376,8 @@ fn verify_compares_remote_label_and_content() {
 
 #[test]
 fn planted_links_are_refused_and_what_they_point_to_is_untouched() {
-    let plant: [(&str, fn(&World) -> Vec<std::path::PathBuf>); 4] = [
+    type Paths = fn(&World) -> Vec<std::path::PathBuf>;
+    let plant: [(&str, Paths); 4] = [
         ("reports", |world| vec![world.project().join("target/xtask/reports")]),
         ("logs", |world| vec![world.project().join("target/xtask/logs")]),
         ("override", |world| vec![world.project().join("target/xtask/override-vibevoice.json")]),

@@ -7,23 +7,25 @@ use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGKILL, SIGTERM};
 use crate::support::state::Rule;
 use crate::support::{MUTABLE, World, commit};
 
-/// Where a run hangs when the signal comes, named by the command that hangs.
-const PHASES: [(&str, &str); 7] = [
-    ("reading the project", "config --format json"),
-    ("resolving", "ls-remote"),
-    ("looking at images", "image inspect"),
-    ("building", "--progress json build"),
-    ("verifying, before a container", "docker create"),
-    ("verifying, with a container", "docker cp"),
-    ("promoting versioned tags", "python-builder-v0.1.0-bbbbbbbbbbbb"),
+/// Where a run hangs when the signal comes: the command that hangs, and whether the engine has done its work by then.
+const PHASES: [(&str, &str, bool); 9] = [
+    ("reading the project", "config --format json", false),
+    ("resolving", "ls-remote", false),
+    ("looking at images", "image inspect", false),
+    ("building", "--progress json build", false),
+    ("built", "--progress json build", true),
+    ("verifying, before a container", "docker create", false),
+    ("verifying, with a container that has no name yet", "docker create", true),
+    ("verifying, with a container", "docker cp", false),
+    ("promoting versioned tags", "python-builder-v0.1.0-bbbbbbbbbbbb", true),
 ];
 
 /// A project whose branch moved, where a command that contains these words never ends.
 #[track_caller]
-fn hanging_at(words: &str) -> World {
+fn hanging_at(words: &str, late: bool) -> World {
     let world = World::built();
     world.push(&commit('b'));
-    world.fault(&[words], Rule { hang: true, ..Rule::default() });
+    world.fault(&[words], Rule { hang: true, late, ..Rule::default() });
     world
 }
 
@@ -37,11 +39,11 @@ fn assert_no_process_is_left(world: &World) {
 
 #[test]
 fn ctrl_c_at_any_phase_leaves_the_old_tags_and_nothing_staged() {
-    for (phase, words) in PHASES {
-        let world = hanging_at(words);
+    for (phase, words, late) in PHASES {
+        let world = hanging_at(words, late);
         let mutable = world.mutable();
         let running = world.run(["rebuild"]).start();
-        running.until_called(words);
+        world.until(phase, || world.path("state/obeyed").exists());
         let asked = Instant::now();
         running.signal(SIGINT);
         let outcome = running.wait();
@@ -81,7 +83,7 @@ fn ctrl_c_in_the_middle_of_promotion_moves_no_tag_alone() {
 
 #[test]
 fn an_interrupt_says_what_was_kept_and_what_to_do() {
-    let world = hanging_at("--progress json build");
+    let world = hanging_at("--progress json build", false);
     let running = world.run(["rebuild"]).start();
     running.until_called("--progress json build");
     running.signal(SIGINT);
@@ -91,7 +93,7 @@ fn an_interrupt_says_what_was_kept_and_what_to_do() {
 #[test]
 fn being_asked_to_end_is_the_same_as_ctrl_c() {
     for signal in [SIGTERM, SIGHUP] {
-        let world = hanging_at("--progress json build");
+        let world = hanging_at("--progress json build", false);
         let mutable = world.mutable();
         let running = world.run(["rebuild"]).start();
         running.until_called("--progress json build");
@@ -142,11 +144,11 @@ fn ctrl_c_ends_the_wait_before_a_remote_is_asked_again() {
 
 #[test]
 fn kill_at_any_phase_leaves_old_tags_and_a_usable_next_run() {
-    for (phase, words) in PHASES {
-        let world = hanging_at(words);
+    for (phase, words, late) in PHASES {
+        let world = hanging_at(words, late);
         let mutable = world.mutable();
         let running = world.run(["rebuild"]).start();
-        running.until_called(words);
+        world.until(phase, || world.path("state/obeyed").exists());
         running.signal(SIGKILL);
         running.wait();
         assert_eq!(world.mutable(), mutable, "{phase}");
@@ -159,7 +161,7 @@ fn kill_at_any_phase_leaves_old_tags_and_a_usable_next_run() {
 
 #[test]
 fn what_a_killed_run_staged_goes_when_the_next_one_builds_something_else() {
-    let world = hanging_at("docker cp");
+    let world = hanging_at("docker cp", false);
     let running = world.run(["rebuild"]).start();
     running.until_called("docker cp");
     running.signal(SIGKILL);

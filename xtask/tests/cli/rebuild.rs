@@ -339,12 +339,15 @@ fn a_local_directory_takes_the_place_of_the_clone() {
     let value = all.version.unwrap().trim().to_owned();
     assert!(value.starts_with("local-") && value.len() == "local-".len() + 12, "{value}");
     assert_eq!(all.labels["io.xtask.cache-bust"], format!("v0.1.0-{value}"));
+    assert_eq!(all.files, ["backend/run.py", "frontend/package.json", "secret.log"]);
     std::fs::create_dir(checkout.join(".git")).unwrap();
     std::fs::write(checkout.join(".git/files"), "frontend/package.json\0backend/run.py\0").unwrap();
     world.run(["rebuild", "--local", path]).ok();
-    assert_ne!(world.image(MUTABLE[2]).unwrap().version.unwrap().trim(), value);
+    let listed = world.image(MUTABLE[2]).unwrap();
+    assert_ne!(listed.version.unwrap().trim(), value);
+    assert_eq!(listed.files, ["backend/run.py", "frontend/package.json"]);
     assert!(world.calls_of("ls-remote").is_empty());
-    let context = world.overrides()["services"]["vibevoice"]["build"]["additional_contexts"]["source"].clone();
+    let context = &world.overrides()["services"]["vibevoice"]["build"]["additional_contexts"]["local-source"];
     assert!(context.as_str().unwrap().contains("pro$$ject%{x}$${HOME}$$$$/"), "{context}");
     world.assert_nothing_staged();
 

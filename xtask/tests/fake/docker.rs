@@ -115,7 +115,7 @@ fn create(engine: &mut Engine, label: &str, names: &[&str]) -> Reply {
         return Reply { stderr: no_such("image", name), code: 1, ..Reply::default() };
     };
     engine.made += 1;
-    let id = format!("{:064x}", 0xc0ffee_0000 + engine.made);
+    let id = format!("{:064x}", 0xc0ff_ee00_0000_u64 + engine.made);
     engine.containers.push(Container { id: id.clone(), image, label: label.to_owned() });
     Reply::ok(id + "\n")
 }
@@ -173,7 +173,9 @@ fn build(engine: &mut Engine, options: &[&str], services: &[&str]) -> Reply {
         let is_commit =
             |value: &&String| matches!(value.len(), 40 | 64) && value.bytes().all(|b| b.is_ascii_hexdigit());
         let commit = args.values().find(is_commit).cloned();
-        let version = contexts.values().find_map(|context| version_below(Path::new(context))).or(commit);
+        // The Dockerfile takes the files of a local directory where it would clone, and believes the argument.
+        let files = contexts.get("local-source").map(|directory| files_below(Path::new(directory))).unwrap_or_default();
+        let version = if files.is_empty() { commit } else { args.get("GITHUB_COMMIT").cloned() };
         let build_only = engine.config["services"][service]["scale"] == json!(0);
         let version = version.filter(|_| !build_only).map(|content| content + "\n");
         let version = engine.build.version.get(service).cloned().unwrap_or(version);
@@ -185,13 +187,14 @@ fn build(engine: &mut Engine, options: &[&str], services: &[&str]) -> Reply {
         engine.made += 1;
         // Steps that run again give files another time, and so the image another ID.
         let salt = if options.contains(&"--no-cache") { engine.made } else { 0 };
-        let content = json!([service, args, contexts, labels, version, salt]);
+        let content = json!([service, args, contexts, labels, version, files, salt]);
         let id = Sha256::digest(content.to_string()).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let id = format!("sha256:{id}");
         engine.images.retain(|image| image.id != id || !image.tags.is_empty());
         if engine.find(&id).is_none() {
             let working_dir = args.get("WORKDIR").cloned().unwrap_or_else(|| "/app".to_owned());
-            engine.images.push(Image { id: id.clone(), tags: vec![], size: 1_000_000, labels, working_dir, version });
+            let (id, tags, size) = (id.clone(), Vec::new(), 1_000_000);
+            engine.images.push(Image { id, tags, size, labels, working_dir, version, files });
         }
         engine.tag(&id, over["image"].as_str().unwrap());
     }
@@ -209,10 +212,17 @@ fn step(service: &str, stage: &str, error: &str) -> String {
     format!("{}\n{log}\n{}\n", vertex(Value::Null, ""), vertex(json!("2026-01-01T00:00:01Z"), error))
 }
 
-/// The content of the first `version.txt` below a directory.
-fn version_below(directory: &Path) -> Option<String> {
-    let entries: Vec<_> = std::fs::read_dir(directory).ok()?.map(|entry| entry.unwrap().path()).collect();
-    let here = entries.iter().find(|path| path.ends_with("version.txt"));
-    let found = here.map(|path| std::fs::read_to_string(path).unwrap().trim().to_owned());
-    found.or_else(|| entries.iter().find_map(|path| version_below(path)))
+/// The files below a directory, sorted.
+fn files_below(directory: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut open = vec![directory.to_owned()];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            found.push(path.strip_prefix(directory).unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    found.sort();
+    found
 }

@@ -55,15 +55,19 @@ fn main() -> ExitCode {
         parent_peak: parent_peak(),
     }
     .append(&state);
-    if let Some(rule) = Rule::take(&state, &format!("{program} {} ", args.join(" ")))
-        && let Some(code) = obey(&state, &rule)
-    {
-        return code.into();
-    }
-    let reply = match program.as_str() {
+    let act = || match program.as_str() {
         "docker" => docker::run(&state, &args),
         _ => git(&state, &args),
     };
+    if let Some(rule) = Rule::take(&state, &format!("{program} {} ", args.join(" "))) {
+        if rule.late {
+            act();
+        }
+        if let Some(code) = obey(&state, &rule) {
+            return code.into();
+        }
+    }
+    let reply = act();
     answer(&reply.stdout, &reply.stderr);
     reply.code.into()
 }
@@ -82,6 +86,7 @@ fn obey(state: &Path, rule: &Rule) -> Option<u8> {
     }
     answer(&std::fs::read(state.join(&rule.stdout_file)).unwrap(), &rule.stderr);
     flood(rule);
+    #[allow(clippy::zombie_processes, reason = "it is there to live on")]
     if rule.leave_stderr_open {
         // As `ssh` with ControlPersist does: a child that lives on with the same standard error.
         let mut sleep = std::process::Command::new(std::env::current_exe().unwrap());
@@ -89,6 +94,7 @@ fn obey(state: &Path, rule: &Rule) -> Option<u8> {
         sleep.args(["sleep"]).spawn().unwrap();
     }
     let wanted = rule.wait_for.as_ref().map(|name| state.join(name));
+    std::fs::write(state.join("obeyed"), "").unwrap();
     // A killed run cannot stop its children: they end with the test.
     while state.exists() && (rule.hang || wanted.as_ref().is_some_and(|file| !file.exists())) {
         thread::sleep(Duration::from_millis(5));

@@ -37,6 +37,9 @@ pub(crate) struct Image {
     pub(crate) working_dir: String,
     /// The content of `backend/version.txt`, when the image has it.
     pub(crate) version: Option<String>,
+    /// The files of the local directory that it was made from.
+    #[serde(default)]
+    pub(crate) files: Vec<String>,
 }
 
 /// A container that was created and never started.
@@ -85,6 +88,8 @@ pub(crate) struct Rule {
     pub(crate) hang: bool,
     /// Does not end from Ctrl-C, SIGTERM and SIGHUP, but writes the file `heard`.
     pub(crate) deaf: bool,
+    /// The command does its work before all this, and its answer is lost.
+    pub(crate) late: bool,
     /// Ends with this status and does nothing else; without it the command goes on as usual.
     pub(crate) exit: Option<u8>,
 }
@@ -102,7 +107,7 @@ pub(crate) struct Call {
 
 impl Engine {
     pub(crate) fn read(state: &Path) -> Self {
-        Self::change(state, |engine| std::mem::take(engine), false)
+        Self::change(state, std::mem::take, false)
     }
 
     /// Changes the state; calls at the same time wait for each other.
