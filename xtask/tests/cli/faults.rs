@@ -291,19 +291,25 @@ fn an_image_with_other_code_than_asked_for_is_not_promoted() {
     }
 }
 
+#[track_caller]
+fn another_label_is_refused(label: &str, value: &str) {
+    let world = moved();
+    let labels = [(label.to_owned(), value.to_owned())].into();
+    world.engine(|engine| engine.build.labels.insert("backend-builder".to_owned(), labels));
+    fails_without_a_trace(&world, 1).says(label);
+}
+
 #[test]
 fn an_image_with_another_label_is_not_promoted() {
-    for (label, value) in [
-        ("io.xtask.key", "0000"),
-        ("io.xtask.cache-bust", "unknown"),
-        ("org.opencontainers.image.revision", ""),
-        ("io.xtask.project", "other"),
-    ] {
-        let world = moved();
-        let labels = [(label.to_owned(), value.to_owned())].into();
-        world.engine(|engine| engine.build.labels.insert("backend-builder".to_owned(), labels));
-        fails_without_a_trace(&world, 1).says(label);
-    }
+    another_label_is_refused("io.xtask.key", "0000");
+    another_label_is_refused("io.xtask.cache-bust", "unknown");
+    another_label_is_refused("org.opencontainers.image.revision", "");
+}
+
+#[test]
+fn an_image_that_says_it_belongs_to_somebody_else_is_not_promoted() {
+    another_label_is_refused("io.xtask.project", "other");
+    another_label_is_refused("io.xtask.service", "");
 }
 
 #[test]

@@ -11,5 +11,6 @@ mod rebuild;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
+mod terminal;
 mod tidy;
 mod values;

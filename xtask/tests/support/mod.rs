@@ -7,6 +7,7 @@ pub(crate) mod state;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -262,10 +263,8 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Starts it.
-    pub(crate) fn start(self) -> Running<'a> {
-        let number = self.world.runs.fetch_add(1, Ordering::SeqCst);
-        let [stdout, stderr] = ["out", "err"].map(|stream| self.world.path(&format!("out/{number}.{stream}")));
+    /// The command, with nothing in its environment that was not put there.
+    fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.args(&self.args).current_dir(self.world.project()).env_clear();
         // Nothing but the fakes is on PATH; Cargo is named by its path.
@@ -274,10 +273,36 @@ impl<'a> Run<'a> {
         for name in ["CARGO_HOME", "RUSTUP_HOME"] {
             command.envs(std::env::var_os(name).map(|value| (name, value)));
         }
-        command.envs(&self.env).stdin(Stdio::null());
-        command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
+        command.envs(&self.env);
+        command
+    }
+
+    /// Starts it.
+    pub(crate) fn start(self) -> Running<'a> {
+        let number = self.world.runs.fetch_add(1, Ordering::SeqCst);
+        let [stdout, stderr] = ["out", "err"].map(|stream| self.world.path(&format!("out/{number}.{stream}")));
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
         let child = command.spawn().unwrap();
         Running { child, stdout, stderr, args: self.args, world: self.world, started: Instant::now() }
+    }
+
+    /// Runs it on a terminal where somebody has typed this; its exit status, and everything on the screen.
+    pub(crate) fn on_terminal(self, typed: &str) -> (Option<i32>, String) {
+        let terminal = nix::pty::openpty(None, None).unwrap();
+        let (mut ours, theirs) = (File::from(terminal.master), File::from(terminal.slave));
+        ours.write_all(typed.as_bytes()).unwrap();
+        let mut command = self.command();
+        command.stdin(theirs.try_clone().unwrap()).stdout(theirs.try_clone().unwrap()).stderr(theirs);
+        let mut child = command.spawn().unwrap();
+        // The last copies of their side: without them, reading ends when the program does.
+        drop(command);
+        let mut screen = Vec::new();
+        let mut chunk = [0; 4096];
+        while let Ok(length @ 1..) = ours.read(&mut chunk) {
+            screen.extend_from_slice(&chunk[..length]);
+        }
+        (child.wait().unwrap().code(), String::from_utf8_lossy(&screen).into_owned())
     }
 
     /// Runs it to its end.
