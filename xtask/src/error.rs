@@ -61,6 +61,8 @@ impl Failure {
     /// Ctrl-C, SIGTERM or SIGHUP.
     pub fn interrupted() -> Self {
         Self::new(exit_code::INTERRUPTED, "interrupted".to_owned())
+            .kept("tags that were not yet promoted are where they were")
+            .hint("run the same command again to go on")
     }
 
     /// Adds the next command or the cure.
@@ -87,7 +89,7 @@ impl Failure {
             Some(io) if io.kind() == std::io::ErrorKind::StorageFull => {
                 Self::precondition(cause).hint("free disk space and run it again")
             }
-            Some(_) => Self::precondition(cause),
+            Some(_) => Self::precondition(cause).hint("check the path and its permissions, then run it again"),
             None => Self::new(exit_code::BUG, cause)
                 .hint("this is a bug of xtask; please report it with the output of `-v`"),
         }

@@ -16,20 +16,39 @@ use crate::value::ImageRef;
 pub struct Move {
     /// The tag that moves.
     pub tag: ImageRef,
+    /// The ID of the image that it points to before, if there is one.
+    pub from: Option<String>,
     /// The ID of the image that it points to afterwards.
     pub to: String,
 }
 
-/// Moves tags, all at the same time.
+/// Moves tags, all at the same time; when one cannot move, the others go back.
 ///
 /// # Errors
-/// Exit code 3 when the engine refuses one.
+/// Exit code 3 when the engine refuses one, 130 when a signal came.
 pub fn move_tags(ui: &Ui, moves: &[Move]) -> anyhow::Result<()> {
+    let Err(error) = add_tags(ui, moves) else { return Ok(()) };
+    for one in moves {
+        let sh = Shell::new()?;
+        let back = match &one.from {
+            Some(id) => docker::tag(&sh, id, &one.tag),
+            None => docker::untag(&sh, std::slice::from_ref(&one.tag)),
+        };
+        process::cleanup(ui, back)?;
+    }
+    Err(Failure::of(&error).kept("every tag is where it was").into())
+}
+
+/// Gives images further tags, all at the same time; nothing depends on where these pointed before.
+///
+/// # Errors
+/// Exit code 3 when the engine refuses one, 130 when a signal came.
+pub fn add_tags(ui: &Ui, moves: &[Move]) -> anyhow::Result<()> {
     thread::scope(|scope| {
         let threads: Vec<_> = moves.iter().map(|one| scope.spawn(|| tag(ui, one))).collect();
-        threads.into_iter().map(join).collect::<anyhow::Result<Vec<()>>>()
-    })?;
-    Ok(())
+        let results: Vec<_> = threads.into_iter().map(join).collect();
+        results.into_iter().collect()
+    })
 }
 
 /// Checks where tags point after they moved.

@@ -68,7 +68,11 @@ impl Settings {
     /// # Errors
     /// Exit code 2 for a value that does not fit the grammar.
     pub fn chosen_rule(&self, flag: Option<&str>) -> Result<Option<Rule>, Failure> {
-        flag.or(self.environment.cache_bust.as_deref()).map(Rule::parse).transpose()
+        let rule = flag.or(self.environment.cache_bust.as_deref()).map(Rule::parse).transpose()?;
+        if rule == Some(Rule::BuildNumber) {
+            self.run().build_number()?;
+        }
+        Ok(rule)
     }
 
     /// What the bust value depends on beside the facts.

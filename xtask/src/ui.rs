@@ -171,12 +171,30 @@ fn write_out(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// The text without C0, DEL, C1 and bidirectional overrides, except newline and tab (CVE-2024-52005, CVE-2021-42574).
+/// The text without C0, DEL, C1 and bidirectional overrides, except newline and tab (CVE-2024-52005, CVE-2021-42574), and
+/// without credentials in addresses.
 pub fn clean(text: &str) -> String {
     let forged = |c: char| {
         (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    text.chars().filter(|&c| !forged(c)).collect()
+    let text: String = text.chars().filter(|&c| !forged(c)).collect();
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        shown.push_str(before);
+        let end = after.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(after.len());
+        let authority = &after[..end];
+        rest = match authority.rfind('@') {
+            // `ssh://git@host` names a user and no secret.
+            Some(at) if !before.ends_with("ssh://") || authority[..at].contains(':') => {
+                shown.push_str("***");
+                &after[at..]
+            }
+            _ => after,
+        };
+    }
+    shown + rest
 }
 
 #[cfg(test)]
@@ -186,5 +204,12 @@ mod tests {
     #[test]
     fn control_sequences_become_inert() {
         assert_eq!(clean("a\u{1b}[2K\r\u{9b}31m\u{202e}b\tc\n"), "a[2K31mb\tc\n");
+    }
+
+    #[test]
+    fn credentials_in_addresses_are_masked() {
+        assert_eq!(clean("at 'https://x:y@h/n' and ssh://git@h/n"), "at 'https://***@h/n' and ssh://git@h/n");
+        assert_eq!(clean("ssh://u:p@h https://token@h"), "ssh://***@h https://***@h");
+        assert_eq!(clean("https://h/a@b ://"), "https://h/a@b ://");
     }
 }

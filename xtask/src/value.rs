@@ -66,6 +66,15 @@ checked!(
 );
 
 checked!(
+    /// The name of a Compose project (compose-spec: `[a-z0-9][a-z0-9_-]*`).
+    ProjectName, "project name",
+    "use lower-case letters, digits, `-` and `_`, starting with a letter or digit",
+    |s| s.len() <= 128
+        && s.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+);
+
+checked!(
     /// The name of a buildx builder.
     Builder, "builder name",
     "use letters, digits, `.`, `_` and `-`; `docker buildx ls` lists builders", is_name
@@ -123,6 +132,19 @@ fn is_ref(s: &str) -> bool {
         && (!s.starts_with("refs/") || s.starts_with("refs/heads/") || s.starts_with("refs/tags/"))
         && !["..", "//", "@{", "/."].iter().any(|bad| s.contains(bad))
         && !s.split('/').any(|part| part.ends_with(".lock"))
+}
+
+/// An address of any kind without what may be a credential in it: user information, query and fragment.
+pub fn redact(text: &str) -> String {
+    let text = match text.find(['?', '#']) {
+        Some(at) if text.contains("://") => &text[..at],
+        _ => text,
+    };
+    let start = text.find("://").map_or(0, |at| at + 3);
+    match text.rfind('@') {
+        Some(at) if at >= start => format!("{}***{}", &text[..start], &text[at..]),
+        _ => text.to_owned(),
+    }
 }
 
 /// A rejected value as an error may show it: escaped, in backticks, cut after 60 characters.

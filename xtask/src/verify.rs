@@ -11,10 +11,10 @@ use xshell::Shell;
 use crate::error::Failure;
 use crate::facts::images::{self, Image};
 use crate::facts::join;
-use crate::plan::{Build, Plan, ServicePlan, label};
+use crate::plan::{Build, Plan, ServicePlan};
 use crate::sys::{docker, process};
 use crate::ui::Ui;
-use crate::value::ImageRef;
+use crate::value::{ImageRef, ProjectName};
 
 /// Most bytes that a version file may have.
 const VERSION_LIMIT: u64 = 256;
@@ -79,15 +79,10 @@ pub fn staged<'a>(ui: &'a Ui, plan: &'a Plan) -> anyhow::Result<Verification<'a>
 }
 
 fn check_labels(service: &ServicePlan, build: &Build, image: &Image) -> Result<(), Failure> {
-    for name in [label::KEY, label::CACHE_BUST, label::REVISION] {
-        let (wanted, found) = (build.labels.get(name).map(String::as_str), image.label(name));
-        if wanted != found && wanted.is_some() {
-            return Err(mismatch(
-                service,
-                &format!("label `{name}`"),
-                wanted.unwrap_or_default(),
-                found.unwrap_or("nothing"),
-            ));
+    for (name, wanted) in &build.labels {
+        let found = image.label(name);
+        if found != Some(wanted) {
+            return Err(mismatch(service, &format!("label `{name}`"), wanted, found.unwrap_or("nothing")));
         }
     }
     Ok(())
@@ -115,7 +110,7 @@ impl<'a> Opened<'a> {
     ///
     /// # Errors
     /// Exit code 3 when the engine does not answer.
-    pub fn new(ui: &'a Ui, project: &str, images: &[&'a ImageRef]) -> anyhow::Result<Self> {
+    pub fn new(ui: &'a Ui, project: &ProjectName, images: &[&'a ImageRef]) -> anyhow::Result<Self> {
         let create = |image: &ImageRef| -> anyhow::Result<String> {
             let sh = Shell::new()?;
             let created = process::output(ui, docker::create(&sh, &image.to_string(), project), DEADLINE)?;

@@ -58,7 +58,7 @@ pub fn run(
     let started = Instant::now();
     let mut retried = false;
     loop {
-        let mut log = std::io::BufWriter::new(fs_err::File::create(&log_path)?);
+        let mut log = std::io::BufWriter::new(files::create(&log_path)?);
         let mut progress = Progress::default();
         let mut live = Live::new(ui);
         let sh = Shell::new()?;

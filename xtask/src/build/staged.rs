@@ -11,7 +11,7 @@ use crate::facts::local::Tree;
 use crate::plan::Plan;
 use crate::sys::{docker, files, process};
 use crate::ui::Ui;
-use crate::value::ImageRef;
+use crate::value::{ImageRef, ProjectName};
 
 /// Staged things of one run; dropping them removes them.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Drop for Staged<'_> {
 }
 
 /// Removes the containers that a killed verification left; none of them ever ran.
-fn remove_containers(ui: &Ui, project: &str) -> anyhow::Result<()> {
+fn remove_containers(ui: &Ui, project: &ProjectName) -> anyhow::Result<()> {
     let sh = Shell::new()?;
     let listed = process::output(ui, docker::leftover_containers(&sh, project), Duration::from_secs(30))?;
     let left: Vec<_> = String::from_utf8_lossy(&listed.stdout).lines().map(str::to_owned).collect();

@@ -51,8 +51,8 @@ fn announce(context: &Context, facts: &Facts, plan: &Plan) {
         let download = if built.keep { ", downloaded again" } else { "" };
         context.ui.status("Full", &format!("{}: every step runs again ({size}{download})", service.service));
     }
-    let last = report::last(&facts.workspace.state, &facts.project.name, "full");
-    let last = last.or_else(|| report::last(&facts.workspace.state, &facts.project.name, "rebuild"));
+    let last = report::last(&facts.workspace.state, facts.project.name.as_str(), "full");
+    let last = last.or_else(|| report::last(&facts.workspace.state, facts.project.name.as_str(), "rebuild"));
     context.ui.status(
         "Time",
         &match last {

@@ -15,7 +15,7 @@ use crate::error::Failure;
 use crate::facts::images::Image;
 use crate::facts::{self, Facts, Revision};
 use crate::plan::cache_bust::Rule;
-use crate::plan::{Action, Plan, Request};
+use crate::plan::{Action, Plan, Request, key};
 use crate::promote::{self, Move};
 use crate::report::summary::Summary;
 use crate::report::{self, human};
@@ -86,6 +86,7 @@ impl Run<'_> {
     fn carry_out(&self, facts: &Facts, plan: &Plan) -> anyhow::Result<()> {
         let Context { ui, settings, started } = self.context;
         let state = &facts.workspace.state;
+        report::prepare(state)?;
         human::services(ui, plan);
         let outcome = match plan.builds().next() {
             Some(_) => Some(self.build(facts, plan)?),
@@ -117,13 +118,22 @@ impl Run<'_> {
         for one in &verified.images {
             ui.status("Verified", &format!("{} {}", one.service.service, one.service.cache_bust));
         }
-        let moves = |mutable: bool| -> Vec<Move> {
-            let all = verified.images.iter().flat_map(|one| one.build.promote.iter().map(move |tag| (one, tag)));
-            let wanted = all.filter(|(one, tag)| (**tag == one.service.image) == mutable);
-            wanted.map(|(one, tag)| Move { tag: tag.clone(), to: one.image.id.clone() }).collect()
-        };
-        let last = moves(true);
-        promote::move_tags(ui, &moves(false))?;
+        let moves: Vec<_> = verified
+            .images
+            .iter()
+            .flat_map(|one| {
+                let from = |tag| facts.images.get(tag).map(|image| image.id.clone());
+                one.build.promote.iter().map(move |tag| Move {
+                    tag: tag.clone(),
+                    from: from(tag),
+                    to: one.image.id.clone(),
+                })
+            })
+            .collect();
+        // What a later run relies on moves last, together, and goes back together.
+        let relied_on = key::images_of(&facts.project)?;
+        let (last, first): (Vec<_>, Vec<_>) = moves.into_iter().partition(|one| relied_on.contains(&one.tag));
+        promote::add_tags(ui, &first)?;
         promote::move_tags(ui, &last)?;
         let opened = verified.opened;
         thread::scope(|scope| {
@@ -139,7 +149,10 @@ impl Run<'_> {
 /// Mutable tags that go to kept images.
 fn reused(facts: &Facts, plan: &Plan) -> Vec<Move> {
     let moves = plan.services.iter().filter_map(|service| match &service.action {
-        Action::Reuse(kept) => Some(Move { tag: service.image.clone(), to: facts.images.get(kept)?.id.clone() }),
+        Action::Reuse(kept) => {
+            let from = facts.images.get(&service.image).map(|image| image.id.clone());
+            Some(Move { tag: service.image.clone(), from, to: facts.images.get(kept)?.id.clone() })
+        }
         _ => None,
     });
     moves.collect()

@@ -108,7 +108,7 @@ fn row(context: &Context, facts: &Facts, service: &Service) -> anyhow::Result<Ro
         verdict: Verdict::NeverBuilt,
     };
     let Some(image) = facts.images.get(&built.image) else { return Ok(row) };
-    if image.label(label::PROJECT) != Some(&facts.project.name) {
+    if !image.belongs_to(&facts.project.name) {
         row.verdict = Verdict::NotOurs;
         return Ok(row);
     }

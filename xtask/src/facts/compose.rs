@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Context;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,13 +14,13 @@ use crate::error::Failure;
 use crate::facts::join;
 use crate::sys::{docker, process};
 use crate::ui::Ui;
-use crate::value::{ImageRef, Service, show};
+use crate::value::{ImageRef, ProjectName, Service, show};
 
 /// A Compose project, as far as it is built.
 #[derive(Clone, Debug)]
 pub struct Project {
     /// The project's name.
-    pub name: String,
+    pub name: ProjectName,
     /// Services with a build section, by name.
     pub services: BTreeMap<Service, Built>,
 }
@@ -198,6 +197,12 @@ struct RawRebuild {
     keep: bool,
 }
 
+fn garbled(error: &serde_json::Error) -> Failure {
+    Failure::precondition(format!("the answer of `docker compose config` is cut or garbled: {error}"))
+        .kept("nothing was changed")
+        .hint("run it again; check `docker compose config --format json`")
+}
+
 #[derive(Deserialize)]
 struct RawBuild {
     #[serde(default)]
@@ -212,11 +217,11 @@ struct RawBuild {
 
 /// Reads what `docker compose config --format json` prints, with variables replaced and without.
 fn parse(json: &[u8], extensions: &[u8]) -> anyhow::Result<Project> {
-    let extensions: RawExtensions = serde_json::from_slice(extensions).map_err(|error| {
-        Failure::usage(format!("`x-rebuild` of a service: {error}")).hint("write `x-rebuild: {keep: true}`")
+    let extensions: RawExtensions = serde_json::from_slice(extensions).map_err(|error| match error.is_data() {
+        true => Failure::usage(format!("`x-rebuild` of a service: {error}")).hint("write `x-rebuild: {keep: true}`"),
+        false => garbled(&error),
     })?;
-    let raw: RawProject =
-        serde_json::from_slice(json).context("`docker compose config` printed something else than JSON")?;
+    let raw: RawProject = serde_json::from_slice(json).map_err(|error| garbled(&error))?;
     let mut services = BTreeMap::new();
     for (name, raw_service) in raw.services {
         let Some(section) = raw_service.build else { continue };
@@ -244,7 +249,7 @@ fn parse(json: &[u8], extensions: &[u8]) -> anyhow::Result<Project> {
             .hint("add one, or name another file with `-f`")
             .into());
     }
-    Ok(Project { name: raw.name, services })
+    Ok(Project { name: raw.name.parse()?, services })
 }
 
 #[cfg(test)]

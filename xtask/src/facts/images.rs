@@ -7,9 +7,10 @@ use serde::Deserialize;
 use xshell::Shell;
 
 use crate::error::Failure;
+use crate::plan::label;
 use crate::sys::{docker, process};
 use crate::ui::Ui;
-use crate::value::ImageRef;
+use crate::value::{ImageRef, ProjectName};
 
 /// Images by the names that they were asked for.
 pub type Images = BTreeMap<ImageRef, Image>;
@@ -47,6 +48,11 @@ impl Image {
     /// The value of a label.
     pub fn label(&self, name: &str) -> Option<&str> {
         self.config.as_ref()?.labels.as_ref()?.get(name).map(String::as_str)
+    }
+
+    /// Whether a build of this tool for `project` made it.
+    pub fn belongs_to(&self, project: &ProjectName) -> bool {
+        self.label(label::PROJECT) == Some(project.as_str())
     }
 
     /// A directory of the engine's data, if the engine tells.

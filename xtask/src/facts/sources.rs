@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::Failure;
 use crate::facts::compose::Project;
 use crate::facts::workspace::{Config, SourceConfig};
-use crate::value::{ArgName, Commit, GitRef, GitUrl, Service, show};
+use crate::value::{ArgName, Commit, GitRef, GitUrl, Service, redact, show};
 
 /// A repository and a ref that images are made from.
 #[derive(Clone, Debug)]
@@ -132,8 +132,10 @@ fn agreed(project: &Project, services: &BTreeSet<Service>, argument: &str) -> Re
         }
     }
     if values.len() > 1 {
-        let shown: Vec<_> =
-            values.iter().map(|(value, services)| format!("{} has {}", services.join(", "), show(value))).collect();
+        let shown: Vec<_> = values
+            .iter()
+            .map(|(value, services)| format!("{} has {}", services.join(", "), show(&redact(value))))
+            .collect();
         return Err(Failure::usage(format!("services disagree about `{argument}`: {}", shown.join("; ")))
             .hint("pass it to every service from one YAML anchor"));
     }

@@ -52,6 +52,23 @@ pub struct Run {
     pub build_number: Option<String>,
 }
 
+impl Run {
+    /// The build number as a bust value.
+    ///
+    /// # Errors
+    /// Exit code 2 when there is none or it does not fit the grammar.
+    pub fn build_number(&self) -> Result<CacheBust, Failure> {
+        match &self.build_number {
+            Some(number) => number.parse().map_err(|_| {
+                Failure::usage(format!("the build number {} is not a cache-bust value", show(number)))
+                    .hint("GITHUB_RUN_NUMBER, CI_PIPELINE_IID or BUILD_NUMBER must be a number")
+            }),
+            None => Err(Failure::usage("there is no build number in the environment")
+                .hint("set GITHUB_RUN_NUMBER, CI_PIPELINE_IID or BUILD_NUMBER, or use `--cache-bust auto`")),
+        }
+    }
+}
+
 /// The value for one service.
 ///
 /// # Errors
@@ -74,14 +91,7 @@ pub fn value(rule: &Rule, version: &Version, revisions: &[String], run: &Run) ->
         Rule::Version => version.parse(),
         Rule::Commit => revision.unwrap_or(version).parse(),
         Rule::Timestamp => run.now.strftime("%Y%m%d-%H%M%S").to_string().parse(),
-        Rule::BuildNumber => match &run.build_number {
-            Some(number) => number.parse().map_err(|_| {
-                Failure::usage(format!("the build number {} is not a cache-bust value", show(number)))
-                    .hint("GITHUB_RUN_NUMBER, CI_PIPELINE_IID or BUILD_NUMBER must be a number")
-            }),
-            None => Err(Failure::usage("there is no build number in the environment")
-                .hint("set GITHUB_RUN_NUMBER, CI_PIPELINE_IID or BUILD_NUMBER, or use `--cache-bust auto`")),
-        },
+        Rule::BuildNumber => run.build_number(),
         Rule::Fixed(value) => Ok(value.clone()),
     }
 }

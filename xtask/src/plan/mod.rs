@@ -13,8 +13,9 @@ use serde::Serialize;
 
 use crate::error::Failure;
 use crate::facts::Facts;
+use crate::facts::compose::Project;
 use crate::facts::sources::unknown_service;
-use crate::value::{CacheBust, ImageRef, Service};
+use crate::value::{CacheBust, ImageRef, ProjectName, Service};
 use cache_bust::{Rule, Run};
 use key::Key;
 
@@ -42,7 +43,7 @@ pub struct Request {
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
     /// The Compose project.
-    pub project: String,
+    pub project: ProjectName,
     /// Whether every step runs again.
     pub no_cache: bool,
     /// Whether newer base images are looked for.
@@ -137,7 +138,34 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Failure> {
     let selected = selected(facts, request)?;
     let services = selected.iter().map(|service| service::plan(facts, request, service, &keyed, &selected));
     let services = services.collect::<Result<Vec<_>, _>>()?;
+    check_tags(project, &services)?;
     Ok(Plan { project: project.name.clone(), no_cache: request.full, pull: request.pull, services })
+}
+
+/// No tag of this run may be one that another service, a kept image or a staged one has.
+fn check_tags(project: &Project, services: &[ServicePlan]) -> Result<(), Failure> {
+    let mut taken: BTreeMap<ImageRef, &Service> = BTreeMap::new();
+    for (service, built) in &project.services {
+        taken.insert(built.image.clone(), service);
+    }
+    for plan in services {
+        let Action::Build(build) = &plan.action else { continue };
+        let kept = project.services[&plan.service].keep;
+        for tag in &build.promote {
+            let reserved = !kept && ["keep-", "staged-"].iter().any(|own| tag.tag.starts_with(own));
+            let other = taken.insert(tag.clone(), &plan.service).filter(|other| **other != plan.service);
+            if reserved || other.is_some() {
+                let owner = other.map_or("kept or staged images".to_owned(), |other| format!("service `{other}`"));
+                return Err(Failure::precondition(format!(
+                    "the tag `{tag}` for `{}` belongs to {owner}",
+                    plan.service
+                ))
+                .kept("nothing was changed")
+                .hint("choose another `--cache-bust` value, or another `image` in the compose file"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The services that were asked for, with the kept ones that they need and that do not exist yet.

@@ -53,13 +53,13 @@ pub fn kept_image<'a>(facts: &'a Facts, built: &Built) -> Result<Option<(ImageRe
         return Ok(None);
     }
     let name = key::kept_image(built)?;
-    let image = facts.images.get(&name).filter(|image| image.label(label::PROJECT) == Some(&facts.project.name));
+    let image = facts.images.get(&name).filter(|image| image.belongs_to(&facts.project.name));
     Ok(image.map(|image| (name, image)))
 }
 
 fn is_fresh(facts: &Facts, service: &Service, key: &Key, current: &Image) -> bool {
     current.label(label::KEY) == Some(key.as_str())
-        && current.label(label::PROJECT) == Some(&facts.project.name)
+        && current.belongs_to(&facts.project.name)
         && current.label(label::SERVICE) == Some(service.as_str())
 }
 
@@ -76,7 +76,7 @@ fn why(facts: &Facts, request: &Request, service: &Service, keyed: &Keyed<'_>, c
             revision.split(' ').map(|r| if r.starts_with("local-") { r } else { r.get(..12).unwrap_or(r) }).collect();
         words.join(" ")
     };
-    if current.label(label::PROJECT) != Some(&facts.project.name) {
+    if !current.belongs_to(&facts.project.name) {
         return "the image is not one of this tool".to_owned();
     }
     if request.full {
@@ -138,7 +138,7 @@ fn build(
     let created = created.and_then(|current| current.label(label::CREATED)).map(str::to_owned);
     let repositories: Vec<_> = sources.iter().map(|resolved| resolved.source.repository.to_string()).collect();
     let labels = [
-        (label::PROJECT, facts.project.name.clone()),
+        (label::PROJECT, facts.project.name.to_string()),
         (label::SERVICE, service.to_string()),
         (label::KEY, key.to_string()),
         (label::CACHE_BUST, cache_bust.to_string()),

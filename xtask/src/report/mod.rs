@@ -11,17 +11,23 @@ use summary::Summary;
 /// Reports that are kept.
 const REPORTS: usize = 20;
 
-/// Writes a summary below `state`/reports and returns its path.
+/// Makes the place for reports, before anything happens that must be reported.
+///
+/// # Errors
+/// Exit code 3 when it cannot be made.
+pub fn prepare(state: &Utf8Path) -> anyhow::Result<()> {
+    files::create_directory(&state.join("reports"))
+}
+
+/// Writes a summary below `state`/reports.
 ///
 /// # Errors
 /// Exit code 3 when it cannot be written.
-pub fn write(state: &Utf8Path, summary: &Summary) -> anyhow::Result<Utf8PathBuf> {
+pub fn write(state: &Utf8Path, summary: &Summary) -> anyhow::Result<()> {
     let directory = state.join("reports");
-    files::create_directory(&directory)?;
     let path = directory.join(format!("{}-{}.json", summary.started.strftime("%Y%m%dT%H%M%S"), summary.project));
     files::write(&path, format!("{}\n", serde_json::to_string_pretty(summary)?).as_bytes())?;
-    files::keep_newest(&directory, REPORTS)?;
-    Ok(path)
+    files::keep_newest(&directory, REPORTS)
 }
 
 /// The newest summary of a project that a command of this name wrote, if there is one that can be read.

@@ -80,7 +80,7 @@ impl Summary {
         steps.sort_by_key(|step| step.started);
         Self {
             schema: SCHEMA,
-            project: plan.project.clone(),
+            project: plan.project.to_string(),
             command: command.to_owned(),
             started,
             total_ms: milliseconds(total),

@@ -5,7 +5,7 @@ use xshell::{Cmd, Shell, cmd};
 
 use crate::error::Failure;
 use crate::sys::process::Finished;
-use crate::value::{Builder, ImageRef, Service};
+use crate::value::{Builder, ImageRef, ProjectName, Service};
 
 /// Label of the containers that verification creates and never starts: the project they belong to.
 pub const VERIFY_LABEL: &str = "io.xtask.verify";
@@ -83,7 +83,7 @@ pub fn untag<'a>(sh: &'a Shell, images: &[ImageRef]) -> Cmd<'a> {
 }
 
 /// A container that is never started, to copy files out of an image; its ID goes to the standard output.
-pub fn create<'a>(sh: &'a Shell, image: &str, project: &str) -> Cmd<'a> {
+pub fn create<'a>(sh: &'a Shell, image: &str, project: &ProjectName) -> Cmd<'a> {
     let label = format!("{VERIFY_LABEL}={project}");
     // Images without a command need one here, although nothing runs it.
     cmd!(sh, "docker create --pull never --network none --label {label} -- {image} true")
@@ -100,7 +100,7 @@ pub fn remove_containers<'a>(sh: &'a Shell, containers: &[String]) -> Cmd<'a> {
 }
 
 /// The IDs of verification containers that an earlier run left behind.
-pub fn leftover_containers<'a>(sh: &'a Shell, project: &str) -> Cmd<'a> {
+pub fn leftover_containers<'a>(sh: &'a Shell, project: &ProjectName) -> Cmd<'a> {
     let label = format!("label={VERIFY_LABEL}={project}");
     cmd!(sh, "docker ps --all --quiet --no-trunc --filter {label}")
 }

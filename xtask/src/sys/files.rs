@@ -1,7 +1,7 @@
 //! Files of our own: written whole or not at all, never through a symbolic link.
 
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 
 use anyhow::Context;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -16,6 +16,17 @@ pub fn create_directory(path: &Utf8Path) -> anyhow::Result<()> {
     refuse_link(path)?;
     fs_err::create_dir_all(path)?;
     Ok(())
+}
+
+/// Creates or empties a file of ours.
+///
+/// # Errors
+/// Exit code 3 when it is a symbolic link, or the error of the file system.
+pub fn create(path: &Utf8Path) -> anyhow::Result<std::fs::File> {
+    refuse_link(path)?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).custom_flags(nix::libc::O_NOFOLLOW);
+    options.open(path).with_context(|| format!("could not create `{path}`"))
 }
 
 /// Writes `bytes` to a temporary file beside `path` and renames it, so that readers see all or nothing.

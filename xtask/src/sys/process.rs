@@ -23,6 +23,8 @@ const OUTPUT_LIMIT: u64 = 64 << 20;
 const STDERR_LIMIT: usize = 64 << 10;
 /// How often a wait looks for signals and deadlines.
 const TICK: Duration = Duration::from_millis(20);
+/// How long more output is waited for after the process that wrote it has ended.
+const LINGER: Duration = Duration::from_millis(200);
 /// How long a process may take to stop after it was asked to.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -90,7 +92,8 @@ pub fn stream(ui: &Ui, cmd: Cmd<'_>, mut on_line: impl FnMut(&[u8]) -> anyhow::R
     let shown = cmd.to_string();
     let mut child = spawn(ui, cmd, 0)?;
     let stdout = child.stdout.take();
-    let (send, receive) = sync_channel(64);
+    // A few lines at most wait in memory, however long they are.
+    let (send, receive) = sync_channel(8);
     thread::spawn(move || {
         let Some(stdout) = stdout else { return };
         let mut reader = BufReader::with_capacity(64 << 10, stdout);
@@ -128,18 +131,17 @@ fn supervise<T>(
 ) -> anyhow::Result<Finished> {
     let started = Instant::now();
     let stderr = child.stderr.take();
-    let stderr = thread::spawn(move || stderr.map(tail).unwrap_or_default());
+    let (send, errors) = sync_channel(1);
+    thread::spawn(move || send.send(stderr.map(tail).unwrap_or_default()));
     let late = || limit.is_some_and(|limit| started.elapsed() > limit);
-    let mut open = true;
+    let mut ended: Option<(ExitStatus, Instant)> = None;
     loop {
-        let received = if open { receive.recv_timeout(TICK) } else { Err(RecvTimeoutError::Timeout) };
+        let received = receive.recv_timeout(TICK);
+        let closed = matches!(received, Err(RecvTimeoutError::Disconnected));
+        let got = received.is_ok();
         let failed = match received {
             Ok(item) => take(item).err(),
-            Err(RecvTimeoutError::Disconnected) => {
-                open = false;
-                None
-            }
-            Err(RecvTimeoutError::Timeout) if late() => Some(
+            Err(_) if late() && ended.is_none() => Some(
                 Failure::precondition(format!(
                     "`{shown}` did not answer within {} s",
                     limit.unwrap_or_default().as_secs()
@@ -147,14 +149,24 @@ fn supervise<T>(
                 .hint("check the network and the engine, then run it again")
                 .into(),
             ),
-            Err(RecvTimeoutError::Timeout) => None,
+            Err(_) => None,
         };
         if let Some(error) = failed.or_else(|| interrupt::check_since(signals).err().map(Into::into)) {
             stop(&mut child);
             return Err(error);
         }
-        if !open && let Some(status) = wait_briefly(&mut child)? {
-            let stderr = stderr.join().unwrap_or_default();
+        if ended.is_none() {
+            let status = if closed { wait_briefly(&mut child)? } else { child.try_wait()? };
+            ended = status.map(|status| (status, Instant::now()));
+        }
+        if let (Some((_, at)), true) = (&mut ended, got) {
+            *at = Instant::now();
+        }
+        // A helper that outlives the process may keep its output open; nobody waits for that.
+        if let Some((status, at)) = ended
+            && (closed || at.elapsed() > LINGER)
+        {
+            let stderr = errors.recv_timeout(LINGER).unwrap_or_default();
             return Ok(Finished { status, stdout: Vec::new(), stderr });
         }
     }

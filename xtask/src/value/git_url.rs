@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::show;
+use super::{redact, show};
 use crate::error::Failure;
 
 /// The address of a Git repository over one of the allowed transports.
@@ -71,15 +71,6 @@ impl fmt::Display for GitUrl {
 impl AsRef<std::ffi::OsStr> for GitUrl {
     fn as_ref(&self) -> &std::ffi::OsStr {
         self.0.as_ref()
-    }
-}
-
-/// Everything between the transport and the last `@` is replaced, so that no credential is ever printed.
-fn redact(text: &str) -> String {
-    let start = text.find("://").map_or(0, |at| at + 3);
-    match text.rfind('@') {
-        Some(at) if at >= start => format!("{}***{}", &text[..start], &text[at..]),
-        _ => text.to_owned(),
     }
 }
 

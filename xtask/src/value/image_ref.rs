@@ -47,25 +47,47 @@ impl FromStr for ImageRef {
             Some((repository, tag)) if !tag.contains('/') => (repository, tag),
             _ => (text, "latest"),
         };
-        let mut parts = repository.split('/').peekable();
-        let first = parts.peek().copied().unwrap_or_default();
-        if repository.contains('/') && (first.contains(['.', ':']) || first == "localhost") {
-            let host = |b: u8| b.is_ascii_alphanumeric() || b".:-[]".contains(&b);
-            if !first.bytes().all(host) || first.starts_with('-') {
-                return Err(bad());
+        let path = match repository.split_once('/') {
+            Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => {
+                if !is_host(host) {
+                    return Err(bad());
+                }
+                path
             }
-            parts.next();
-        }
-        let component = |part: &str| {
-            let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-            let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
-            part.starts_with(edge) && part.ends_with(edge) && part.bytes().all(inner)
+            _ => repository,
         };
-        if repository.len() > 255 || !parts.all(component) || !is_tag(tag) {
+        if repository.len() > 255 || !path.split('/').all(is_component) || !is_tag(tag) {
             return Err(bad());
         }
         Ok(Self { repository: repository.to_owned(), tag: tag.to_owned() })
     }
+}
+
+/// `path-component` of the grammar: lower-case letters and digits, between them `.`, `_`, `__` or any number of `-`.
+fn is_component(part: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let separator = |text: &str| matches!(text, "" | "." | "_" | "__") || text.bytes().all(|b| b == b'-');
+    part.starts_with(inner) && part.ends_with(inner) && part.split(inner).all(separator)
+}
+
+/// `domain` of the grammar: a host name, an IPv4 or a bracketed IPv6 address, and perhaps a port.
+fn is_host(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !text.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let label = |label: &str| {
+        let edge = |c: char| c.is_ascii_alphanumeric();
+        label.starts_with(edge)
+            && label.ends_with(edge)
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let address = |host: &str| host.bytes().all(|b| b.is_ascii_hexdigit() || b == b':');
+    let known = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(host) => !host.is_empty() && address(host),
+        None => host.split('.').all(label),
+    };
+    known && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
 }
 
 impl fmt::Display for ImageRef {
