@@ -106,13 +106,7 @@ fn configuration(launch: &Launch<'_>, mtu: u64) -> serde_json::Value {
             config["bridge"] = json!(subnet.bridge());
             config["default-address-pools"] = json!([{ "base": subnet.pool(), "size": 26 }]);
             config["mtu"] = json!(mtu);
-            // Ports of containers open here and not on the whole machine, where two sandboxes would collide.
-            let address = subnet.gateway().to_string();
-            config["default-network-opts"] = json!({ "bridge": {
-                "com.docker.network.driver.mtu": mtu.to_string(),
-                "com.docker.network.bridge.host_binding_ipv4": address,
-            } });
-            config["ip"] = json!(address);
+            config["default-network-opts"] = json!({ "bridge": { "com.docker.network.driver.mtu": mtu.to_string() } });
             config["cgroup-parent"] = json!(format!("/{}", subnet.cgroup()));
         }
         None => {

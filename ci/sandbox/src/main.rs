@@ -24,8 +24,8 @@ Usage: cargo sandbox COMMAND [ARG]...    run COMMAND in a new sandbox, or in the
 COMMAND finds DOCKER_HOST, DOCKER_CONFIG and Docker's programs in PATH; the upstream repository in
 GITHUB_REPO and GITHUB_BRANCH; the model hub in HF_ENDPOINT, with MODEL_REPO, MODEL_REVISION and
 MODEL_FILES; base images in NODE_IMAGE, PYTHON_IMAGE and RUNTIME_IMAGE, with RUNTIME_PACKAGES; the
-directory of the sandbox in SANDBOX_DIR. Ports that containers publish open at SANDBOX_ADDRESS, not at
-localhost, where two sandboxes would collide. The exit code is that of COMMAND.
+directory of the sandbox in SANDBOX_DIR. The Git server and the hub listen at SANDBOX_ADDRESS. The exit
+code is that of COMMAND.
 
 Environment:
   SANDBOX_ENGINE  `private` (the default) or `host`, the Docker engine of the machine

@@ -2,7 +2,6 @@
 //! that the next run removes what a killed one left.
 
 use std::os::unix::fs::symlink;
-use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use xshell::Shell;
@@ -17,6 +16,7 @@ use crate::value::{ImageRef, ProjectName};
 #[derive(Debug)]
 pub struct Staged<'a> {
     ui: &'a Ui,
+    project: ProjectName,
     marker: Utf8PathBuf,
     tree: Utf8PathBuf,
     images: Vec<ImageRef>,
@@ -34,12 +34,12 @@ impl<'a> Staged<'a> {
         if let Ok(left) = fs_err::read_to_string(&marker) {
             let images = left.lines().filter_map(|line| line.parse().ok()).collect();
             remove_containers(ui, &plan.project)?;
-            drop(Self { ui, marker: marker.clone(), tree: tree.clone(), images });
+            drop(Self { ui, project: plan.project.clone(), marker: marker.clone(), tree: tree.clone(), images });
         }
         let images: Vec<_> = plan.builds().map(|(_, build)| build.staged.clone()).collect();
         let lines: String = images.iter().map(|image| format!("{image}\n")).collect();
         files::write(&marker, lines.as_bytes())?;
-        Ok(Self { ui, marker, tree, images })
+        Ok(Self { ui, project: plan.project.clone(), marker, tree, images })
     }
 
     /// Copies a local tree, so that what Git ignores stays out of the build.
@@ -65,24 +65,34 @@ impl<'a> Staged<'a> {
 
 impl Drop for Staged<'_> {
     fn drop(&mut self) {
-        if let Ok(sh) = Shell::new()
-            && !self.images.is_empty()
-        {
-            // A tag that was never given is no error here.
-            let _ = process::cleanup(self.ui, docker::untag(&sh, &self.images));
-        }
         let _ = fs_err::remove_dir_all(&self.tree);
-        let _ = fs_err::remove_file(&self.marker);
+        // A container that an interrupted verification made without learning its name holds on to its image.
+        let gone = untag(self.ui, &self.images)
+            || (remove_containers(self.ui, &self.project).is_ok() && untag(self.ui, &self.images));
+        if gone {
+            let _ = fs_err::remove_file(&self.marker);
+        } else {
+            self.ui.warning("staged images could not be removed; the next run tries again");
+        }
     }
 }
 
-/// Removes the containers that a killed verification left; none of them ever ran.
+/// Takes staged tags away; whether none is left.
+fn untag(ui: &Ui, images: &[ImageRef]) -> bool {
+    let Ok(sh) = Shell::new() else { return false };
+    let is_absent = |line: &str| line.to_lowercase().contains("no such image");
+    images.is_empty()
+        || process::cleanup(ui, docker::untag(&sh, images))
+            .is_ok_and(|done| done.status.success() || done.stderr.lines().all(is_absent))
+}
+
+/// Removes the containers that verification left; none of them ever ran.
 fn remove_containers(ui: &Ui, project: &ProjectName) -> anyhow::Result<()> {
     let sh = Shell::new()?;
-    let listed = process::output(ui, docker::leftover_containers(&sh, project), Duration::from_secs(30))?;
+    let listed = process::cleanup(ui, docker::leftover_containers(&sh, project))?;
     let left: Vec<_> = String::from_utf8_lossy(&listed.stdout).lines().map(str::to_owned).collect();
     if !left.is_empty() {
-        process::output(ui, docker::remove_containers(&sh, &left), Duration::from_secs(60))?;
+        process::cleanup(ui, docker::remove_containers(&sh, &left))?;
     }
     Ok(())
 }
