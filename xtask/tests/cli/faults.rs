@@ -148,6 +148,17 @@ fn a_helper_that_keeps_the_standard_error_open_does_not_hold_up_the_run() {
     assert_eq!(world.image(MUTABLE[2]).unwrap().version, Some(commit('b') + "\n"));
 }
 
+#[test]
+fn an_answer_that_outlives_its_process_by_a_moment_counts() {
+    // What a machine under load does to any process, made certain.
+    for words in ["ls-remote", "config --format json", "image inspect"] {
+        let world = moved();
+        world.fault(&[words], Rule { answer_by_child: true, times: Some(1), ..Rule::default() });
+        world.run(["rebuild"]).ok();
+        assert_eq!(world.image(MUTABLE[2]).unwrap().version, Some(commit('b') + "\n"), "{words}");
+    }
+}
+
 // ---- the engine ----
 
 #[test]
@@ -277,6 +288,7 @@ fn a_build_that_leaves_no_image_is_not_believed() {
 
 #[test]
 fn an_image_with_other_code_than_asked_for_is_not_promoted() {
+    let world = moved();
     for content in [
         Some(commit('c') + "\n"),
         Some(String::new()),
@@ -285,7 +297,6 @@ fn an_image_with_other_code_than_asked_for_is_not_promoted() {
         Some("unknown".to_owned()),
         None,
     ] {
-        let world = moved();
         world.engine(|engine| engine.build.version.insert("vibevoice".to_owned(), content.clone()));
         fails_without_a_trace(&world, 1).says("version.txt");
     }
@@ -325,6 +336,7 @@ fn a_version_file_that_is_no_short_file_is_not_believed() {
         }
         builder.into_inner().unwrap()
     };
+    let world = moved();
     for answer in [
         archive(tar::EntryType::Symlink, b""),
         archive(tar::EntryType::Directory, b""),
@@ -333,7 +345,7 @@ fn a_version_file_that_is_no_short_file_is_not_believed() {
         b"no archive at all".to_vec(),
         Vec::new(),
     ] {
-        let world = moved();
+        world.heal();
         world.fault(&["docker cp"], Rule { stdout: answer, exit: Some(0), ..Rule::default() });
         fails_without_a_trace(&world, 1);
     }

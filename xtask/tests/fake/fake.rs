@@ -2,17 +2,22 @@
 //! images in a file, writes down how it was called, and fails in the ways that a test asks for.
 
 #![allow(clippy::unwrap_used, reason = "a fake that cannot go on fails loudly")]
+#![allow(clippy::zombie_processes, reason = "children that outlive their parent are a fault to try")]
 
 mod docker;
 mod state;
 
 use std::io::Write;
+use std::os::unix::process::{CommandExt, parent_id};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use state::{Call, Engine, Rule};
+
+/// Set for a child that answers after its parent has ended.
+const LATER: &str = "FAKE_LATER";
 
 /// What a command answers.
 #[derive(Default)]
@@ -59,7 +64,9 @@ fn main() -> ExitCode {
         "docker" => docker::run(&state, &args),
         _ => git(&state, &args),
     };
-    if let Some(rule) = Rule::take(&state, &format!("{program} {} ", args.join(" "))) {
+    if std::env::var_os(LATER).is_some() {
+        thread::sleep(Duration::from_millis(600));
+    } else if let Some(rule) = Rule::take(&state, &format!("{program} {} ", args.join(" "))) {
         if rule.late {
             act();
         }
@@ -86,12 +93,14 @@ fn obey(state: &Path, rule: &Rule) -> Option<u8> {
     }
     answer(&std::fs::read(state.join(&rule.stdout_file)).unwrap(), &rule.stderr);
     flood(rule);
-    #[allow(clippy::zombie_processes, reason = "it is there to live on")]
     if rule.leave_stderr_open {
         // As `ssh` with ControlPersist does: a child that lives on with the same standard error.
-        let mut sleep = std::process::Command::new(std::env::current_exe().unwrap());
-        sleep.stdout(std::process::Stdio::null()).env("PATH", std::env::var_os("PATH").unwrap());
-        sleep.args(["sleep"]).spawn().unwrap();
+        another_fake().arg("sleep").stdout(Stdio::null()).spawn().unwrap();
+    }
+    if rule.answer_by_child {
+        // As a wrapper does that does not wait for what it wraps.
+        another_fake().args(std::env::args_os().skip(1)).env(LATER, "1").spawn().unwrap();
+        return Some(0);
     }
     let wanted = rule.wait_for.as_ref().map(|name| state.join(name));
     std::fs::write(state.join("obeyed"), "").unwrap();
@@ -100,6 +109,13 @@ fn obey(state: &Path, rule: &Rule) -> Option<u8> {
         thread::sleep(Duration::from_millis(5));
     }
     rule.exit
+}
+
+/// This program again, under the same name and not waited for.
+fn another_fake() -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg0(std::env::args_os().next().unwrap());
+    command
 }
 
 /// Log lines of one step, until so many megabytes of log were written.
@@ -123,7 +139,7 @@ fn flood(rule: &Rule) {
 
 /// Peak memory of the program that called, in kB.
 fn parent_peak() -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", std::os::unix::process::parent_id()));
+    let status = std::fs::read_to_string(format!("/proc/{}/status", parent_id()));
     let status = status.unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)

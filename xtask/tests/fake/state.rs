@@ -82,6 +82,8 @@ pub(crate) struct Rule {
     pub(crate) flood_line_kb: usize,
     /// Leaves a child behind that holds the standard error open.
     pub(crate) leave_stderr_open: bool,
+    /// Ends at once, and a child gives the answer a moment later.
+    pub(crate) answer_by_child: bool,
     /// Waits until this file is in the state directory.
     pub(crate) wait_for: Option<String>,
     /// Never ends by itself.
