@@ -24,7 +24,7 @@ pub use engine::ImageStore;
 pub use hub::{Fault, Hub, MODEL_FILE, MODEL_REPO};
 pub use process::interrupt;
 pub use ui::error as print_error;
-pub use upstream::Kind;
+pub use upstream::{Kind, Upstream};
 
 /// What a sandbox is started with.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub struct Sandbox {
     dir: Utf8PathBuf,
     env: BTreeMap<String, String>,
     hub: Hub,
-    upstream: upstream::Upstream,
+    upstream: Upstream,
     running: Option<start::Running>,
 }
 
@@ -66,7 +66,7 @@ impl Sandbox {
     fn with(env: BTreeMap<String, String>, running: Option<start::Running>) -> Result<Sandbox> {
         let dir = Utf8PathBuf::from(&env[environment::DIR]);
         let hub = Hub::at(env.get("HF_ENDPOINT").context("HF_ENDPOINT is not set")?)?;
-        let upstream = upstream::Upstream::open(&dir.join("upstream"));
+        let upstream = Upstream::open(&dir.join("upstream"));
         Ok(Sandbox { dir, env, hub, upstream, running })
     }
 
@@ -89,6 +89,12 @@ impl Sandbox {
     /// Makes a commit of a kind on the upstream's `main` and returns its SHA.
     pub fn push(&self, kind: Kind) -> Result<String> {
         self.upstream.push(kind)
+    }
+
+    /// Makes another upstream repository; its address is that of the first one with `name` in place of `vibevoice`.
+    /// Its commits are numbered from `first`, so that no two repositories have the same changes.
+    pub fn another_upstream(&self, name: &str, object_format: &str, first: u64) -> Result<Upstream> {
+        Upstream::another(&self.dir.join("upstream"), name, object_format, first)
     }
 
     /// The work tree from which commits are pushed upstream.

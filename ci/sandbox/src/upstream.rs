@@ -55,52 +55,77 @@ impl FromStr for Kind {
     }
 }
 
-/// The repository, as the one who pushes to it sees it.
-pub(crate) struct Upstream {
-    dir: Utf8PathBuf,
+/// A repository, as the one who pushes to it sees it.
+pub struct Upstream {
+    work: Utf8PathBuf,
+    bare: Utf8PathBuf,
+    /// The number of the first commit.
+    first: u64,
 }
 
 impl Upstream {
     /// Makes the repository with its first commit in a new directory.
     pub(crate) fn create(dir: &Utf8Path) -> Result<Upstream> {
-        let upstream = Upstream::open(dir);
-        let bare = upstream.bare();
-        fs_err::create_dir_all(&bare)?;
-        run(Command::new("cp").args(["-r", SAMPLE, upstream.work().as_str()]))?;
-        git(&bare, 0).args(["init", "--quiet", "--bare", "--initial-branch=main"]).run()?;
-        git(&bare, 0).args(["config", "uploadpack.allowAnySHA1InWant", "true"]).run()?;
-        upstream.git(0).args(["init", "--quiet", "--initial-branch=main"]).run()?;
-        upstream.git(0).args(["remote", "add", "origin", bare.as_str()]).run()?;
-        upstream.commit(1, "Start the sample application")?;
-        Ok(upstream)
+        Upstream::open(dir).init("sha1", "Start the sample application")
     }
 
     /// The repository that [`Upstream::create`] made there.
     pub(crate) fn open(dir: &Utf8Path) -> Upstream {
-        Upstream { dir: dir.to_owned() }
+        Upstream { work: dir.join("work"), bare: dir.join("served/vibevoice.git"), first: 1 }
+    }
+
+    /// Makes another repository beside the first one, served as `NAME.git`. Its commits are numbered from `first`, so
+    /// that its changes are others than those of the first one.
+    pub(crate) fn another(dir: &Utf8Path, name: &str, object_format: &str, first: u64) -> Result<Upstream> {
+        let upstream =
+            Upstream { work: dir.join(format!("{name}-work")), bare: dir.join(format!("served/{name}.git")), first };
+        upstream.init(object_format, &format!("Start the sample application: {name}"))
+    }
+
+    fn init(self, object_format: &str, message: &str) -> Result<Upstream> {
+        let format = format!("--object-format={object_format}");
+        fs_err::create_dir_all(&self.bare)?;
+        run(Command::new("cp").args(["-r", SAMPLE, self.work.as_str()]))?;
+        git(&self.bare, 0).args(["init", "--quiet", "--bare", "--initial-branch=main", &format]).run()?;
+        git(&self.bare, 0).args(["config", "uploadpack.allowAnySHA1InWant", "true"]).run()?;
+        self.git(0).args(["init", "--quiet", "--initial-branch=main", &format]).run()?;
+        self.git(0).args(["remote", "add", "origin", self.bare.as_str()]).run()?;
+        self.commit(self.first, message)?;
+        Ok(self)
     }
 
     /// The work tree from which commits are pushed.
-    pub(crate) fn work(&self) -> Utf8PathBuf {
-        self.dir.join("work")
+    pub fn work(&self) -> Utf8PathBuf {
+        self.work.clone()
     }
 
     /// The bare repository that is served.
-    fn bare(&self) -> Utf8PathBuf {
-        self.dir.join("served/vibevoice.git")
+    pub fn bare(&self) -> Utf8PathBuf {
+        self.bare.clone()
     }
 
     /// Makes a commit of a kind, pushes it to `main` and returns its SHA.
-    pub(crate) fn push(&self, kind: Kind) -> Result<String> {
+    pub fn push(&self, kind: Kind) -> Result<String> {
+        let number = self.next()?;
+        self.change(kind, number)?;
+        self.commit(number, &format!("Change the sample: {}", kind.name()))
+    }
+
+    /// Makes a commit of everything that was changed in the work tree, pushes it to `main` and returns its SHA.
+    pub fn push_work(&self, message: &str) -> Result<String> {
+        self.commit(self.next()?, message)
+    }
+
+    /// The number of the next commit.
+    fn next(&self) -> Result<u64> {
         let count: u64 = self.git(0).args(["rev-list", "--count", "HEAD"]).run()?.trim().parse()?;
-        self.change(kind, count + 1)?;
-        self.commit(count + 1, &format!("Change the sample: {}", kind.name()))
+        Ok(self.first + count)
     }
 
     /// Changes the files that belong to a kind; the number makes each change another one.
     fn change(&self, kind: Kind, number: u64) -> Result<()> {
         let edit = |file: &str, change: &dyn Fn(&str) -> Option<String>| -> Result<()> {
-            let path = self.work().join(file);
+            let path = self.work.join(file);
             let text =
                 change(&fs_err::read_to_string(&path)?).with_context(|| format!("`{file}` is not as expected"))?;
             Ok(fs_err::write(path, text)?)
@@ -130,7 +155,7 @@ impl Upstream {
     }
 
     fn git(&self, number: u64) -> Git {
-        git(&self.work(), number)
+        git(&self.work, number)
     }
 }
 
@@ -191,8 +216,7 @@ impl Server {
     pub(crate) fn start(upstream: &Upstream, address: Ipv4Addr, log: &Utf8Path) -> Result<Server> {
         let port =
             TcpListener::bind((address, 0)).with_context(|| format!("no port on {address}"))?.local_addr()?.port();
-        let bare = upstream.bare();
-        let Some(base) = bare.parent() else { bail!("`{bare}` has no parent") };
+        let Some(base) = upstream.bare.parent() else { bail!("`{}` has no parent", upstream.bare) };
         let mut command = confined("git");
         command.args(["daemon", "--export-all", "--reuseaddr", "--informative-errors", "--max-connections=0"]);
         command.args([&format!("--listen={address}"), &format!("--port={port}"), &format!("--base-path={base}")]);
