@@ -1,0 +1,5 @@
+//! The whole flow on a real Docker engine: `cargo sandbox cargo test -p xtask --features engine --test engine --
+//! --test-threads=1`.
+
+mod first;
+mod support;
