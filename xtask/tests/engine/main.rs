@@ -2,4 +2,7 @@
 //! --test-threads=1`.
 
 mod first;
+mod model;
+mod pushes;
 mod support;
+mod zz_prune;
