@@ -43,7 +43,8 @@ fn with_nothing_pushed_a_rebuild_is_fresh_and_asks_no_builder() {
     assert_eq!(world.builds(), builds);
     let calls = world.calls("docker");
     assert!(!calls.is_empty(), "the shim was not used");
-    let asked: Vec<_> = calls.iter().filter(|call| call.contains("build") && !call.starts_with("image inspect")).collect();
+    let asked: Vec<_> =
+        calls.iter().filter(|call| call.contains("build") && !call.starts_with("image inspect")).collect();
     assert!(asked.is_empty(), "{asked:?}");
     // The same question after a push must get another answer, or the one above means nothing.
     world.push(sandbox::Kind::Readme);
@@ -73,6 +74,8 @@ fn compose_starts_one_container_and_it_becomes_healthy() {
     let world = World::built();
     world.edit("compose.yml", "    restart: unless-stopped", "    healthcheck: {interval: 1s, start_period: 1s}");
     world.compose(&["up", "--detach", "vibevoice"]);
-    until("the container is healthy", || world.compose(&["ps", "--format", "{{.Service}} {{.Health}}"]) == "vibevoice healthy");
+    until("the container is healthy", || {
+        world.compose(&["ps", "--format", "{{.Service}} {{.Health}}"]) == "vibevoice healthy"
+    });
     world.compose(&["down", "--volumes"]);
 }

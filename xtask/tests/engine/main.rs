@@ -2,7 +2,9 @@
 //! --test-threads=1`.
 
 mod first;
+mod interrupt;
 mod model;
 mod pushes;
+mod refusals;
 mod support;
 mod zz_prune;

@@ -42,7 +42,7 @@ fn digest(world: &World) -> String {
 
 #[test]
 fn full_downloads_everything_again_and_keep_models_does_not() {
-    let world = World::new().with_own_model();
+    let world = World::new().with_own_model().with_quick_tools();
     let (bytes, _) = sent(|| world.rebuild());
     assert_eq!(bytes, size());
     assert_eq!(digest(&world), sandbox().hub().sha256().unwrap());
@@ -57,8 +57,10 @@ fn full_downloads_everything_again_and_keep_models_does_not() {
     assert_eq!(bytes, 0);
     let cached = |world: &World| {
         let report = world.report();
-        let steps = report["steps"].as_array().unwrap().iter();
-        steps.filter(|step| step["cached"] == true).map(|step| step["name"].to_string()).collect::<Vec<_>>()
+        let steps = report["steps"].as_array().unwrap().iter().filter(|step| step["cached"] == true);
+        let names = steps.map(|step| step["name"].as_str().unwrap().to_owned());
+        // BuildKit calls what does nothing cached, whatever it was told.
+        names.filter(|name| !name.starts_with("FROM ") && !name.starts_with("WORKDIR ")).collect::<Vec<_>>()
     };
     assert_eq!(cached(&world), [""; 0]);
     assert_eq!(world.id(&world.mutable()[0]), state.1[0], "the model is the old one");
@@ -80,7 +82,8 @@ fn full_downloads_everything_again_and_keep_models_does_not() {
 
 #[test]
 fn a_full_that_fails_leaves_the_old_model_and_tags() {
-    let world = World::built();
+    let world = World::new().with_quick_tools();
+    world.rebuild();
     let state = world.state();
     let faulty = Faulty::new(Fault::Reset(1 << 20));
     world.xtask(["full", "--yes"]).fails(3);

@@ -12,7 +12,8 @@ use crate::support::World;
 #[track_caller]
 fn assert_ran(world: &World, expected: &[(&str, &str)]) {
     let ran = world.ran();
-    let fits = |line: &str, (stage, part): &(&str, &str)| line.starts_with(&format!("{stage}: ")) && line.contains(part);
+    let fits =
+        |line: &str, (stage, part): &(&str, &str)| line.starts_with(&format!("{stage}: ")) && line.contains(part);
     for one in expected {
         assert!(ran.iter().any(|line| fits(line, one)), "{one:?} did not run, but {ran:#?}");
     }

@@ -78,7 +78,8 @@ impl World {
     /// Starts a container of the image of `vibevoice`, waits until it answers, and returns its answer on `/health`.
     #[track_caller]
     pub(crate) fn health(&self) -> Value {
-        let ask = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9527/health', timeout=5).read().decode())";
+        let ask =
+            "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9527/health', timeout=5).read().decode())";
         let label = format!("test={}", self.name);
         let container = self.docker(&["run", "--detach", "--label", &label, &self.latest()]);
         let mut answer = String::new();

@@ -65,7 +65,10 @@ impl World {
         let root = tempfile::Builder::new().prefix("xtask-engine-").tempdir().unwrap();
         let upstream = sandbox().another_upstream(&name, format, seconds * 1000 + number * 10).unwrap();
         let mut env = sandbox().env().clone();
-        env.insert("GITHUB_REPO".to_owned(), sandbox().repository_url().replace("vibevoice.git", &format!("{name}.git")));
+        env.insert(
+            "GITHUB_REPO".to_owned(),
+            sandbox().repository_url().replace("vibevoice.git", &format!("{name}.git")),
+        );
         let world = Self { root, name, upstream, env };
         for directory in ["bin", "home", "tmp", "out", "project"] {
             fs::create_dir(world.path(directory)).unwrap();
@@ -137,13 +140,35 @@ impl World {
 
     /// Gives the stage of the model a key of its own, so that no other world's build has it cached.
     pub(crate) fn with_own_model(self) -> Self {
-        self.edit("Dockerfile", "export HF_HUB_DISABLE_XET=1", &format!("export WORLD={} HF_HUB_DISABLE_XET=1", self.name));
+        self.edit(
+            "Dockerfile",
+            "export HF_HUB_DISABLE_XET=1",
+            &format!("export WORLD={} HF_HUB_DISABLE_XET=1", self.name),
+        );
+        self
+    }
+
+    /// Installs the tools that build steps need from caches, so that a build without cache takes a quarter of the time.
+    pub(crate) fn with_quick_tools(self) -> Self {
+        self.edit("Dockerfile", "RUN apt-get update && ", "RUN ");
+        self.edit("Dockerfile", "xargs apt-get install --yes --no-install-recommends", "xargs echo");
+        let cached = "RUN --mount=type=cache,target=/root/.cache/pip python3 -m venv /opt/";
+        self.edit("Dockerfile", "RUN python3 -m venv /opt/", cached);
+        self.edit("Dockerfile", "pip install --no-cache-dir", "pip install");
         self
     }
 
     /// Sets a variable for everything that runs in this world.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.env.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Sets a variable or removes it, and returns what it was.
+    pub(crate) fn set_or_remove(&mut self, name: &str, value: Option<&str>) -> Option<String> {
+        match value {
+            Some(value) => self.env.insert(name.to_owned(), value.to_owned()),
+            None => self.env.remove(name),
+        }
     }
 
     /// The value of a variable.
@@ -270,7 +295,8 @@ impl World {
         let report = self.report();
         let steps = report["steps"].as_array().unwrap().iter().filter(|step| step["cached"] == false);
         let text = |step: &Value| format!("{}: {}", step["stage"].as_str().unwrap(), step["name"].as_str().unwrap());
-        let mut ran: Vec<_> = steps.map(text).filter(|line| line.contains(": RUN ") || line.contains(": COPY ")).collect();
+        let mut ran: Vec<_> =
+            steps.map(text).filter(|line| line.contains(": RUN ") || line.contains(": COPY ")).collect();
         ran.sort();
         ran
     }

@@ -108,7 +108,10 @@ impl Outcome {
         assert_eq!(self.code, Some(code), "{self}");
         let causes = self.stderr.lines().filter(|line| line.starts_with("error: ")).count();
         assert_eq!(causes, 1, "there must be one error\n{self}");
-        assert!(self.stderr.lines().any(|line| line.trim_start().starts_with("hint: ")), "there must be a hint\n{self}");
+        assert!(
+            self.stderr.lines().any(|line| line.trim_start().starts_with("hint: ")),
+            "there must be a hint\n{self}"
+        );
         assert!(!self.stderr.contains("panicked"), "{self}");
         self
     }
