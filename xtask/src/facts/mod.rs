@@ -6,6 +6,7 @@ pub mod images;
 pub mod local;
 pub mod remotes;
 pub mod sources;
+pub mod store;
 pub mod workspace;
 
 use std::fmt;

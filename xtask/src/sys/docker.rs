@@ -105,6 +105,38 @@ pub fn leftover_containers<'a>(sh: &'a Shell, project: &ProjectName) -> Cmd<'a> 
     cmd!(sh, "docker ps --all --quiet --no-trunc --filter {label}")
 }
 
+/// The IDs of all images, intermediate ones too; one with several names comes several times.
+pub fn image_ids<'a>(sh: &'a Shell) -> Cmd<'a> {
+    cmd!(sh, "docker image ls --all --quiet --no-trunc")
+}
+
+/// The IDs of all containers, running or not.
+pub fn container_ids<'a>(sh: &'a Shell) -> Cmd<'a> {
+    cmd!(sh, "docker ps --all --quiet --no-trunc")
+}
+
+/// A line `IMAGE-ID /NAME` for each container.
+pub fn container_images<'a>(sh: &'a Shell, containers: &[String]) -> Cmd<'a> {
+    cmd!(sh, "docker container inspect --format").arg("{{.Image}} {{.Name}}").arg("--").args(containers)
+}
+
+/// What takes disk space, as one JSON object.
+pub fn disk_usage<'a>(sh: &'a Shell) -> Cmd<'a> {
+    cmd!(sh, "docker system df --verbose --format").arg("{{json .}}")
+}
+
+/// Removes images by ID or name; never forced, so that one in use stays.
+pub fn remove_images<'a>(sh: &'a Shell, images: &[String]) -> Cmd<'a> {
+    cmd!(sh, "docker image rm --").args(images)
+}
+
+/// Removes exactly these records of the build cache, as far as nothing uses them.
+pub fn remove_cache<'a>(sh: &'a Shell, builder: Option<&Builder>, records: &[String]) -> Cmd<'a> {
+    let filter = format!("id~=^({})$", records.join("|"));
+    let builder = builder.map(|builder| format!("--builder={builder}"));
+    cmd!(sh, "docker buildx prune --force --filter {filter}").args(builder)
+}
+
 /// The directory of the engine's data.
 pub fn data_root<'a>(sh: &'a Shell) -> Cmd<'a> {
     cmd!(sh, "docker info --format").arg("{{.DockerRootDir}}")

@@ -15,6 +15,8 @@ use crate::error::Failure;
 use crate::sys::interrupt;
 use crate::ui::Ui;
 
+/// A limit for what may take the engine a while, such as removing many images.
+pub const LONG: Duration = Duration::from_secs(600);
 /// Longest line that is passed on, in bytes; what is longer is dropped, so that no output can exhaust the memory.
 const LINE_LIMIT: usize = 4 << 20;
 /// Most bytes that are kept of one stream.
