@@ -14,7 +14,8 @@ ARG WORKDIR=/workspace/zhao-kun/vibevoice
 
 # ---- model-downloader: the expensive download; nothing about the code may appear here ----
 FROM ${PYTHON_IMAGE} AS model-downloader
-RUN python3 -m venv /opt/hf && /opt/hf/bin/pip install --no-cache-dir 'huggingface_hub>=1,<2'
+# Version 1 deletes what it has when a connection breaks; this one goes on from there.
+RUN python3 -m venv /opt/hf && /opt/hf/bin/pip install --no-cache-dir 'huggingface_hub>=0.34,<1'
 ARG HF_ENDPOINT=https://huggingface.co
 ARG MODEL_REPO=zhaokun/vibevoice-large
 ARG MODEL_REVISION=main

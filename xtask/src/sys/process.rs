@@ -25,7 +25,7 @@ const OUTPUT_LIMIT: u64 = 64 << 20;
 const STDERR_LIMIT: usize = 64 << 10;
 /// How often a wait looks for signals and deadlines.
 const TICK: Duration = Duration::from_millis(20);
-/// How long more output is waited for after the process that wrote it has ended.
+/// How long the standard error is waited for after everything else has ended.
 const LINGER: Duration = Duration::from_millis(200);
 /// How long a process may take to stop after it was asked to.
 const GRACE: Duration = Duration::from_secs(10);
@@ -143,7 +143,7 @@ fn supervise<T>(
         let got = received.is_ok();
         let failed = match received {
             Ok(item) => take(item).err(),
-            Err(_) if late() && ended.is_none() => Some(
+            Err(_) if late() => Some(
                 Failure::precondition(format!(
                     "`{shown}` did not answer within {} s",
                     limit.unwrap_or_default().as_secs()
@@ -164,9 +164,10 @@ fn supervise<T>(
         if let (Some((_, at)), true) = (&mut ended, got) {
             *at = Instant::now();
         }
-        // A helper that outlives the process may keep its output open; nobody waits for that.
+        // A helper that outlives the process may keep its outputs open. Of a stream everything was taken that came in time;
+        // an answer that is not complete is none, and the limit ends it.
         if let Some((status, at)) = ended
-            && (closed || at.elapsed() > LINGER)
+            && (closed || (limit.is_none() && at.elapsed() > GRACE))
         {
             let stderr = errors.recv_timeout(LINGER).unwrap_or_default();
             return Ok(Finished { status, stdout: Vec::new(), stderr });
