@@ -68,12 +68,9 @@ fn a_password_in_the_address_is_refused_and_shown_nowhere() {
     world.set("GITHUB_REPO", "https://user:canary-password@git.example/r.git");
     let outcome = world.xtask(["-v", "rebuild"]).fails(2);
     assert!(!outcome.stderr.contains("canary-password") && !outcome.stdout.contains("canary-password"), "{outcome}");
-    let found = Command::new("grep").args(["--recursive", "--files-with-matches", "canary-password"]).args([
-        world.path("project"),
-        world.path("tmp"),
-        world.path("home"),
-    ]);
-    let found = { found }.output().unwrap();
+    let mut grep = Command::new("grep");
+    grep.args(["--recursive", "--files-with-matches", "canary-password"]);
+    let found = grep.args(["project", "tmp", "home"].map(|name| world.path(name))).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&found.stdout), "");
     assert_eq!((world.state(), world.builds()), (state, builds));
 }

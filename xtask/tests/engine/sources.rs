@@ -72,7 +72,8 @@ fn services_that_disagree_about_the_repository_are_refused() {
     let world = World::built();
     let state = world.state();
     let shared = "build: {context: ., target: python-builder, args: *args}";
-    let other = "build: {context: ., target: python-builder, args: {<<: *args, GITHUB_REPO: 'https://other.example/r.git'}}";
+    let other =
+        "build: {context: ., target: python-builder, args: {<<: *args, GITHUB_REPO: 'https://other.example/r.git'}}";
     world.edit("compose.yml", shared, other);
     let outcome = world.xtask(["rebuild"]).fails(2).quickly();
     outcome.says("https://other.example/r.git").says(world.var("GITHUB_REPO")).says("backend-builder");
@@ -107,7 +108,8 @@ fn another_project_is_built_by_configuration_alone() {
     };
     world.file("web.Dockerfile", &DOCKERFILE.replace("APP_SHA", "WEB_SHA"));
     world.file("api.Dockerfile", &DOCKERFILE.replace("APP_SHA", "API_SHA"));
-    let services = service(&world, "web", "WEB_SHA", "web.Dockerfile") + &service(&second, "api", "API_SHA", "api.Dockerfile");
+    let services =
+        service(&world, "web", "WEB_SHA", "web.Dockerfile") + &service(&second, "api", "API_SHA", "api.Dockerfile");
     let compose = format!("name: {}\nservices:\n{}", world.name, services.replace("IMAGE", &world.name));
     world.file("compose.yml", &compose);
     let source = |world: &World, name: &str, argument: &str| {

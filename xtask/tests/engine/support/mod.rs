@@ -235,19 +235,19 @@ impl World {
     }
 
     /// Puts a program before the real one. `body` sees the arguments as `$*`, can call `hold`, which waits for
-    /// [`World::release`], and `real`; where it does not exit, the real program runs.
+    /// [`World::release`] the first time, and `real`; where it does not exit, the real program runs.
     pub(crate) fn shim(&self, program: &str, body: &str) {
         let root = self.root.path().display();
         let script = format!(
             "#!/bin/sh\nworld='{root}'\n\
              real() {{ PATH=${{PATH#\"$world/bin:\"}} {program} \"$@\"; }}\n\
-             hold() {{ : > \"$world/held\"; read -r _ < \"$world/go\"; }}\n\
+             hold() {{ mkdir \"$world/held\" 2> /dev/null && read -r _ < \"$world/go\"; }}\n\
              printf '%s\\n' \"$*\" >> \"$world/calls-{program}\"\n\
              {body}\n\
              PATH=${{PATH#\"$world/bin:\"}} exec {program} \"$@\"\n"
         );
         let _ = nix::unistd::mkfifo(&self.path("go"), nix::sys::stat::Mode::S_IRWXU);
-        let _ = fs::remove_file(self.path("held"));
+        let _ = fs::remove_dir(self.path("held"));
         // Renamed, so that nothing ever runs half of it.
         let temporary = self.path("shim");
         fs::write(&temporary, script).unwrap();
