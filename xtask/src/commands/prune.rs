@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::cli;
-use crate::facts::store::Store;
+use crate::facts::store::{CacheRecord, Store};
 use crate::facts::{read_project, store};
 use crate::plan::layers::Sizes;
 use crate::plan::prune::{self, Line, Policy};
@@ -42,16 +42,26 @@ pub fn run(context: &Context, options: &cli::Prune) -> anyhow::Result<()> {
         return Ok(());
     }
     remove_images(ui, &before, &images)?;
-    if !cache.is_empty() {
-        let ids: Vec<_> = cache.iter().map(|line| line.id.clone()).collect();
+    // The build cache holds the layers of an image too; what it held only with images that are gone goes with them.
+    let held = |record: &&CacheRecord| before.cache.iter().any(|was| was.id == record.id && was.held);
+    let released = store::read(ui)?;
+    let released = released.cache.iter().filter(|record| !record.held).filter(held).map(|record| record.id.clone());
+    let records: Vec<_> = released.chain(cache.iter().map(|line| line.id.clone())).collect();
+    remove_cache(context, &records)?;
+    report(ui, &lines, &before, &store::read(ui)?);
+    Ok(())
+}
+
+/// Removes records of the build cache by ID; one that another record is made from stays.
+fn remove_cache(context: &Context, records: &[String]) -> anyhow::Result<()> {
+    for some in records.chunks(1000) {
         let sh = xshell::Shell::new()?;
-        let done = process::output(ui, docker::remove_cache(&sh, settings.builder.as_ref(), &ids), process::LONG)?;
+        let command = docker::remove_cache(&sh, context.settings.builder.as_ref(), some);
+        let done = process::output(&context.ui, command, process::LONG)?;
         if !done.status.success() {
-            ui.warning(&format!("build cache: {}", done.last_error()));
+            context.ui.warning(&format!("build cache: {}", done.last_error()));
         }
     }
-    let after = store::read(ui)?;
-    report(ui, &lines, &before, &after);
     Ok(())
 }
 
@@ -93,16 +103,10 @@ fn report(ui: &Ui, lines: &[Line], before: &Store, after: &Store) {
     }
     let images = |store: &Store| Sizes::new(store.images.values()).union(store.images.values());
     let cache = |store: &Store| store.cache.iter().filter(|record| !record.held).map(|record| record.size).sum::<u64>();
-    let freed = |of: fn(&Store) -> u64| of(before).saturating_sub(of(after));
-    let (images, total_before, total_after) =
-        (freed(images), images(before) + cache(before), images(after) + cache(after));
-    // A layer that the build cache holds too stays with it when its image goes.
-    let total = total_before.saturating_sub(total_after);
-    ui.status(
-        "Finished",
-        &format!("freed {} ({} of images; the build cache holds the rest)", human::bytes(total), human::bytes(images)),
-    );
-    ui.message("finished", &serde_json::json!({"command": "prune", "freed_bytes": total, "images_bytes": images}));
+    let total = |store: &Store| images(store) + cache(store);
+    let freed = total(before).saturating_sub(total(after));
+    ui.status("Finished", &format!("freed {}", human::bytes(freed)));
+    ui.message("finished", &serde_json::json!({"command": "prune", "freed_bytes": freed}));
 }
 
 fn show(ui: &Ui, line: &Line, verb: &str) {

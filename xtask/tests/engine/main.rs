@@ -10,6 +10,7 @@ mod model;
 mod pushes;
 mod refusals;
 mod sources;
+mod space;
 mod support;
 mod verify;
 mod zz_prune;
