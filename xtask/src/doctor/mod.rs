@@ -1,9 +1,9 @@
 //! What is wrong, and how it is cured: findings from facts, without a process, a file or a clock.
 
-//C
+pub mod compose;
 pub mod dockerfile;
-//E
-//M
+pub mod engine;
+pub mod machine;
 pub mod secrets;
 pub mod tools;
 
