@@ -41,7 +41,12 @@ pub fn services(ui: &Ui, plan: &Plan) {
 /// Each step, rebuilt or cached, with its time.
 pub fn steps(ui: &Ui, summary: &Summary) {
     for step in &summary.steps {
-        let name: String = step.name.chars().take(90).collect();
+        // Options of the instruction, such as mounts, hide what the step is about.
+        let (instruction, mut rest) = step.name.split_once(' ').unwrap_or((&step.name, ""));
+        while let Some((_, after)) = rest.split_once(' ').filter(|(option, _)| option.starts_with("--")) {
+            rest = after;
+        }
+        let name: String = format!("{instruction} {rest}").chars().take(90).collect();
         let place = if step.stage.is_empty() { String::new() } else { format!("[{}] ", step.stage) };
         match step.cached {
             true => ui.status("Cached", &format!("{place}{name}")),
