@@ -59,6 +59,8 @@ pub enum Command {
     Prune(Prune),
     /// Move the tags of all services back to a version that is still there; lists them when none is named
     Rollback(Rollback),
+    /// Find every problem of engine, machine, compose project and Dockerfiles at once, each with its cure
+    Doctor,
 }
 
 /// Options of `prune`.

@@ -44,5 +44,6 @@ fn run(ui: &Ui, cli: &Cli, started: Instant) -> anyhow::Result<()> {
         Command::Verify(options) => commands::verify::run(&context, options),
         Command::Prune(options) => commands::prune::run(&context, options),
         Command::Rollback(options) => commands::rollback::run(&context, options),
+        Command::Doctor => commands::doctor::run(&context),
     }
 }

@@ -1,5 +1,6 @@
 //! One short orchestration a command.
 
+pub mod doctor;
 pub mod full;
 pub mod prune;
 pub mod rebuild;
@@ -43,8 +44,12 @@ pub struct Context {
 impl Context {
     /// Takes the lock of a project on the engine of this environment.
     fn lock(&self, project: &ProjectName, wait: bool) -> anyhow::Result<Lock> {
+        lock::acquire(&self.ui, &self.lock_name(project), wait)
+    }
+
+    fn lock_name(&self, project: &ProjectName) -> String {
         let engine = key::hex(&Sha256::digest(&self.settings.environment.engine));
-        lock::acquire(&self.ui, &format!("{project}-{}", &engine[..8]), wait)
+        format!("{project}-{}", &engine[..8])
     }
 }
 

@@ -50,6 +50,11 @@ fn git<'a>(sh: &'a Shell, transports: &str) -> Cmd<'a> {
         .env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=5")
 }
 
+/// The version of git.
+pub fn version<'a>(sh: &'a Shell) -> Cmd<'a> {
+    git(sh, "").arg("--version")
+}
+
 /// `git ls-remote` for exactly the names that a ref can mean: a branch, a tag (peeled too), `HEAD`.
 pub fn ls_remote<'a>(sh: &'a Shell, url: &GitUrl, git_ref: &GitRef, transports: &[String]) -> Cmd<'a> {
     let name = git_ref.as_str();

@@ -1,6 +1,7 @@
 //! What is wrong in a compose project.
 
 mod agree;
+mod attach;
 mod locate;
 mod project;
 mod safety;
@@ -10,6 +11,7 @@ mod values;
 
 use super::{Finding, Names};
 
+pub use attach::{Texts, attach, patients};
 pub use locate::Files;
 pub use project::{Project, Service};
 

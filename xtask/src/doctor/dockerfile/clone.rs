@@ -18,9 +18,10 @@ pub(super) fn check(view: &View<'_>, names: &Names) -> Vec<Finding> {
         let uses: Vec<_> = run.commands.iter().filter_map(|command| tool(command)?.git()).collect();
         findings.extend(without_bust(view, run, &uses, names));
         for git in &uses {
-            if git.verb == "clone" && git.branch().is_some_and(|branch| branch.contains('$')) {
-                let expanded = git.args.iter().flat_map(|word| &word.expands);
-                wanted = wanted.or(expanded.filter(|name| !names.repositories.contains(name)).next_back().cloned());
+            if git.verb == "clone"
+                && let Some(name) = git.branch().and_then(|branch| branch.strip_prefix('$'))
+            {
+                wanted = wanted.or(Some(name.trim_matches(['{', '}']).to_owned()));
             }
             if let (Some(wanted), Some(branch)) = (&wanted, literal_branch(git)) {
                 let what = format!("`git {}` of `{branch}` although `{wanted}` says what is wanted", git.verb);
