@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn findings_are_sorted_by_area_and_place() {
         let finding = |line| Finding::warning(Area::Dockerfile, "x", "y").at("Dockerfile", Some(line));
-        let mut all = vec![finding(10), finding(9), Finding::error(Area::Engine, "x", "y")];
+        let mut all = [finding(10), finding(9), Finding::error(Area::Engine, "x", "y")];
         all.sort();
         assert_eq!(all.iter().map(Finding::place).collect::<Vec<_>>(), ["", "Dockerfile:9", "Dockerfile:10"]);
     }

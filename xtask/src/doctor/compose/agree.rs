@@ -100,6 +100,8 @@ fn without_bust(project: &Project, files: &Files, names: &Names) -> Option<Findi
 
 /// A kept service whose stage changes with the code; a stage that says so itself is found in the Dockerfile.
 fn kept_takes_bust(service: &Service, files: &Files, names: &Names) -> Option<Finding> {
+    // Without its stages nobody knows.
+    service.closure.as_ref()?;
     let taken = [&names.bust].into_iter().chain(&names.commits).find(|name| service.takes(name));
     let name = taken.filter(|_| service.keep)?;
     let finding =

@@ -28,19 +28,12 @@ pub(super) fn check(view: &View<'_>, names: &Names) -> Vec<Finding> {
                 findings.push(
                     error("hard-coded-checkout", git.line, what)
                         .why(format!("With another branch in `{wanted}` the image still holds the code of `{branch}`."))
-                        .cure(cure(git, wanted)),
+                        .cure(format!("write `\"${wanted}\"` instead of `{branch}`")),
                 );
             }
         }
     }
     findings
-}
-
-fn cure(git: &Git<'_>, wanted: &str) -> String {
-    match git.verb {
-        "clone" | "fetch" | "pull" => format!("write `\"${wanted}\"` instead of the name"),
-        _ => format!("remove it: the clone is at `${wanted}` already"),
-    }
 }
 
 /// A clone that runs once and never again.
