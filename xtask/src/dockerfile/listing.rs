@@ -1,6 +1,9 @@
 //! A Dockerfile as it is written: every instruction with its line, whatever is wrong with the rest.
 
+mod lines;
+
 use super::shell::{self, Command, Word};
+use lines::instructions;
 
 /// Characters, each with the line that it stands on.
 pub type Text = Vec<(char, usize)>;
@@ -150,67 +153,6 @@ impl Instruction {
 fn is_shell(program: &str) -> bool {
     let name = program.rsplit('/').next().unwrap_or_default();
     matches!(name, "sh" | "bash" | "dash" | "ash" | "zsh" | "ksh")
-}
-
-/// The instructions in their order.
-fn instructions(text: &str) -> Vec<Instruction> {
-    let escape = escape(text);
-    let mut lines = text.lines().enumerate().map(|(index, line)| (line, index + 1));
-    let mut found = Vec::new();
-    while let Some((first, line)) = lines.next() {
-        if is_comment(first) || first.trim().is_empty() {
-            continue;
-        }
-        let mut joined = Text::new();
-        let (mut now, mut number) = (first, line);
-        loop {
-            let body = now.trim_end().strip_suffix(escape);
-            joined.extend(body.unwrap_or(now).chars().map(|c| (c, number)));
-            if body.is_none() {
-                break;
-            }
-            match lines.find(|(next, _)| !is_comment(next) && !next.trim().is_empty()) {
-                Some((next, at)) => (now, number) = (next, at),
-                None => break,
-            }
-        }
-        let start = joined.iter().position(|(c, _)| !c.is_whitespace()).unwrap_or(joined.len());
-        let end = joined[start..].iter().position(|(c, _)| c.is_whitespace()).map_or(joined.len(), |at| start + at);
-        let keyword: String = joined[start..end].iter().map(|(c, _)| c.to_ascii_uppercase()).collect();
-        let mut rest = trim(&joined[end..]);
-        while rest.first().is_some_and(|(c, _)| *c == '-') && rest.get(1).is_some_and(|(c, _)| *c == '-') {
-            let flag = rest.iter().position(|(c, _)| c.is_whitespace()).unwrap_or(rest.len());
-            rest = trim(&rest[flag..]);
-        }
-        let mut documents = Vec::new();
-        if matches!(keyword.as_str(), "RUN" | "COPY" | "ADD") {
-            for delimiter in shell::here_documents(rest) {
-                let body = lines.by_ref().take_while(|(line, _)| line.trim_start_matches('\t') != delimiter);
-                documents.push(body.flat_map(|(line, at)| line.chars().chain(['\n']).map(move |c| (c, at))).collect());
-            }
-        }
-        found.push(Instruction { line, keyword, text: rest.to_vec(), documents });
-    }
-    found
-}
-
-fn trim(text: &[(char, usize)]) -> &[(char, usize)] {
-    let start = text.iter().position(|(c, _)| !c.is_whitespace()).unwrap_or(text.len());
-    &text[start..]
-}
-
-fn is_comment(line: &str) -> bool {
-    line.trim_start().starts_with('#')
-}
-
-/// The character that continues a line: `# escape=` may choose a backtick.
-fn escape(text: &str) -> char {
-    let directives = text.lines().take_while(|line| is_comment(line));
-    let value = |line: &str| {
-        let (name, value) = line.trim_start().trim_start_matches('#').split_once('=')?;
-        (name.trim().eq_ignore_ascii_case("escape")).then(|| value.trim().chars().next())?
-    };
-    directives.filter_map(value).next().unwrap_or('\\')
 }
 
 #[cfg(test)]

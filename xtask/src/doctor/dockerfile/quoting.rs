@@ -25,7 +25,10 @@ pub(super) fn check(view: &View<'_>) -> Vec<Finding> {
     let findings = lines.into_iter().filter(|(_, names)| !names.is_empty()).map(|(line, names)| {
         warning("unquoted-argument", line, format!("{} without quotes", list(&names)))
             .why("The shell splits the value at spaces, so that it can become options of the command.")
-            .cure(format!("put double quotes around it: `\"{}\"`", names[0].trim_matches('`')))
+            .cure(format!(
+                "write `\"{0}\"`; where several words are meant: `printf '%s' \"{0}\" | xargs COMMAND`",
+                names[0].trim_matches('`')
+            ))
     });
     findings.collect()
 }
