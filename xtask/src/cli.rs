@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::ui::{Color, Format};
-use crate::value::{Builder, Service};
+use crate::value::{Builder, ImageRef, Service};
 
 /// Rebuild exactly what the remote changed.
 #[derive(Debug, Parser)]
@@ -52,7 +52,7 @@ pub enum Command {
     Rebuild(Rebuild),
     /// Build everything again without cache, the kept models too
     Full(Full),
-    /// Compare the remote's tip with what the images hold
+    /// Compare the remote's tip with what the images hold and the containers run
     Verify(Verify),
 }
 
@@ -107,4 +107,13 @@ pub struct Verify {
     /// Services to verify [default: all that have a build section]
     #[arg(value_name = "SERVICE")]
     pub services: Vec<Service>,
+    /// Compare every source file in the image with the commit's tree too
+    #[arg(long)]
+    pub deep: bool,
+    /// Ask no remote: compare only what is on this machine
+    #[arg(long)]
+    pub offline: bool,
+    /// Verify this image by its labels instead of the services' images
+    #[arg(long, value_name = "REF", conflicts_with = "services")]
+    pub image: Option<ImageRef>,
 }

@@ -1,7 +1,13 @@
-//! What is in an image: its labels, and the version file, read without running anything of it.
+//! What is in an image: its labels, its version file and its source files, read without running anything of it.
+
+pub mod compare;
+pub mod deep;
+pub mod verdict;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::Read;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -12,6 +18,7 @@ use crate::error::Failure;
 use crate::facts::images::{self, Image};
 use crate::facts::join;
 use crate::plan::{Build, Plan, ServicePlan};
+use crate::sys::process::Finished;
 use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::{ImageRef, ProjectName};
@@ -20,6 +27,8 @@ use crate::value::{ImageRef, ProjectName};
 const VERSION_LIMIT: u64 = 256;
 /// How long the engine may take for one answer.
 const DEADLINE: Duration = Duration::from_secs(60);
+/// How long the engine may take for a directory, which may hold gigabytes.
+const ARCHIVE_DEADLINE: Duration = Duration::from_secs(600);
 
 /// A built image that holds what was planned.
 #[derive(Debug)]
@@ -147,11 +156,40 @@ impl<'a> Opened<'a> {
         if copied.status.success() {
             return Ok(Some(only_file(&copied.stdout, path.as_str())?));
         }
-        if copied.stderr.contains("Could not find the file") || copied.stderr.contains("no such file") {
+        if is_absent(&copied) {
             return Ok(None);
         }
         Err(docker::failure(&copied).into())
     }
+
+    /// What `take` makes of a file or directory of an image, which it reads as a tar archive while that comes; nothing
+    /// when it is not there. `path` starts at the working directory of the image.
+    ///
+    /// # Errors
+    /// Exit code 3 when the engine does not answer.
+    pub fn archive<T: Send + 'static>(
+        &self,
+        name: &ImageRef,
+        image: &Image,
+        path: &OsStr,
+        take: impl FnOnce(&mut dyn Read) -> T + Send + 'static,
+    ) -> anyhow::Result<Option<T>> {
+        let Some(container) = self.containers.get(name) else { return Ok(None) };
+        let path = Path::new(image.working_directory()).join(path);
+        let sh = Shell::new()?;
+        let (copied, taken) = process::read(self.ui, docker::copy_out(&sh, container, path), ARCHIVE_DEADLINE, take)?;
+        match (copied.status.success(), taken) {
+            (true, Some(taken)) => Ok(Some(taken)),
+            (true, None) => Err(Failure::precondition("the engine's answer is cut").hint("run it again").into()),
+            (false, _) if is_absent(&copied) => Ok(None),
+            (false, _) => Err(docker::failure(&copied).into()),
+        }
+    }
+}
+
+/// Whether a copy failed because there is nothing to copy.
+fn is_absent(copied: &Finished) -> bool {
+    copied.stderr.contains("Could not find the file") || copied.stderr.contains("no such file")
 }
 
 impl Drop for Opened<'_> {

@@ -378,7 +378,7 @@ fn verify_compares_remote_label_and_content() {
     assert_eq!(outcome.stdout.lines().filter(|line| line.ends_with(" current")).count(), 3, "{outcome}");
     world.push(&commit('b'));
     let outcome = world.run(["verify"]).fails(1);
-    assert!(outcome.stdout.contains("stale"), "{outcome}");
+    assert!(outcome.stdout.contains("behind"), "{outcome}");
     world.push(&commit('a'));
     world.engine(|engine| {
         let image = engine.images.iter_mut().find(|image| image.tags.contains(&MUTABLE[2].to_owned())).unwrap();
