@@ -14,3 +14,4 @@ mod support;
 mod terminal;
 mod tidy;
 mod values;
+mod verify;
