@@ -14,7 +14,8 @@ ARG WORKDIR=/workspace/zhao-kun/vibevoice
 
 # ---- model-downloader: the expensive download; nothing about the code may appear here ----
 FROM ${PYTHON_IMAGE} AS model-downloader
-RUN python3 -m venv /opt/hf && /opt/hf/bin/pip install --no-cache-dir 'huggingface_hub>=1,<2'
+# Version 1 deletes what it has when a connection breaks; this one goes on from there.
+RUN python3 -m venv /opt/hf && /opt/hf/bin/pip install --no-cache-dir 'huggingface_hub>=0.34,<1'
 ARG HF_ENDPOINT=https://huggingface.co
 ARG MODEL_REPO=zhaokun/vibevoice-large
 ARG MODEL_REVISION=main
@@ -27,7 +28,8 @@ set -eu
 export HF_HUB_DISABLE_XET=1 HF_HUB_DISABLE_TELEMETRY=1 HF_HUB_DISABLE_PROGRESS_BARS=1
 fail() { echo "error: $2" >&2; exit "$1"; }
 download=/var/cache/model/download
-printf '%s' "$MODEL_FILES" | xargs /opt/hf/bin/hf download "$MODEL_REPO" --revision "$MODEL_REVISION" --local-dir "$download" 2>&1 |
+printf '%s' "$MODEL_FILES" |
+    xargs /opt/hf/bin/hf download --revision "$MODEL_REVISION" --local-dir "$download" "$MODEL_REPO" 2>&1 |
     tee /tmp/download.log
 mkdir -p /models
 printf '%s' "$MODEL_FILES" | xargs -n 1 | while read -r file; do

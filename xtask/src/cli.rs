@@ -2,9 +2,10 @@
 
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand};
+use jiff::SignedDuration;
 
 use crate::ui::{Color, Format};
-use crate::value::{Builder, ImageRef, Service};
+use crate::value::{Builder, CacheBust, ImageRef, Service, measure};
 
 /// Rebuild exactly what the remote changed.
 #[derive(Debug, Parser)]
@@ -54,6 +55,45 @@ pub enum Command {
     Full(Full),
     /// Compare the remote's tip with what the images hold and the containers run
     Verify(Verify),
+    /// Free disk: old images of this project and build cache; prints the plan unless told to act
+    Prune(Prune),
+    /// Move the tags of all services back to a version that is still there; lists them when none is named
+    Rollback(Rollback),
+    /// Find every problem of engine, machine, compose project and Dockerfiles at once, each with its cure
+    Doctor,
+}
+
+/// Options of `prune`.
+#[derive(Debug, Args)]
+pub struct Prune {
+    /// Do what the plan says
+    #[arg(long)]
+    pub execute: bool,
+    /// Versions of each service that stay
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub keep: usize,
+    /// What is younger stays too, for example 30d
+    #[arg(long, value_name = "DURATION", value_parser = measure::duration)]
+    pub older_than: Option<SignedDuration>,
+    /// Remove kept images that no service uses any more
+    #[arg(long)]
+    pub models: bool,
+    /// Remove build cache above this size, for example 20GB, the least recently used first
+    #[arg(long, value_name = "SIZE", value_parser = measure::size)]
+    pub cache_limit: Option<u64>,
+    /// Fail instead of waiting for another run of the same project
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// Options of `rollback`.
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// The version, by its bust value
+    pub value: Option<CacheBust>,
+    /// Fail instead of waiting for another run of the same project
+    #[arg(long)]
+    pub no_wait: bool,
 }
 
 /// Options of the commands that build.

@@ -6,6 +6,7 @@ pub mod build;
 pub mod cli;
 pub mod commands;
 pub mod dockerfile;
+pub mod doctor;
 pub mod error;
 pub mod facts;
 pub mod plan;

@@ -42,5 +42,8 @@ fn run(ui: &Ui, cli: &Cli, started: Instant) -> anyhow::Result<()> {
         Command::Rebuild(options) => commands::rebuild::run(&context, options),
         Command::Full(options) => commands::full::run(&context, options),
         Command::Verify(options) => commands::verify::run(&context, options),
+        Command::Prune(options) => commands::prune::run(&context, options),
+        Command::Rollback(options) => commands::rollback::run(&context, options),
+        Command::Doctor => commands::doctor::run(&context),
     }
 }

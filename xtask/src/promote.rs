@@ -28,15 +28,24 @@ pub struct Move {
 /// Exit code 3 when the engine refuses one, 130 when a signal came.
 pub fn move_tags(ui: &Ui, moves: &[Move]) -> anyhow::Result<()> {
     let Err(error) = add_tags(ui, moves) else { return Ok(()) };
+    let mut lost = Vec::new();
     for one in moves {
         let sh = Shell::new()?;
         let back = match &one.from {
             Some(id) => docker::tag(&sh, id, &one.tag),
             None => docker::untag(&sh, std::slice::from_ref(&one.tag)),
         };
-        process::cleanup(ui, back)?;
+        let back = process::cleanup(ui, back);
+        let absent = |stderr: &str| one.from.is_none() && stderr.to_lowercase().contains("no such image");
+        if !back.is_ok_and(|done| done.status.success() || absent(&done.stderr)) {
+            lost.push(one.tag.to_string());
+        }
     }
-    Err(Failure::of(&error).kept("every tag is where it was").into())
+    let kept = match lost.is_empty() {
+        true => "every tag is where it was".to_owned(),
+        false => format!("tags that may have moved, and could not be moved back: {}", lost.join(", ")),
+    };
+    Err(Failure::of(&error).kept(kept).into())
 }
 
 /// Gives images further tags, all at the same time; nothing depends on where these pointed before.

@@ -159,7 +159,10 @@ impl Ui {
 /// Prints what clap says about the command line: help as it is, errors without control sequences of the arguments.
 pub fn usage(error: &clap::Error) -> std::process::ExitCode {
     if error.use_stderr() {
-        let _ = std::io::stderr().write_all(clean(&error.render().to_string()).as_bytes());
+        let text = error.render().to_string();
+        let text =
+            text.replace("For more information, try '--help'.", " hint: `cargo xtask --help` says what is possible");
+        let _ = std::io::stderr().write_all(clean(&text).as_bytes());
         return crate::error::exit_code::USAGE.into();
     }
     let _ = error.print();

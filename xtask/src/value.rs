@@ -2,6 +2,7 @@
 
 mod git_url;
 mod image_ref;
+pub mod measure;
 
 use std::fmt;
 use std::str::FromStr;

@@ -36,6 +36,8 @@ pub struct Step {
     pub completed: Option<Timestamp>,
     /// Whether its result came from the cache.
     pub cached: bool,
+    /// Whether it moved bytes, as a `FROM` does that downloads its image.
+    pub transferred: bool,
     /// Why it failed.
     pub error: Option<String>,
     /// The end of its log, until it completes without an error.
@@ -58,6 +60,8 @@ struct SolveStatus {
     #[serde(default)]
     vertexes: Option<Vec<Vertex>>,
     #[serde(default)]
+    statuses: Option<Vec<VertexStatus>>,
+    #[serde(default)]
     logs: Option<Vec<VertexLog>>,
 }
 
@@ -75,6 +79,11 @@ struct Vertex {
 }
 
 #[derive(Deserialize)]
+struct VertexStatus {
+    vertex: String,
+}
+
+#[derive(Deserialize)]
 struct VertexLog {
     vertex: String,
     #[serde(default)]
@@ -88,6 +97,11 @@ impl Progress {
         let mut events = Vec::new();
         for vertex in status.vertexes.unwrap_or_default() {
             self.vertex(vertex, &mut events);
+        }
+        for status in status.statuses.unwrap_or_default() {
+            if let Some(&index) = self.by_digest.get(&status.vertex) {
+                self.steps[index].transferred = true;
+            }
         }
         for log in status.logs.unwrap_or_default() {
             let Some(&index) = self.by_digest.get(&log.vertex) else { continue };

@@ -138,7 +138,11 @@ fn failure(finished: &Finished, progress: &Progress, log: &Utf8Path) -> Failure 
     if let Some(step) = progress.failed() {
         let reason = step.error.as_deref().unwrap_or_default();
         let tail: String = step.tail.iter().map(|line| format!("\n      {line}")).collect();
-        let cause = format!("step `{}` failed: {reason}{tail}\n      full log: {log}", step.name.replace('\n', " "));
+        let name: String = step.name.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(100).collect();
+        // BuildKit repeats the whole script before the exit code.
+        let brief =
+            reason.rsplit_once(": exit code: ").map_or(reason.to_owned(), |(_, code)| format!("exit code {code}"));
+        let cause = format!("step `{name}` failed: {brief}{tail}\n      full log: {log}");
         return match step.place() {
             Some(_) if !reason.contains(EX_UNAVAILABLE) => Failure::step(cause)
                 .kept(kept)

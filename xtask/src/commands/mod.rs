@@ -1,13 +1,17 @@
 //! One short orchestration a command.
 
+pub mod doctor;
 pub mod full;
+pub mod prune;
 pub mod rebuild;
+pub mod rollback;
 pub mod verify;
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use sha2::{Digest, Sha256};
 use xshell::Shell;
 
 use crate::build::staged::Staged;
@@ -23,6 +27,7 @@ use crate::settings::Settings;
 use crate::sys::lock::{self, Lock};
 use crate::sys::{disk, docker, process};
 use crate::ui::Ui;
+use crate::value::ProjectName;
 use crate::{build, cli, verify as check};
 
 /// What every command works with.
@@ -34,6 +39,18 @@ pub struct Context {
     pub settings: Settings,
     /// When the process started.
     pub started: Instant,
+}
+
+impl Context {
+    /// Takes the lock of a project on the engine of this environment.
+    fn lock(&self, project: &ProjectName, wait: bool) -> anyhow::Result<Lock> {
+        lock::acquire(&self.ui, &self.lock_name(project), wait)
+    }
+
+    fn lock_name(&self, project: &ProjectName) -> String {
+        let engine = key::hex(&Sha256::digest(&self.settings.environment.engine));
+        format!("{project}-{}", &engine[..8])
+    }
 }
 
 /// Free space below which no build starts, in bytes.
@@ -74,10 +91,7 @@ impl Run<'_> {
 
     /// Takes the lock; whoever had to wait for it decides again.
     fn lock(&self, facts: Facts, plan: Plan) -> anyhow::Result<(Lock, Facts, Plan)> {
-        let engine =
-            crate::plan::key::hex(&<sha2::Sha256 as sha2::Digest>::digest(&self.context.settings.environment.engine));
-        let name = format!("{}-{}", facts.project.name, &engine[..8]);
-        let lock = lock::acquire(&self.context.ui, &name, !self.options.no_wait)?;
+        let lock = self.context.lock(&facts.project.name, !self.options.no_wait)?;
         let (facts, plan) = if lock.waited { self.gather()? } else { (facts, plan) };
         Ok((lock, facts, plan))
     }

@@ -9,14 +9,15 @@ use super::Context;
 use crate::cli;
 use crate::error::{Failure, exit_code};
 use crate::facts::containers::{self, Container};
-use crate::facts::history::{self, Relation};
+use crate::facts::history::{self, Relation, together};
 use crate::facts::sources::unknown_service;
 use crate::facts::trees::{self, Tree};
 use crate::facts::{images, join, versions};
 use crate::report::verdicts;
 use crate::value::{Commit, GitUrl};
-use crate::verify::compare::{Difference, Expected, Skip};
-use crate::verify::verdict::{Evidence, Row, VersionFile, together};
+use crate::verify::compare::{Difference, Expected};
+use crate::verify::skip::Skip;
+use crate::verify::verdict::{Evidence, Row, VersionFile};
 use crate::verify::{Opened, deep};
 use known::{Known, Subject};
 

@@ -43,6 +43,21 @@ pub struct Missed {
     pub subject: String,
 }
 
+/// How several sources of one image relate to their tips, taken together.
+pub fn together(relations: Vec<Relation>) -> Option<Relation> {
+    relations.into_iter().reduce(|one, other| match (one, other) {
+        (Relation::Elsewhere, _) | (_, Relation::Elsewhere) => Relation::Elsewhere,
+        (Relation::Unknown, _) | (_, Relation::Unknown) => Relation::Unknown,
+        (Relation::Behind { by, mut missed }, Relation::Behind { by: more, missed: others }) => {
+            missed.extend(others);
+            Relation::Behind { by: by + more, missed }
+        }
+        (Relation::Ahead { by }, Relation::Ahead { by: more }) => Relation::Ahead { by: by + more },
+        // One is older and the other newer than what the remotes have.
+        _ => Relation::Elsewhere,
+    })
+}
+
 /// Asks how `label` relates to `tip`: first what was fetched before, then the remote, for commits without trees.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ pub mod local;
 pub mod remotes;
 pub mod repository;
 pub mod sources;
+pub mod store;
 pub mod trees;
 pub mod versions;
 pub mod workspace;

@@ -121,7 +121,7 @@ mod tests {
             format!("100644 blob {a}\t../etc/passwd\0"),
             format!("100644 blob {a}\ta//b\0"),
             format!("100644 blob {a}\t/etc\0"),
-            format!("100644 blob $(id)\tx\0"),
+            "100644 blob $(id)\tx\0".to_owned(),
             format!("040000 tree {a}\tx\0"),
             "100644 blob\0".to_owned(),
         ] {

@@ -6,6 +6,7 @@ use xshell::Shell;
 
 use crate::facts::images::{self, Image};
 use crate::plan::label;
+use crate::plan::rollback::versioned_tag;
 use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::{ImageRef, ProjectName, Service};
@@ -38,24 +39,18 @@ pub fn of_service(
     let mut ids: Vec<_> = String::from_utf8_lossy(&listed.stdout).split_whitespace().map(str::to_owned).collect();
     ids.sort();
     ids.dedup();
-    let repository = current.familiar();
-    let repository = repository.rsplit_once(':').map_or("", |(repository, _)| repository);
     let found = images::inspect_ids(ui, &ids)?;
-    let versions = found.into_iter().flat_map(|(names, image)| {
-        let own = names.into_iter().filter(|name| is_version(name, repository, &current.tag));
-        own.map(|name| Version { name, image: image.clone() }).collect::<Vec<_>>()
+    let versions = found.into_iter().filter_map(|(names, image)| {
+        let name = name_of(&image, current).filter(|name| names.contains(name))?;
+        Some(Version { name, image })
     });
     Ok(versions.collect())
 }
 
-/// Whether a name is a versioned tag: of the same repository, neither the mutable tag nor one with another meaning.
-fn is_version(name: &str, repository: &str, mutable: &str) -> bool {
-    match name.rsplit_once(':') {
-        Some((of, tag)) => {
-            of == repository && tag != mutable && !tag.starts_with("staged-") && !tag.starts_with("keep-")
-        }
-        None => false,
-    }
+/// The name that an image has beside the mutable one.
+fn name_of(image: &Image, mutable: &ImageRef) -> Option<String> {
+    let tag = versioned_tag(mutable, image.label(label::CACHE_BUST)?);
+    Some(mutable.with_tag(tag).ok()?.familiar())
 }
 
 /// The newest version that was made after `current`, which is not it under another name.
@@ -72,34 +67,30 @@ pub fn newer<'v>(versions: &'v [Version], current: &Image) -> Option<&'v Version
 mod tests {
     use super::*;
 
-    fn image(id: &str, created: &str) -> Image {
+    fn made(id: &str, created: &str) -> Image {
         let json = serde_json::json!({"Id": id, "Config": {"Labels": {label::CREATED: created}}});
         serde_json::from_value(json).expect("image")
     }
 
     #[test]
-    fn only_versioned_tags_of_the_same_repository_count() {
-        for (name, is) in [
-            ("h:5000/a:v1-abc", true),
-            ("h:5000/a:latest", false),
-            ("h:5000/a:staged-1", false),
-            ("h:5000/a:keep-1", false),
-            ("b:v1", false),
-            ("none", false),
-        ] {
-            assert_eq!(is_version(name, "h:5000/a", "latest"), is, "{name}");
-        }
+    fn a_version_is_named_by_its_bust_value() {
+        let json = serde_json::json!({"Id": "1", "Config": {"Labels": {label::CACHE_BUST: "v1-abc"}}});
+        let image: Image = serde_json::from_value(json).expect("image");
+        let name = |mutable: &str| name_of(&image, &mutable.parse().expect("name"));
+        assert_eq!(name("h:5000/a").as_deref(), Some("h:5000/a:v1-abc"));
+        assert_eq!(name("docker.io/library/a:web").as_deref(), Some("a:web-v1-abc"));
+        assert_eq!(name_of(&made("1", "x"), &"a".parse().expect("name")), None);
     }
 
     #[test]
     fn newer_is_what_was_made_later() {
-        let version = |id, created| Version { name: format!("a:{id}"), image: image(id, created) };
+        let version = |id, created| Version { name: format!("a:{id}"), image: made(id, created) };
         let all = [
             version("1", "2026-01-01T00:00:00Z"),
             version("2", "2026-01-02T00:00:00Z"),
             version("3", "2026-01-03T00:00:00Z"),
         ];
-        let newer = |id: &str, created| newer(&all, &image(id, created)).map(|version| version.name.clone());
+        let newer = |id: &str, created| newer(&all, &made(id, created)).map(|version| version.name.clone());
         assert_eq!(newer("1", "2026-01-01T00:00:00Z").as_deref(), Some("a:3"));
         assert_eq!(newer("3", "2026-01-03T00:00:00Z"), None);
         assert_eq!(newer("4", "2026-01-02T12:00:00Z").as_deref(), Some("a:3"));

@@ -4,7 +4,10 @@ pub mod cache_bust;
 pub mod inputs;
 pub mod key;
 pub mod label;
+pub mod layers;
 pub mod override_file;
+pub mod prune;
+pub mod rollback;
 pub mod service;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,6 +8,7 @@ use crate::facts::images::Image;
 use crate::facts::{Facts, Revision};
 use crate::plan::inputs::{Keyed, inputs_of, shares_stage, sources_of};
 use crate::plan::key::{self, Key};
+use crate::plan::rollback;
 use crate::plan::{Action, Build, LOCAL_STAGE, Request, ServicePlan, VersionFile, label};
 use crate::value::{ImageRef, Service};
 
@@ -107,10 +108,7 @@ fn build(
     let Keyed { built, cache_bust, revision, args, key } = &all[service];
     let image = &built.image;
     let beside = |tag: String| image.with_tag(tag);
-    let versioned = match image.tag.as_str() {
-        "latest" => cache_bust.to_string(),
-        other => format!("{other}-{cache_bust}"),
-    };
+    let versioned = rollback::versioned_tag(image, cache_bust.as_str());
     let own = if built.keep { key::kept_image(built)? } else { beside(versioned)? };
     let mut contexts = BTreeMap::new();
     for input in inputs_of(&facts.project, service) {

@@ -41,7 +41,12 @@ pub fn services(ui: &Ui, plan: &Plan) {
 /// Each step, rebuilt or cached, with its time.
 pub fn steps(ui: &Ui, summary: &Summary) {
     for step in &summary.steps {
-        let name: String = step.name.chars().take(90).collect();
+        // Options of the instruction, such as mounts, hide what the step is about.
+        let (instruction, mut rest) = step.name.split_once(' ').unwrap_or((&step.name, ""));
+        while let Some((_, after)) = rest.split_once(' ').filter(|(option, _)| option.starts_with("--")) {
+            rest = after;
+        }
+        let name: String = format!("{instruction} {rest}").chars().take(90).collect();
         let place = if step.stage.is_empty() { String::new() } else { format!("[{}] ", step.stage) };
         match step.cached {
             true => ui.status("Cached", &format!("{place}{name}")),
@@ -77,6 +82,16 @@ pub fn seconds(milliseconds: u64) -> String {
     }
 }
 
+/// Seconds for people, in their largest unit.
+pub fn age(seconds: i64) -> String {
+    match seconds {
+        ..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86_400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
 /// Bytes for people, in units of 1000 as Docker shows them.
 pub fn bytes(bytes: u64) -> String {
     let units = ["kB", "MB", "GB", "TB"];
@@ -97,6 +112,7 @@ mod tests {
     fn figures_read_well() {
         assert_eq!(seconds(1234), "1.23s");
         assert_eq!(seconds(61_500), "1m 01s");
+        assert_eq!([59, 3599, 86_399, 86_400].map(age), ["59s", "59m", "23h", "1d"]);
         assert_eq!(bytes(0), "0.0 kB");
         assert_eq!(bytes(3_210_000_000), "3.2 GB");
     }

@@ -95,12 +95,14 @@ impl Summary {
 impl StepSummary {
     fn of(step: &Step) -> Option<Self> {
         let place = step.place()?;
+        // BuildKit never calls a `FROM` cached; one that downloaded nothing is.
+        let cached = step.cached || (place.instruction.starts_with("FROM ") && !step.transferred);
         Some(Self {
             service: place.service.unwrap_or_default().to_owned(),
             stage: place.stage.to_owned(),
             name: place.instruction.split_whitespace().collect::<Vec<_>>().join(" "),
-            cached: step.cached,
-            duration_ms: if step.cached { 0 } else { step.milliseconds() },
+            cached,
+            duration_ms: if cached { 0 } else { step.milliseconds() },
         })
     }
 }

@@ -60,13 +60,37 @@ pub fn keep_newest(directory: &Utf8Path, keep: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Why a directory of ours, or the place where it will be made, cannot be used, and the cure; nothing is made.
+pub fn obstacle(path: &Utf8Path) -> Option<(String, String)> {
+    if let Err(link) = refuse_link(path) {
+        return Some((link.cause, link.hint.unwrap_or_default()));
+    }
+    let exists = path.ancestors().find(|above| above.exists())?;
+    let cause = if !exists.is_dir() {
+        format!("`{exists}` is not a directory")
+    } else if nix::unistd::access(exists.as_std_path(), nix::unistd::AccessFlags::W_OK).is_err() {
+        format!("`{exists}` cannot be written")
+    } else {
+        return None;
+    };
+    Some((cause, format!("check who owns it: ls -ld {exists}")))
+}
+
+/// Where [`private_directory`] is, whether it exists or not.
+///
+/// # Errors
+/// When the directory for temporary files has no UTF-8 name.
+pub fn private_path() -> anyhow::Result<Utf8PathBuf> {
+    Ok(Utf8PathBuf::try_from(std::env::temp_dir())?.join(format!("xtask-{}", nix::unistd::Uid::effective())))
+}
+
 /// A directory for locks and the like that only this user can write to, the same for every checkout.
 ///
 /// # Errors
 /// Exit code 3 when the place is taken by somebody else.
 pub fn private_directory() -> anyhow::Result<Utf8PathBuf> {
     let user = nix::unistd::Uid::effective();
-    let path = Utf8PathBuf::try_from(std::env::temp_dir())?.join(format!("xtask-{user}"));
+    let path = private_path()?;
     match std::fs::DirBuilder::new().mode(0o700).create(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error).context(path.to_string()),
         _ => {}

@@ -57,6 +57,11 @@ fn allowed(transports: &[String]) -> String {
     usual.chain(transports.iter().map(String::as_str)).collect::<Vec<_>>().join(":")
 }
 
+/// The version of git.
+pub fn version<'a>(sh: &'a Shell) -> Cmd<'a> {
+    git(sh, "").arg("--version")
+}
+
 /// `git ls-remote` for exactly the names that a ref can mean: a branch, a tag (peeled too), `HEAD`.
 pub fn ls_remote<'a>(sh: &'a Shell, url: &GitUrl, git_ref: &GitRef, transports: &[String]) -> Cmd<'a> {
     let name = git_ref.as_str();

@@ -2,7 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +18,21 @@ pub struct Lock {
     _file: File,
     /// Whether somebody else held it first, so that facts gathered before are out of date.
     pub waited: bool,
+}
+
+/// Who holds the lock named `name`, if somebody does; it is neither taken nor made.
+pub fn holder(name: &str) -> Option<String> {
+    let path = files::private_path().ok()?.join(format!("{name}.lock"));
+    let inode = fs_err::symlink_metadata(&path).ok()?.ino();
+    let locks = fs_err::read_to_string("/proc/locks").ok()?;
+    // `1: FLOCK  ADVISORY  WRITE 4711 fd:01:123456 0 EOF`
+    let is_ours = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let place = words.iter().find(|word| word.matches(':').count() == 2);
+        words.get(1) == Some(&"FLOCK") && place.and_then(|place| place.rsplit(':').next()?.parse().ok()) == Some(inode)
+    };
+    let holder = || fs_err::read_to_string(&path).ok().filter(|text| !text.is_empty() && text.len() < 200);
+    locks.lines().any(is_ours).then(|| holder().unwrap_or("another run".to_owned()))
 }
 
 /// Takes the lock named `name`, waiting for its holder and saying so, unless `wait` is false.

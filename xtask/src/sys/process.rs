@@ -15,6 +15,8 @@ use crate::error::Failure;
 use crate::sys::interrupt;
 use crate::ui::Ui;
 
+/// A limit for what may take the engine a while, such as removing many images.
+pub const LONG: Duration = Duration::from_secs(600);
 /// Longest line that is passed on, in bytes; what is longer is dropped, so that no output can exhaust the memory.
 const LINE_LIMIT: usize = 4 << 20;
 /// Most bytes that are kept of one stream.
@@ -23,7 +25,7 @@ const OUTPUT_LIMIT: u64 = 64 << 20;
 const STDERR_LIMIT: usize = 64 << 10;
 /// How often a wait looks for signals and deadlines.
 const TICK: Duration = Duration::from_millis(20);
-/// How long more output is waited for after the process that wrote it has ended.
+/// How long the standard error is waited for after everything else has ended.
 const LINGER: Duration = Duration::from_millis(200);
 /// How long a process may take to stop after it was asked to.
 const GRACE: Duration = Duration::from_secs(10);
@@ -167,7 +169,7 @@ fn supervise<T>(
         let got = received.is_ok();
         let failed = match received {
             Ok(item) => take(item).err(),
-            Err(_) if late() && ended.is_none() => Some(
+            Err(_) if late() => Some(
                 Failure::precondition(format!(
                     "`{shown}` did not answer within {} s",
                     limit.unwrap_or_default().as_secs()
@@ -188,9 +190,10 @@ fn supervise<T>(
         if let (Some((_, at)), true) = (&mut ended, got) {
             *at = Instant::now();
         }
-        // A helper that outlives the process may keep its output open; nobody waits for that.
+        // A helper that outlives the process may keep its outputs open. Of a stream everything was taken that came in time;
+        // an answer that is not complete is none, and the limit ends it.
         if let Some((status, at)) = ended
-            && (closed || at.elapsed() > LINGER)
+            && (closed || (limit.is_none() && at.elapsed() > GRACE))
         {
             let stderr = errors.recv_timeout(LINGER).unwrap_or_default();
             return Ok(Finished { status, stdout: Vec::new(), stderr });

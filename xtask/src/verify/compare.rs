@@ -4,55 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::error::Failure;
 use crate::facts::trees::{Blob, Tree};
 use crate::ui::plain;
-use crate::value::show;
+use crate::verify::skip::Skip;
 
 /// Most files of a kind that are named.
 const NAMED: usize = 20;
-
-/// What the Dockerfile leaves out of images or adds to them on purpose.
-#[derive(Clone, Debug, Default)]
-pub struct Skip {
-    paths: Vec<Vec<u8>>,
-    names: Vec<Vec<u8>>,
-}
-
-impl Skip {
-    /// Reads a list of paths from the working directory, each with all that is below it, and of `**/NAME`.
-    ///
-    /// # Errors
-    /// Exit code 2 for anything else.
-    pub fn parse(list: &[String]) -> Result<Self, Failure> {
-        let mut skip = Self::default();
-        for text in list {
-            let (into, path) = match text.strip_prefix("**/") {
-                Some(name) if !name.contains('/') => (&mut skip.names, name),
-                Some(_) => return Err(refused(text)),
-                None => (&mut skip.paths, text.strip_suffix('/').unwrap_or(text)),
-            };
-            if path.contains(['*', '?', '[', '\\']) || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-                return Err(refused(text));
-            }
-            into.push(path.as_bytes().to_vec());
-        }
-        Ok(skip)
-    }
-
-    /// Whether a path is not compared.
-    fn covers(&self, path: &[u8]) -> bool {
-        let below =
-            |above: &Vec<u8>| path.strip_prefix(above.as_slice()).is_some_and(|rest| matches!(rest, [] | [b'/', ..]));
-        let part = |part: &[u8]| self.names.iter().any(|name| name == part);
-        self.paths.iter().any(below) || path.split(|&b| b == b'/').any(part)
-    }
-}
-
-fn refused(text: &str) -> Failure {
-    Failure::usage(format!("`deep-skip` of [workspace.metadata.xtask] has {}", show(text)))
-        .hint("write a path from the working directory, such as `backend/dist`, or `**/NAME` for a name anywhere")
-}
 
 /// What an image is expected to hold.
 #[derive(Debug)]
@@ -64,7 +21,7 @@ pub struct Expected {
 impl Expected {
     /// The files of a tree without what is skipped; what is in submodules is never compared.
     pub fn new(tree: Tree, mut skip: Skip) -> Self {
-        skip.paths.extend(tree.submodules);
+        skip.add(tree.submodules);
         let files = tree.files.into_iter().filter(|(path, _)| !skip.covers(path)).collect();
         Self { files, skip }
     }
@@ -183,36 +140,15 @@ impl Names {
 mod tests {
     use super::*;
 
-    fn skip(list: &[&str]) -> Result<Skip, u8> {
-        let list: Vec<_> = list.iter().map(|&text| text.to_owned()).collect();
-        Skip::parse(&list).map_err(|failure| failure.code)
-    }
-
     fn blob(id: &str) -> Blob {
         Blob { link: false, id: id.to_owned() }
     }
 
     fn expected(paths: &[&str], skipped: &[&str]) -> Expected {
         let files = paths.iter().map(|path| (path.as_bytes().to_vec(), blob(path))).collect();
-        Expected::new(Tree { files, submodules: BTreeSet::from([b"sub".to_vec()]) }, skip(skipped).expect("valid"))
-    }
-
-    #[test]
-    fn skipped_is_a_path_with_all_below_or_a_name_anywhere() {
-        let skip = skip(&["frontend", "backend/dist/", "**/__pycache__"]).expect("valid");
-        for path in ["frontend", "frontend/a/b", "backend/dist/x", "a/__pycache__/b.pyc", "__pycache__"] {
-            assert!(skip.covers(path.as_bytes()), "{path}");
-        }
-        for path in ["frontend2", "backend/frontend", "backend/distance", "backend/dist.py", "a/x__pycache__"] {
-            assert!(!skip.covers(path.as_bytes()), "{path}");
-        }
-    }
-
-    #[test]
-    fn other_patterns_are_refused() {
-        for bad in ["", "/", "/a", "a/../b", "./a", "*.pyc", "a/**", "**/a/b", "**/", "a//b", "[ab]"] {
-            assert_eq!(skip(&[bad]).err(), Some(2), "{bad}");
-        }
+        let skipped: Vec<_> = skipped.iter().map(|&text| text.to_owned()).collect();
+        let skip = Skip::parse(&skipped).expect("valid");
+        Expected::new(Tree { files, submodules: BTreeSet::from([b"sub".to_vec()]) }, skip)
     }
 
     #[test]

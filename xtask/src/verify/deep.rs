@@ -126,7 +126,7 @@ mod tests {
 
     use super::*;
     use crate::facts::trees::Tree;
-    use crate::verify::compare::Skip;
+    use crate::verify::skip::Skip;
 
     // `printf 'hello\n' | git hash-object --stdin`
     const HELLO: &str = "ce013625030ba8dba906f756967f9e9ca394464a";

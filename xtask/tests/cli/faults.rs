@@ -251,6 +251,21 @@ fn a_tag_that_the_engine_refuses_leaves_every_mutable_tag_where_it_was() {
     }
 }
 
+#[test]
+fn nobody_claims_that_tags_went_back_when_they_did_not() {
+    let world = World::built();
+    let old = world.image(MUTABLE[1]).unwrap().id;
+    world.push(&commit('b'));
+    world
+        .fault(&["image tag", &format!(" {} ", MUTABLE[2])], says("Error response from daemon: database is locked", 1));
+    let back = format!("image tag -- {old} {}", MUTABLE[1]);
+    world.fault(&[&back], says("Error response from daemon: database is locked", 1));
+    let outcome = world.run(["rebuild"]).fails(3);
+    assert_ne!(world.image(MUTABLE[1]).unwrap().id, old, "the fault did not fire\n{outcome}");
+    assert!(!outcome.stderr.contains("every tag is where it was"), "{outcome}");
+    outcome.says(MUTABLE[1]);
+}
+
 // ---- the build ----
 
 #[test]

@@ -109,7 +109,8 @@ fn without_a_working_lock_tags_still_mean_verified_images() {
     world.release("go");
     for run in [first, second] {
         let outcome = run.wait();
-        assert!(matches!(outcome.code, Some(0 | 3)), "{outcome}");
+        // One may meet the image that the other staged, and refuse it.
+        assert!(matches!(outcome.code, Some(0 | 1 | 3)), "{outcome}");
     }
     let image = world.image(MUTABLE[2]).unwrap();
     assert!(image.version == Some(commit('a') + "\n") || image.version == Some(commit('b') + "\n"), "{image:?}");

@@ -81,8 +81,8 @@ fn row(world: &World, options: &[&'static str], code: i32) -> Value {
     let args = ["verify", "--message-format", "json"].into_iter().chain(options.iter().copied());
     let outcome = world.run(args).finish();
     assert_eq!(outcome.code, Some(code), "{outcome}");
-    let rows = outcome.messages().into_iter().filter(|message| message["reason"] == "verdict");
-    rows.filter(|row| row["service"] == "vibevoice" || row["service"].is_null()).next_back().unwrap()
+    let mut rows = outcome.messages().into_iter().filter(|message| message["reason"] == "verdict");
+    rows.rfind(|row| row["service"] == "vibevoice" || row["service"].is_null()).unwrap()
 }
 
 /// The table says this, and the end gives this cure.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::facts::history::together;
 
 fn good() -> Evidence {
     let commit = "a".repeat(40);

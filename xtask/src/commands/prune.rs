@@ -1,0 +1,116 @@
+//! `prune`: free disk without losing what is needed.
+
+use super::Context;
+use crate::cli;
+use crate::facts::store::{CacheRecord, Store};
+use crate::facts::{read_project, store};
+use crate::plan::layers::Sizes;
+use crate::plan::prune::{self, Line, Policy};
+use crate::report::human;
+use crate::sys::{docker, process};
+use crate::ui::Ui;
+
+/// Runs the command.
+///
+/// # Errors
+/// Exit code 2 for bad input, 3 when the engine does not answer, 130 when a signal came.
+pub fn run(context: &Context, options: &cli::Prune) -> anyhow::Result<()> {
+    let Context { ui, settings, .. } = context;
+    let (_, project) = read_project(ui, &settings.files)?;
+    let _lock = context.lock(&project.name, !options.no_wait)?;
+    let before = store::read(ui)?;
+    let policy = Policy {
+        keep: options.keep,
+        older_than: options.older_than,
+        models: options.models,
+        cache_limit: options.cache_limit,
+        now: settings.now,
+    };
+    let lines = prune::plan(&before, &project, &policy)?;
+    for line in &lines {
+        show(ui, line, if line.remove { "remove" } else { "keep" });
+    }
+    let (images, cache): (Vec<_>, Vec<_>) = lines.iter().filter(|line| line.remove).partition(|line| !line.cache);
+    if images.is_empty() && cache.is_empty() {
+        ui.status("Finished", "nothing to prune");
+        return Ok(());
+    }
+    let frees = human::bytes(images.iter().chain(&cache).map(|line| line.bytes).sum());
+    if !options.execute {
+        ui.status("Finished", &format!("{} images and {} cache records would go, {frees}", images.len(), cache.len()));
+        ui.status("Note", "nothing was removed; run it again with `--execute`");
+        return Ok(());
+    }
+    remove_images(ui, &before, &images)?;
+    // The build cache holds the layers of an image too; what it held only with images that are gone goes with them.
+    let held = |record: &&CacheRecord| before.cache.iter().any(|was| was.id == record.id && was.held);
+    let released = store::read(ui)?;
+    let released = released.cache.iter().filter(|record| !record.held).filter(held).map(|record| record.id.clone());
+    let records: Vec<_> = released.chain(cache.iter().map(|line| line.id.clone())).collect();
+    remove_cache(context, &records)?;
+    report(ui, &lines, &before, &store::read(ui)?);
+    Ok(())
+}
+
+/// Removes records of the build cache by ID; one that another record is made from stays.
+fn remove_cache(context: &Context, records: &[String]) -> anyhow::Result<()> {
+    for some in records.chunks(1000) {
+        let sh = xshell::Shell::new()?;
+        let command = docker::remove_cache(&sh, context.settings.builder.as_ref(), some);
+        let done = process::output(&context.ui, command, process::LONG)?;
+        if !done.status.success() {
+            context.ui.warning(&format!("build cache: {}", done.last_error()));
+        }
+    }
+    Ok(())
+}
+
+/// Removes images by ID. One with names in several repositories loses the names first, because only then its ID goes
+/// without force. What the engine refuses is seen afterwards, in what is still there.
+fn remove_images(ui: &Ui, store: &Store, images: &[&Line]) -> anyhow::Result<()> {
+    let mut wanted = Vec::new();
+    for line in images {
+        let tags = &store.images[&line.id].tags;
+        match tags.iter().all(|tag| tag.repository == tags[0].repository) {
+            true => wanted.push(line.id.clone()),
+            false => wanted.extend(tags.iter().map(ToString::to_string)),
+        }
+    }
+    // A command line has its limits; a thousand IDs are well below.
+    for some in wanted.chunks(1000) {
+        let sh = xshell::Shell::new()?;
+        process::output(ui, docker::remove_images(&sh, some), process::LONG)?;
+    }
+    Ok(())
+}
+
+/// Says what became of every line that was to go, and how much space that measurably freed.
+fn report(ui: &Ui, lines: &[Line], before: &Store, after: &Store) {
+    for line in lines.iter().filter(|line| line.remove) {
+        let there = match line.cache {
+            true => after.cache.iter().any(|record| record.id == line.id),
+            false => after.images.contains_key(&line.id),
+        };
+        match there {
+            true => ui.warning(&format!("{} stays: the engine still uses it", line.name)),
+            false => ui.status("Removed", &format!("{} ({}, {})", line.name, human::bytes(line.bytes), line.why)),
+        }
+        ui.message(
+            "pruned",
+            &serde_json::json!({"id": line.id, "name": line.name, "removed": !there, "cache": line.cache,
+            "bytes": line.bytes, "why": line.why}),
+        );
+    }
+    let images = |store: &Store| Sizes::new(store.images.values()).union(store.images.values());
+    let cache = |store: &Store| store.cache.iter().filter(|record| !record.held).map(|record| record.size).sum::<u64>();
+    let total = |store: &Store| images(store) + cache(store);
+    let freed = total(before).saturating_sub(total(after));
+    ui.status("Finished", &format!("freed {}", human::bytes(freed)));
+    ui.message("finished", &serde_json::json!({"command": "prune", "freed_bytes": freed}));
+}
+
+fn show(ui: &Ui, line: &Line, verb: &str) {
+    let age = human::age(line.age_s);
+    ui.data(&format!("{verb:>12} {:>9} {age:>4} {}: {}", human::bytes(line.bytes), line.name, line.why));
+    ui.message("plan", line);
+}

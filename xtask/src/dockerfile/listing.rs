@@ -1,0 +1,251 @@
+//! A Dockerfile as it is written: every instruction with its line, whatever is wrong with the rest.
+
+use super::shell::{self, Command, Word};
+
+/// Characters, each with the line that it stands on.
+pub type Text = Vec<(char, usize)>;
+
+/// Stages and what stands above the first one.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// What stands above the first stage.
+    pub global: Vec<Instruction>,
+    /// The stages.
+    pub stages: Vec<Stage>,
+}
+
+/// A stage as it is written.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// The name after `AS`, lower case.
+    pub name: Option<String>,
+    /// The stage above that it starts from, if it is one.
+    pub parent: Option<usize>,
+    /// Its instructions without `FROM`.
+    pub instructions: Vec<Instruction>,
+}
+
+/// An instruction.
+#[derive(Clone, Debug)]
+pub struct Instruction {
+    /// The line that it starts on, from 1.
+    pub line: usize,
+    /// Its keyword in upper case.
+    pub keyword: String,
+    /// What follows, without flags and with continued lines joined.
+    pub text: Text,
+    /// Its here-documents.
+    pub documents: Vec<Text>,
+}
+
+/// One `NAME=value` of an `ARG` or `ENV`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// The name.
+    pub name: String,
+    /// The value without quotes, if there is one.
+    pub value: Option<String>,
+    /// The line of the name.
+    pub line: usize,
+}
+
+impl Listing {
+    /// Reads a Dockerfile; what makes no sense becomes an instruction that nothing looks for.
+    pub fn read(text: &str) -> Self {
+        let mut listing = Self::default();
+        for instruction in instructions(text) {
+            if instruction.keyword == "FROM" {
+                let text: String = instruction.text.iter().map(|(c, _)| c).collect();
+                let words: Vec<_> = text.split_whitespace().map(str::to_lowercase).collect();
+                let base = words.first();
+                let parent =
+                    listing.stages.iter().rposition(|stage| stage.name.is_some() && stage.name.as_ref() == base);
+                let name = words.get(2).filter(|_| words[1] == "as").cloned();
+                listing.stages.push(Stage { name, parent, instructions: Vec::new() });
+            } else {
+                match listing.stages.last_mut() {
+                    Some(stage) => stage.instructions.push(instruction),
+                    None => listing.global.push(instruction),
+                }
+            }
+        }
+        listing
+    }
+}
+
+impl Instruction {
+    /// What an `ARG` or `ENV` declares; nothing for other instructions.
+    pub fn declares(&self) -> Vec<Assignment> {
+        if !matches!(self.keyword.as_str(), "ARG" | "ENV") {
+            return Vec::new();
+        }
+        let mut words: Vec<(String, usize)> = Vec::new();
+        let (mut quote, mut between) = (None, true);
+        for &(c, line) in &self.text {
+            match quote {
+                Some(open) if c == open => quote = None,
+                None if c == '"' || c == '\'' => quote = Some(c),
+                None if c.is_whitespace() => between = true,
+                _ => {
+                    if std::mem::take(&mut between) {
+                        words.push((String::new(), line));
+                    }
+                    words.last_mut().expect("pushed before").0.push(c);
+                }
+            }
+        }
+        // The old form `ENV NAME the rest`.
+        if let [(name, line), rest @ ..] = words.as_slice()
+            && self.keyword == "ENV"
+            && !name.contains('=')
+        {
+            let value = rest.iter().map(|(word, _)| word.as_str()).collect::<Vec<_>>().join(" ");
+            return vec![Assignment { name: name.clone(), value: Some(value), line: *line }];
+        }
+        let assignment = |(word, line): (String, usize)| match word.split_once('=') {
+            Some((name, value)) => Assignment { name: name.to_owned(), value: Some(value.to_owned()), line },
+            None => Assignment { name: word, value: None, line },
+        };
+        words.into_iter().map(assignment).collect()
+    }
+
+    /// The commands that a `RUN` runs; nothing for other instructions.
+    pub fn commands(&self) -> Vec<Command> {
+        if self.keyword != "RUN" {
+            return Vec::new();
+        }
+        let plain: String = self.text.iter().map(|(c, _)| c).collect();
+        if let Ok(words) = serde_json::from_str::<Vec<String>>(plain.trim()) {
+            return self.exec_form(words);
+        }
+        let mut commands = shell::commands(&self.text);
+        let is_script = match commands.as_slice() {
+            [] => true,
+            [one] => one.words.len() == 1 && is_shell(&one.words[0].text),
+            _ => false,
+        };
+        for document in self.documents.iter().filter(|_| is_script) {
+            let first: String = document.iter().map(|(c, _)| *c).take_while(|&c| c != '\n').collect();
+            if !first.starts_with("#!") || first.split([' ', '/']).any(is_shell) {
+                commands.extend(shell::commands(document));
+            }
+        }
+        commands
+    }
+
+    fn exec_form(&self, words: Vec<String>) -> Vec<Command> {
+        let line = self.line;
+        if let [shell, option, script, ..] = words.as_slice()
+            && is_shell(shell)
+            && option.starts_with('-')
+            && option.ends_with('c')
+        {
+            return shell::commands(&script.chars().map(|c| (c, line)).collect::<Text>());
+        }
+        let words: Vec<_> = words.into_iter().map(|text| Word { line, text, ..Word::default() }).collect();
+        if words.is_empty() { Vec::new() } else { vec![Command { line, words }] }
+    }
+}
+
+fn is_shell(program: &str) -> bool {
+    let name = program.rsplit('/').next().unwrap_or_default();
+    matches!(name, "sh" | "bash" | "dash" | "ash" | "zsh" | "ksh")
+}
+
+/// The instructions in their order.
+fn instructions(text: &str) -> Vec<Instruction> {
+    let escape = escape(text);
+    let mut lines = text.lines().enumerate().map(|(index, line)| (line, index + 1));
+    let mut found = Vec::new();
+    while let Some((first, line)) = lines.next() {
+        if is_comment(first) || first.trim().is_empty() {
+            continue;
+        }
+        let mut joined = Text::new();
+        let (mut now, mut number) = (first, line);
+        loop {
+            let body = now.trim_end().strip_suffix(escape);
+            joined.extend(body.unwrap_or(now).chars().map(|c| (c, number)));
+            if body.is_none() {
+                break;
+            }
+            match lines.find(|(next, _)| !is_comment(next) && !next.trim().is_empty()) {
+                Some((next, at)) => (now, number) = (next, at),
+                None => break,
+            }
+        }
+        let start = joined.iter().position(|(c, _)| !c.is_whitespace()).unwrap_or(joined.len());
+        let end = joined[start..].iter().position(|(c, _)| c.is_whitespace()).map_or(joined.len(), |at| start + at);
+        let keyword: String = joined[start..end].iter().map(|(c, _)| c.to_ascii_uppercase()).collect();
+        let mut rest = trim(&joined[end..]);
+        while rest.first().is_some_and(|(c, _)| *c == '-') && rest.get(1).is_some_and(|(c, _)| *c == '-') {
+            let flag = rest.iter().position(|(c, _)| c.is_whitespace()).unwrap_or(rest.len());
+            rest = trim(&rest[flag..]);
+        }
+        let mut documents = Vec::new();
+        if matches!(keyword.as_str(), "RUN" | "COPY" | "ADD") {
+            for delimiter in shell::here_documents(rest) {
+                let body = lines.by_ref().take_while(|(line, _)| line.trim_start_matches('\t') != delimiter);
+                documents.push(body.flat_map(|(line, at)| line.chars().chain(['\n']).map(move |c| (c, at))).collect());
+            }
+        }
+        found.push(Instruction { line, keyword, text: rest.to_vec(), documents });
+    }
+    found
+}
+
+fn trim(text: &[(char, usize)]) -> &[(char, usize)] {
+    let start = text.iter().position(|(c, _)| !c.is_whitespace()).unwrap_or(text.len());
+    &text[start..]
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with('#')
+}
+
+/// The character that continues a line: `# escape=` may choose a backtick.
+fn escape(text: &str) -> char {
+    let directives = text.lines().take_while(|line| is_comment(line));
+    let value = |line: &str| {
+        let (name, value) = line.trim_start().trim_start_matches('#').split_once('=')?;
+        (name.trim().eq_ignore_ascii_case("escape")).then(|| value.trim().chars().next())?
+    };
+    directives.filter_map(value).next().unwrap_or('\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instructions_have_their_lines_and_flags_are_not_part_of_them() {
+        let listing = Listing::read(
+            "# x\nARG A=1\nFROM a AS Base\nRUN --mount=type=cache,target=/x \\\n  # no\n  one && \\\n\n  two\nFROM base\nENV B c d\nARG \\\n C=\"e f\" D\n",
+        );
+        assert_eq!(listing.global[0].line, 2);
+        assert_eq!(listing.stages[1].parent, Some(0));
+        let run = &listing.stages[0].instructions[0];
+        let commands = run.commands();
+        assert_eq!((run.line, commands[0].line, commands[1].line), (4, 6, 8));
+        let last = &listing.stages[1].instructions;
+        assert_eq!(last[0].declares()[0].value.as_deref(), Some("c d"));
+        let args = last[1].declares();
+        assert_eq!((args[0].name.as_str(), args[0].value.as_deref(), args[0].line), ("C", Some("e f"), 12));
+        assert_eq!((args[1].name.as_str(), args[1].value.as_deref()), ("D", None));
+    }
+
+    #[test]
+    fn here_documents_are_scripts_only_where_a_shell_reads_them() {
+        let programs = |text: &str| -> Vec<(String, usize)> {
+            let listing = Listing::read(text);
+            let all = listing.stages[0].instructions.iter().flat_map(Instruction::commands);
+            all.map(|command| (command.words[0].text.clone(), command.line)).collect()
+        };
+        assert_eq!(programs("FROM a\nRUN <<'E'\none\ntwo\nE\nRUN three\n").len(), 3);
+        assert_eq!(programs("FROM a\nRUN bash <<E\none\nE\n")[1], ("one".to_owned(), 3));
+        assert_eq!(programs("FROM a\nRUN cat <<E > /x\nnot\nE\nRUN b\n"), [("cat".to_owned(), 2), ("b".to_owned(), 5)]);
+        assert_eq!(programs("FROM a\nRUN <<E\n#!/usr/bin/env python3\nnot\nE\n"), []);
+        assert_eq!(programs("FROM a\nRUN [\"bash\", \"-ec\", \"one; two\"]\n").len(), 2);
+        assert_eq!(programs("# escape=`\nFROM a\nRUN one `\n two\n")[0].1, 3);
+    }
+}

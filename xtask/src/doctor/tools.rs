@@ -1,0 +1,216 @@
+//! Which program a shell command really starts, and what it is asked to do.
+
+use crate::dockerfile::shell::{Command, Word, is_assignment};
+
+/// A program behind `xargs`, `sudo` and the like, with its arguments.
+#[derive(Clone, Copy, Debug)]
+pub struct Tool<'a> {
+    /// Its name without its directory.
+    pub name: &'a str,
+    /// What follows it.
+    pub args: &'a [Word],
+    /// The command that it is part of.
+    pub command: &'a Command,
+}
+
+/// A use of Git that reads a repository, or chooses what to check out.
+#[derive(Clone, Copy, Debug)]
+pub struct Git<'a> {
+    /// `clone`, `fetch` and so on.
+    pub verb: &'a str,
+    /// What follows the verb.
+    pub args: &'a [Word],
+    /// The line of the command.
+    pub line: usize,
+}
+
+/// The program that a command starts.
+pub fn tool(command: &Command) -> Option<Tool<'_>> {
+    let mut words = command.words.as_slice();
+    while let [first, rest @ ..] = words {
+        let name = base(&first.text);
+        words = match name {
+            "sudo" | "env" | "exec" | "command" | "time" | "nice" | "nohup" | "xargs" | "timeout" | "retry" => {
+                let is_option = |word: &&Word| {
+                    word.text.starts_with('-')
+                        || word.text.starts_with(|c: char| c.is_ascii_digit())
+                        || is_assignment(&word.text)
+                };
+                &rest[rest.iter().take_while(is_option).count()..]
+            }
+            _ if name.starts_with("python") && rest.len() > 1 && rest[0].text == "-m" => &rest[1..],
+            _ => return Some(Tool { name, args: rest, command }),
+        };
+    }
+    None
+}
+
+fn base(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or_default()
+}
+
+impl<'a> Tool<'a> {
+    /// The arguments that are no options.
+    fn verbs(&self) -> impl Iterator<Item = &'a str> {
+        self.args.iter().map(|word| word.text.as_str()).filter(|word| !word.starts_with('-'))
+    }
+
+    /// The installation of packages that this is, in words.
+    pub fn installs(&self) -> Option<String> {
+        let name = self.name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let mut verbs = self.verbs();
+        let first = verbs.next();
+        let verb = match (name, first) {
+            ("apt-get" | "apt" | "dnf" | "yum" | "microdnf" | "zypper" | "cargo" | "gem" | "pip", Some("install")) => {
+                first
+            }
+            ("apk", Some("add")) | ("uv", Some("sync" | "add")) | ("bundle", Some("install")) => first,
+            ("uv", Some("pip")) if matches!(verbs.next(), Some("install" | "sync")) => Some("pip install"),
+            ("npm" | "pnpm", Some("install" | "i" | "ci" | "add")) | ("yarn", Some("install" | "add")) => first,
+            ("yarn", None) if self.args.iter().all(|word| word.text != "--version") => Some("install"),
+            _ => None,
+        };
+        verb.map(|verb| format!("{name} {verb}"))
+    }
+
+    /// The download of a model with the command line of its hub, in words, and whether it names a revision.
+    pub fn downloads_model(&self) -> Option<(String, bool)> {
+        let is_download = matches!(self.name, "hf" | "huggingface-cli") && self.verbs().next() == Some("download");
+        let named = |word: &Word| word.text == "--revision" || word.text.starts_with("--revision=");
+        is_download.then(|| (format!("{} download", self.name), self.args.iter().any(named)))
+    }
+
+    /// The use of Git that this is.
+    pub fn git(&self) -> Option<Git<'a>> {
+        if self.name != "git" {
+            return None;
+        }
+        let mut args = self.args;
+        while let [option, rest @ ..] = args {
+            let takes_value = ["-C", "-c", "--git-dir", "--work-tree", "--namespace"].contains(&option.text.as_str());
+            args = match option.text.starts_with('-') {
+                true if takes_value => rest.get(1..).unwrap_or_default(),
+                true => rest,
+                false => return Some(Git { verb: &option.text, args: rest, line: self.command.line }),
+            };
+        }
+        None
+    }
+}
+
+/// Options of `git clone`, `fetch` and `pull` that take the next word.
+const WITH_VALUE: [&str; 16] = [
+    "-b",
+    "--branch",
+    "--depth",
+    "-o",
+    "--origin",
+    "-c",
+    "--config",
+    "--reference",
+    "-j",
+    "--jobs",
+    "--template",
+    "-u",
+    "--upload-pack",
+    "--shallow-since",
+    "--separate-git-dir",
+    "--filter",
+];
+
+impl<'a> Git<'a> {
+    /// The words that are no options and no values of options.
+    pub fn positional(&self) -> Vec<&'a str> {
+        let mut found = Vec::new();
+        let mut args = self.args.iter();
+        while let Some(word) = args.next() {
+            if WITH_VALUE.contains(&word.text.as_str()) {
+                args.next();
+            } else if !word.text.starts_with('-') {
+                found.push(word.text.as_str());
+            }
+        }
+        found
+    }
+
+    /// The branch that a clone is told.
+    pub fn branch(&self) -> Option<&'a str> {
+        let mut args = self.args.iter();
+        while let Some(word) = args.next() {
+            if word.text == "-b" || word.text == "--branch" {
+                return args.next().map(|word| word.text.as_str());
+            }
+            if let Some(value) = word.text.strip_prefix("--branch=") {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// Whether it reads a repository that is not a directory of the build.
+    pub fn reads_remote(&self) -> bool {
+        let local = |address: &&str| address.starts_with(['/', '.']) || address.starts_with("file:");
+        match self.verb {
+            "clone" => self.positional().first().is_some_and(|address| !local(address)),
+            "fetch" | "pull" => !self.positional().first().is_some_and(local),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dockerfile::shell::commands;
+
+    fn first(script: &str) -> Command {
+        let text: Vec<_> = script.chars().map(|c| (c, 1)).collect();
+        commands(&text).remove(0)
+    }
+
+    #[test]
+    fn installations_are_known_behind_wrappers() {
+        for (script, installs) in [
+            ("apt-get -y install x", Some("apt-get install")),
+            ("xargs -n 1 apt-get install -y", Some("apt-get install")),
+            ("/opt/uv/bin/uv pip install -r x", Some("uv pip install")),
+            ("python3 -m pip install x", Some("pip install")),
+            ("sudo pip3.11 install x", Some("pip install")),
+            ("npm ci --no-audit", Some("npm ci")),
+            ("yarn", Some("yarn install")),
+            ("npm run build", None),
+            ("apt-get update", None),
+            ("cargo build", None),
+        ] {
+            let command = first(script);
+            assert_eq!(tool(&command).and_then(|tool| tool.installs()).as_deref(), installs, "{script}");
+        }
+    }
+
+    #[test]
+    fn git_is_understood() {
+        let command = first("git -C /x -c a=b clone --depth 1 -b \"$B\" -- https://h/n d");
+        let git = tool(&command).and_then(|tool| tool.git()).expect("git");
+        assert_eq!((git.verb, git.branch(), git.reads_remote()), ("clone", Some("$B"), true));
+        assert_eq!(git.positional(), ["https://h/n", "d"]);
+        for (script, remote) in
+            [("git fetch", true), ("git clone /src x", false), ("git pull", true), ("git init", false)]
+        {
+            let command = first(script);
+            assert_eq!(tool(&command).and_then(|tool| tool.git()).expect("git").reads_remote(), remote, "{script}");
+        }
+        assert!(tool(&first("git")).and_then(|tool| tool.git()).is_none());
+    }
+
+    #[test]
+    fn a_model_download_names_its_revision_or_not() {
+        for (script, named) in [
+            ("xargs /opt/hf/bin/hf download m --revision x", true),
+            ("huggingface-cli download m --revision=y", true),
+            ("hf download m", false),
+        ] {
+            let command = first(script);
+            assert_eq!(tool(&command).and_then(|tool| tool.downloads_model()).expect("download").1, named, "{script}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What `prune` removes and what it keeps, each with its reason.
+
+mod cache;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::error::Failure;
+use crate::facts::compose::Project;
+use crate::facts::store::{Store, Stored};
+use crate::plan::layers::{Layers, Sizes};
+use crate::plan::{key, label};
+use crate::value::ImageRef;
+
+/// What the user wants kept.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Versions of each service, the newest first.
+    pub keep: usize,
+    /// What is younger stays too.
+    pub older_than: Option<SignedDuration>,
+    /// Whether kept images that no service uses any more go.
+    pub models: bool,
+    /// The most bytes of build cache; without it the cache stays.
+    pub cache_limit: Option<u64>,
+    /// The time that ages are counted from.
+    pub now: Timestamp,
+}
+
+/// One image or one record of the build cache.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// Whether it goes.
+    pub remove: bool,
+    /// Whether it is a record of the build cache.
+    pub cache: bool,
+    /// Its ID.
+    pub id: String,
+    /// Its tags, or the step that made the record.
+    pub name: String,
+    /// Bytes that removing it frees after the lines before it; of what stays, its whole size.
+    pub bytes: u64,
+    /// Seconds since it was made, of a cache record since it was used.
+    pub age_s: i64,
+    /// Why.
+    pub why: String,
+}
+
+/// Decides about every image of the project and about the build cache.
+///
+/// # Errors
+/// Never for valid image names.
+pub fn plan(store: &Store, project: &Project, policy: &Policy) -> Result<Vec<Line>, Failure> {
+    let names = Names::of(project)?;
+    let own: BTreeMap<&String, &Stored> =
+        store.images.iter().filter(|(_, image)| image.label(label::PROJECT) == Some(project.name.as_str())).collect();
+    let ranks = ranks(&own);
+    let verdicts: Vec<_> =
+        own.iter().map(|(id, image)| (*id, *image, names.verdict(store, id, image, &ranks, policy))).collect();
+    let goes: BTreeSet<&String> =
+        verdicts.iter().filter(|(.., verdict)| verdict.is_err()).map(|(id, ..)| *id).collect();
+    let sizes = Sizes::new(store.images.values());
+    let mut layers = Layers::default();
+    for (_, image) in store.images.iter().filter(|(id, _)| !goes.contains(id)) {
+        sizes.add(image, &mut layers);
+    }
+    let mut lines: Vec<_> = verdicts
+        .into_iter()
+        .map(|(id, image, verdict)| {
+            let remove = verdict.is_err();
+            Line {
+                remove,
+                cache: false,
+                id: id.clone(),
+                name: image.name(id),
+                bytes: if remove { sizes.add(image, &mut layers) } else { image.size },
+                age_s: policy.now.duration_since(image.created).as_secs(),
+                why: verdict.unwrap_or_else(|why| why),
+            }
+        })
+        .collect();
+    lines.sort_by_key(|line| (line.remove, line.age_s));
+    lines.extend(cache::lines(store, project, policy));
+    Ok(lines)
+}
+
+/// Names that mean something to the project.
+struct Names {
+    current: BTreeMap<ImageRef, String>,
+    kept: BTreeMap<ImageRef, String>,
+}
+
+impl Names {
+    fn of(project: &Project) -> Result<Self, Failure> {
+        let current =
+            project.services.iter().map(|(service, built)| (built.image.clone(), service.to_string())).collect();
+        let kept = project.services.iter().filter(|(_, built)| built.keep);
+        let kept = kept.map(|(service, built)| Ok((key::kept_image(built)?, service.to_string())));
+        Ok(Self { current, kept: kept.collect::<Result<_, Failure>>()? })
+    }
+
+    /// Why an image stays, or as an error why it goes.
+    fn verdict(
+        &self,
+        store: &Store,
+        id: &String,
+        image: &Stored,
+        ranks: &BTreeMap<&String, usize>,
+        policy: &Policy,
+    ) -> Result<String, String> {
+        if let Some(service) = image.tags.iter().find_map(|tag| self.current.get(tag)) {
+            return Ok(format!("current image of {service}"));
+        }
+        if let Some(containers) = store.users.get(id) {
+            return Ok(format!("used by container {}", containers.join(", ")));
+        }
+        if let Some(service) = image.tags.iter().find_map(|tag| self.kept.get(tag)) {
+            return Ok(format!("kept image of {service}"));
+        }
+        let forms: Vec<_> = image.tags.iter().map(|tag| Form::of(tag, image)).collect();
+        if let Some(tag) = image.tags.iter().zip(&forms).find_map(|(tag, form)| (*form == Form::Foreign).then_some(tag))
+        {
+            let release = semver::Version::parse(&tag.tag).is_ok();
+            return Ok(if release { format!("release {}", tag.tag) } else { format!("tagged {tag}") });
+        }
+        let age = policy.now.duration_since(image.created);
+        if policy.older_than.is_some_and(|limit| age < limit) {
+            return Ok("younger than `--older-than`".to_owned());
+        }
+        if forms.contains(&Form::Kept) {
+            return match policy.models {
+                true => Err("superseded kept image".to_owned()),
+                false => Ok("superseded kept image; `--models` removes it".to_owned()),
+            };
+        }
+        match ranks.get(id) {
+            Some(rank) if *rank < policy.keep => Ok(format!("one of the last {} versions", policy.keep)),
+            Some(_) => Err(format!("older than the last {} versions", policy.keep)),
+            None if forms.is_empty() => Err("replaced by a later build".to_owned()),
+            None => Err("left by an interrupted run".to_owned()),
+        }
+    }
+}
+
+/// What a tag says about an image of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Versioned,
+    Kept,
+    Staged,
+    Foreign,
+}
+
+impl Form {
+    fn of(tag: &ImageRef, image: &Stored) -> Self {
+        let value = image.label(label::CACHE_BUST).unwrap_or_default();
+        if tag.tag.starts_with("keep-") {
+            Self::Kept
+        } else if tag.tag.starts_with("staged-") {
+            Self::Staged
+        } else if !value.is_empty() && (tag.tag == value || tag.tag.ends_with(&format!("-{value}"))) {
+            Self::Versioned
+        } else {
+            Self::Foreign
+        }
+    }
+}
+
+/// How many newer versions of the same service each versioned image has.
+fn ranks<'a>(own: &BTreeMap<&'a String, &Stored>) -> BTreeMap<&'a String, usize> {
+    let mut services: BTreeMap<&str, Vec<(Timestamp, &'a String)>> = BTreeMap::new();
+    for (id, image) in own {
+        if image.tags.iter().any(|tag| Form::of(tag, image) == Form::Versioned) {
+            services.entry(image.label(label::SERVICE).unwrap_or_default()).or_default().push((image.created, id));
+        }
+    }
+    let mut ranks = BTreeMap::new();
+    for versions in services.values_mut() {
+        versions.sort();
+        ranks.extend(versions.iter().rev().enumerate().map(|(rank, (_, id))| (*id, rank)));
+    }
+    ranks
+}
+
+impl Stored {
+    /// The value of a label.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.labels.get(name).map(String::as_str)
+    }
+
+    fn name(&self, id: &str) -> String {
+        if self.tags.is_empty() {
+            return id.trim_start_matches("sha256:").chars().take(12).collect();
+        }
+        self.tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! Sizes and durations that people write.
+
+use jiff::{SignedDuration, Span, SpanRelativeTo};
+
+/// Bytes of a size such as `512`, `20GB` or `1.5 kB`, in units of 1000 as Docker prints them
+/// (docker/go-units `HumanSizeWithPrecision`).
+///
+/// # Errors
+/// What a size looks like.
+pub fn size(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let power = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => Some(0),
+        "kb" | "k" => Some(1),
+        "mb" | "m" => Some(2),
+        "gb" | "g" => Some(3),
+        "tb" | "t" => Some(4),
+        _ => None,
+    };
+    match (number.parse::<f64>(), power) {
+        (Ok(number), Some(power)) => Ok((number * 1000_f64.powi(power)).round() as u64),
+        _ => Err("a size is a number with a unit: 500MB, 20GB".to_owned()),
+    }
+}
+
+/// A duration such as `30d`, `12h` or `2w`; a day has 24 hours.
+///
+/// # Errors
+/// What a duration looks like.
+pub fn duration(text: &str) -> Result<SignedDuration, String> {
+    let span = text.parse::<Span>().ok();
+    let duration = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+    duration
+        .filter(|duration| duration.is_positive())
+        .ok_or("a duration is a number with a unit: 30d, 12h, 2w".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_docker_prints_them() {
+        assert_eq!(size("13.13kB"), Ok(13_130));
+        assert_eq!(size("20 GB"), Ok(20_000_000_000));
+        assert_eq!(size("0B"), Ok(0));
+        for bad in ["", "N/A", "GB", "-1GB", "1.2.3MB", "5 parsecs", "$(id)"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn durations_are_positive() {
+        assert_eq!(duration("30d"), Ok(SignedDuration::from_hours(30 * 24)));
+        assert_eq!(duration("2w"), Ok(SignedDuration::from_hours(14 * 24)));
+        for bad in ["", "30", "-5d", "0d", "1 month", "soon"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The whole flow on a real Docker engine: `cargo sandbox cargo test -p xtask --features engine --test engine --
+//! --test-threads=1`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod first;
+mod hostile;
+mod interrupt;
+mod model;
+mod pushes;
+mod refusals;
+mod sources;
+mod space;
+mod support;
+mod verify;
+mod zz_prune;

@@ -1,0 +1,152 @@
+//! What the engine says about a world, asked without the program under test.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::run::text;
+use super::{World, sandbox};
+
+/// The working directory of the images of `vibevoice`.
+const WORKDIR: &str = "/workspace/zhao-kun/vibevoice";
+
+/// The real `docker`, whatever shims a world has.
+fn docker(args: &[&str]) -> Command {
+    let mut command = sandbox().command("docker");
+    command.args(args);
+    command
+}
+
+impl World {
+    /// Runs the real `docker` to its end.
+    #[track_caller]
+    pub(crate) fn docker(&self, args: &[&str]) -> String {
+        text(&mut docker(args))
+    }
+
+    /// Runs `docker compose` in the project, as a user does by hand.
+    #[track_caller]
+    pub(crate) fn compose(&self, args: &[&str]) -> String {
+        text(self.command("docker").arg("compose").args(args))
+    }
+
+    /// The ID of an image, if it exists.
+    pub(crate) fn id(&self, image: &str) -> Option<String> {
+        let mut command = docker(&["image", "inspect", "--format", "{{.Id}}", "--", image]);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    }
+
+    /// The IDs of the images of all services.
+    pub(crate) fn ids(&self) -> Vec<Option<String>> {
+        self.mutable().iter().map(|image| self.id(image)).collect()
+    }
+
+    /// All tags of this world, sorted.
+    pub(crate) fn tags(&self) -> BTreeSet<String> {
+        let all = self.docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]);
+        let own = all.lines().filter(|tag| tag.starts_with(&format!("{}:", self.name)) || tag.starts_with(&self.app()));
+        own.map(str::to_owned).collect()
+    }
+
+    /// The configuration of an image.
+    #[track_caller]
+    pub(crate) fn config(&self, image: &str) -> Value {
+        serde_json::from_str(&self.docker(&["image", "inspect", "--format", "{{json .Config}}", "--", image])).unwrap()
+    }
+
+    /// A label of an image, empty when it has none of this name.
+    #[track_caller]
+    pub(crate) fn label(&self, image: &str, name: &str) -> String {
+        self.config(image)["Labels"][name].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The content of a file in an image, relative to its working directory.
+    #[track_caller]
+    pub(crate) fn cat(&self, image: &str, path: &str) -> String {
+        self.docker(&["run", "--rm", "--network", "none", image, "cat", path])
+    }
+
+    /// The version file of the image of `vibevoice`.
+    #[track_caller]
+    pub(crate) fn version(&self) -> String {
+        self.cat(&self.latest(), "backend/version.txt")
+    }
+
+    /// Starts a container of the image of `vibevoice`, waits until it answers, and returns its answer on `/health`.
+    #[track_caller]
+    pub(crate) fn health(&self) -> Value {
+        let ask =
+            "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9527/health', timeout=5).read().decode())";
+        let label = format!("test={}", self.name);
+        let container = self.docker(&["run", "--detach", "--label", &label, &self.latest()]);
+        let mut answer = String::new();
+        super::until("the container answers", || {
+            let running = self.docker(&["inspect", "--format", "{{.State.Running}}", &container]) == "true";
+            assert!(running, "{}", self.docker(&["logs", &container]));
+            let output = docker(&["exec", &container, "python", "-c", ask]).stdin(Stdio::null()).output().unwrap();
+            answer = String::from_utf8(output.stdout).unwrap();
+            output.status.success()
+        });
+        self.docker(&["rm", "--force", "--volumes", &container]);
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    /// The builds that BuildKit has on record, in this sandbox.
+    #[track_caller]
+    pub(crate) fn builds(&self) -> BTreeSet<String> {
+        let lines = self.docker(&["buildx", "history", "ls", "--no-trunc", "--format", "json"]);
+        let id = |line: &str| serde_json::from_str::<Value>(line).unwrap()["ref"].as_str().unwrap().to_owned();
+        lines.lines().map(id).collect()
+    }
+
+    /// Fails when a staged tag, a container of a verification, a marker or a temporary file is left.
+    #[track_caller]
+    pub(crate) fn assert_nothing_staged(&self) {
+        let staged: Vec<_> = self.tags().into_iter().filter(|tag| tag.contains(":staged-")).collect();
+        assert!(staged.is_empty(), "staged tags are left: {staged:?}");
+        let filter = format!("label=io.xtask.verify={}", self.name);
+        let containers = self.docker(&["ps", "--all", "--quiet", "--filter", &filter]);
+        assert!(containers.is_empty(), "containers are left: {containers}");
+        for entry in fs::read_dir(self.project().join("target/xtask")).into_iter().flatten() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let leftover = name.starts_with("staged-") || name.starts_with("local-") || name.ends_with(".tmp");
+            assert!(!leftover, "{name} is left");
+        }
+    }
+
+    /// What nothing but a finished run may change: which images there are, and which tags they have.
+    pub(crate) fn state(&self) -> (BTreeSet<String>, Vec<Option<String>>) {
+        (self.tags(), self.ids())
+    }
+
+    /// The image of `vibevoice` holds this commit, and everything about it says so.
+    #[track_caller]
+    pub(crate) fn assert_current(&self, commit: &str) {
+        assert_eq!(self.version(), commit);
+        assert_eq!(self.label(&self.latest(), "org.opencontainers.image.revision"), commit);
+        let versioned = format!("{}:v0.1.0-{}", self.app(), &commit[..12]);
+        assert_eq!(self.id(&versioned), self.id(&self.latest()), "{versioned}");
+        self.assert_nothing_staged();
+    }
+
+    /// A file that the image of `vibevoice` is expected to have.
+    pub(crate) fn in_app(path: &str) -> String {
+        format!("{WORKDIR}/{path}")
+    }
+
+    /// Removes containers and volumes that a test started.
+    pub(crate) fn remove_containers(&self) {
+        let labels = [format!("test={}", self.name), format!("com.docker.compose.project={}", self.name)];
+        for label in labels {
+            let list = docker(&["ps", "--all", "--quiet", "--filter", &format!("label={label}")]).output();
+            let ids = list.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+            let ids: Vec<_> = ids.lines().collect();
+            if !ids.is_empty() {
+                let _ = docker(&["rm", "--force", "--volumes"]).args(ids).output();
+            }
+        }
+    }
+}

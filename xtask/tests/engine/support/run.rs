@@ -1,0 +1,139 @@
+//! One run of the program, and how it ended.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::DEADLINE;
+
+/// The output of a command that must end well, without white space around it.
+#[track_caller]
+pub(crate) fn text(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(output.status.success(), "{command:?}\n{stdout}\n{stderr}");
+    stdout.trim().to_owned()
+}
+
+/// A run that has begun.
+pub(crate) struct Running {
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+    line: String,
+    started: Instant,
+}
+
+impl Running {
+    /// Starts a command with its output in files of a directory.
+    pub(crate) fn start(command: &mut Command, directory: &Path) -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let [stdout, stderr] = ["out", "err"].map(|stream| directory.join(format!("{number}.{stream}")));
+        command.stdin(Stdio::null()).stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
+        let line = command.get_args().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" ");
+        Self { child: command.spawn().unwrap(), stdout, stderr, line, started: Instant::now() }
+    }
+
+    /// What it wrote to the standard error so far.
+    pub(crate) fn stderr(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.stderr).unwrap()).into_owned()
+    }
+
+    /// Sends a signal to this process alone; its children are in groups of their own.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits until it has said this.
+    #[track_caller]
+    pub(crate) fn until_says(&mut self, text: &str) {
+        super::until(text, || {
+            let said = self.stderr().contains(text);
+            assert!(said || !self.has_ended(), "it ended without `{text}`: {}", self.stderr());
+            said
+        });
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn wait(mut self) -> Outcome {
+        let started = Instant::now();
+        while !self.has_ended() {
+            if started.elapsed() > DEADLINE {
+                self.child.kill().unwrap();
+                panic!("`{}` does not end:\n{}", self.line, self.stderr());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let status = self.child.wait().unwrap();
+        let [stdout, stderr] =
+            [&self.stdout, &self.stderr].map(|path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned());
+        Outcome { code: status.code(), stdout, stderr, elapsed: self.started.elapsed(), line: self.line }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) elapsed: Duration,
+    line: String,
+}
+
+impl Outcome {
+    /// It ended well.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        assert_eq!(self.code, Some(0), "{self}");
+        self
+    }
+
+    /// It ended with this status, one error, and a hint.
+    #[track_caller]
+    pub(crate) fn fails(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self}");
+        let causes = self.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+        assert_eq!(causes, 1, "there must be one error\n{self}");
+        assert!(
+            self.stderr.lines().any(|line| line.trim_start().starts_with("hint: ")),
+            "there must be a hint\n{self}"
+        );
+        assert!(!self.stderr.contains("panicked"), "{self}");
+        self
+    }
+
+    /// It was a matter of seconds.
+    #[track_caller]
+    pub(crate) fn quickly(self) -> Self {
+        assert!(self.elapsed < Duration::from_secs(15), "{:?}\n{self}", self.elapsed);
+        self
+    }
+
+    /// The standard error has this text; for what no state shows.
+    #[track_caller]
+    pub(crate) fn says(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "`{text}` is not said\n{self}");
+        self
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { code, stdout, stderr, line, .. } = self;
+        write!(f, "xtask {line}\nexit status {code:?}\n--- stdout\n{stdout}--- stderr\n{stderr}---")
+    }
+}
