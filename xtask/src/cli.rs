@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
 
 use crate::ui::{Color, Format};
-use crate::value::{Builder, CacheBust, Service, measure};
+use crate::value::{Builder, CacheBust, ImageRef, Service, measure};
 
 /// Rebuild exactly what the remote changed.
 #[derive(Debug, Parser)]
@@ -53,7 +53,7 @@ pub enum Command {
     Rebuild(Rebuild),
     /// Build everything again without cache, the kept models too
     Full(Full),
-    /// Compare the remote's tip with what the images hold
+    /// Compare the remote's tip with what the images hold and the containers run
     Verify(Verify),
     /// Free disk: old images of this project and build cache; prints the plan unless told to act
     Prune(Prune),
@@ -147,4 +147,13 @@ pub struct Verify {
     /// Services to verify [default: all that have a build section]
     #[arg(value_name = "SERVICE")]
     pub services: Vec<Service>,
+    /// Compare every source file in the image with the commit's tree too
+    #[arg(long)]
+    pub deep: bool,
+    /// Ask no remote: compare only what is on this machine
+    #[arg(long)]
+    pub offline: bool,
+    /// Verify this image by its labels instead of the services' images
+    #[arg(long, value_name = "REF", conflicts_with = "services")]
+    pub image: Option<ImageRef>,
 }

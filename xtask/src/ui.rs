@@ -200,6 +200,17 @@ pub fn clean(text: &str) -> String {
     shown + rest
 }
 
+/// Text from outside on one line: cleaned, white space as single spaces, cut after so many characters.
+pub fn plain(text: &str, most: usize) -> String {
+    // Cut first: a text may be megabytes long.
+    let head: String = text.chars().take(4 * most).collect();
+    let line = clean(&head).split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,6 +218,12 @@ mod tests {
     #[test]
     fn control_sequences_become_inert() {
         assert_eq!(clean("a\u{1b}[2K\r\u{9b}31m\u{202e}b\tc\n"), "a[2K31mb\tc\n");
+    }
+
+    #[test]
+    fn a_line_from_outside_stays_one_line() {
+        assert_eq!(plain(" a\n\u{1b}[2Kb\t c ", 9), "a [2Kb c");
+        assert_eq!(plain("abcdef", 3), "abc…");
     }
 
     #[test]

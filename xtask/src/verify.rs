@@ -1,25 +1,19 @@
-//! What is in an image: its labels, and the version file, read without running anything of it.
+//! What is in an image: its labels, its version file and its source files, read without running anything of it.
 
-use std::collections::BTreeMap;
-use std::io::Read;
+pub mod compare;
+pub mod deep;
+mod opened;
+pub mod skip;
+pub mod verdict;
+
 use std::thread;
-use std::time::Duration;
-
-use camino::Utf8Path;
-use xshell::Shell;
 
 use crate::error::Failure;
 use crate::facts::images::{self, Image};
 use crate::facts::join;
 use crate::plan::{Build, Plan, ServicePlan};
-use crate::sys::{docker, process};
 use crate::ui::Ui;
-use crate::value::{ImageRef, ProjectName};
-
-/// Most bytes that a version file may have.
-const VERSION_LIMIT: u64 = 256;
-/// How long the engine may take for one answer.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub use opened::Opened;
 
 /// A built image that holds what was planned.
 #[derive(Debug)]
@@ -95,122 +89,4 @@ fn mismatch(service: &ServicePlan, what: &str, wanted: &str, found: &str) -> Fai
     ))
     .kept("every tag is where it was")
     .hint("the Dockerfile must build exactly the commit that it is given; see `version-file` in README.md")
-}
-
-/// Images whose files can be read. None is ever run: containers are created, files copied out, and dropping this removes
-/// the containers.
-#[derive(Debug)]
-pub struct Opened<'a> {
-    ui: &'a Ui,
-    containers: BTreeMap<&'a ImageRef, String>,
-}
-
-impl<'a> Opened<'a> {
-    /// Creates a container of each image, all at the same time.
-    ///
-    /// # Errors
-    /// Exit code 3 when the engine does not answer.
-    pub fn new(ui: &'a Ui, project: &ProjectName, images: &[&'a ImageRef]) -> anyhow::Result<Self> {
-        let create = |image: &ImageRef| -> anyhow::Result<String> {
-            let sh = Shell::new()?;
-            let created = process::output(ui, docker::create(&sh, &image.to_string(), project), DEADLINE)?;
-            if !created.status.success() {
-                return Err(docker::failure(&created).into());
-            }
-            Ok(String::from_utf8_lossy(&created.stdout).trim().to_owned())
-        };
-        let mut opened = Self { ui, containers: BTreeMap::new() };
-        let created: Vec<_> = thread::scope(|scope| {
-            let threads: Vec<_> = images.iter().map(|image| scope.spawn(move || create(image))).collect();
-            threads.into_iter().map(join).collect()
-        });
-        let mut failed = None;
-        for (image, container) in images.iter().zip(created) {
-            match container {
-                Ok(container) => drop(opened.containers.insert(image, container)),
-                Err(error) => failed = Some(error),
-            }
-        }
-        failed.map_or(Ok(opened), Err)
-    }
-
-    /// The content of a short file, or nothing when there is no such file; `path` starts at the working directory of
-    /// the image.
-    ///
-    /// # Errors
-    /// Exit code 1 for something else than a short regular file, 3 when the engine does not answer.
-    pub fn read(&self, name: &ImageRef, image: &Image, path: &str) -> anyhow::Result<Option<String>> {
-        let Some(container) = self.containers.get(name) else { return Ok(None) };
-        let path = Utf8Path::new(image.working_directory()).join(path);
-        let sh = Shell::new()?;
-        let copied = process::output(self.ui, docker::copy_out(&sh, container, path.as_str()), DEADLINE)?;
-        if copied.status.success() {
-            return Ok(Some(only_file(&copied.stdout, path.as_str())?));
-        }
-        if copied.stderr.contains("Could not find the file") || copied.stderr.contains("no such file") {
-            return Ok(None);
-        }
-        Err(docker::failure(&copied).into())
-    }
-}
-
-impl Drop for Opened<'_> {
-    fn drop(&mut self) {
-        let containers: Vec<_> = self.containers.values().cloned().collect();
-        let Ok(sh) = Shell::new() else { return };
-        if !containers.is_empty() {
-            // What cannot be removed now, the next run removes by its label.
-            let _ = process::cleanup(self.ui, docker::remove_containers(&sh, &containers));
-        }
-    }
-}
-
-/// The text of the one regular file in a tar archive.
-fn only_file(archive: &[u8], path: &str) -> Result<String, Failure> {
-    let refuse = |why: &str| {
-        Failure::no(format!("`{path}` in the image {why}"))
-            .hint("it must be a regular file that holds the commit and nothing else")
-    };
-    let mut archive = tar::Archive::new(archive);
-    let mut entries = archive.entries().map_err(|_| refuse("cannot be read"))?;
-    let mut entry = entries.next().and_then(Result::ok).ok_or_else(|| refuse("cannot be read"))?;
-    if !entry.header().entry_type().is_file() {
-        return Err(refuse("is a link or a directory"));
-    }
-    if entry.size() > VERSION_LIMIT {
-        return Err(refuse("is too long"));
-    }
-    let mut text = String::new();
-    entry.read_to_string(&mut text).map_err(|_| refuse("is not text"))?;
-    Ok(text.trim().to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn archive(kind: tar::EntryType, content: &[u8]) -> Vec<u8> {
-        let mut header = tar::Header::new_gnu();
-        header.set_path("version.txt").expect("path");
-        header.set_entry_type(kind);
-        header.set_size(content.len() as u64);
-        if kind.is_symlink() {
-            header.set_link_name("/etc/passwd").expect("link");
-        }
-        header.set_cksum();
-        let mut builder = tar::Builder::new(Vec::new());
-        builder.append(&header, content).expect("append");
-        builder.into_inner().expect("archive")
-    }
-
-    #[test]
-    fn only_a_short_regular_file_counts() {
-        let read = |kind, content: &[u8]| only_file(&archive(kind, content), "v").map_err(|failure| failure.code);
-        assert_eq!(read(tar::EntryType::Regular, b"abc\n"), Ok("abc".to_owned()));
-        assert_eq!(read(tar::EntryType::Regular, &[b'a'; 300]), Err(1));
-        assert_eq!(read(tar::EntryType::Regular, b"\xff"), Err(1));
-        assert_eq!(read(tar::EntryType::Symlink, b""), Err(1));
-        assert_eq!(read(tar::EntryType::Directory, b""), Err(1));
-        assert!(only_file(b"not a tar", "v").is_err());
-    }
 }

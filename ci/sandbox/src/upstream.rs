@@ -88,6 +88,7 @@ impl Upstream {
         run(Command::new("cp").args(["-r", SAMPLE, self.work.as_str()]))?;
         git(&self.bare, 0).args(["init", "--quiet", "--bare", "--initial-branch=main", &format]).run()?;
         git(&self.bare, 0).args(["config", "uploadpack.allowAnySHA1InWant", "true"]).run()?;
+        git(&self.bare, 0).args(["config", "uploadpack.allowFilter", "true"]).run()?;
         self.git(0).args(["init", "--quiet", "--initial-branch=main", &format]).run()?;
         self.git(0).args(["remote", "add", "origin", self.bare.as_str()]).run()?;
         self.commit(self.first, message)?;

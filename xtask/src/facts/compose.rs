@@ -116,10 +116,15 @@ pub fn read(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Project> {
         let Some(text) = inline.or_else(|| fs_err::read_to_string(&built.dockerfile_path).ok()) else {
             continue;
         };
-        let dockerfile = Dockerfile::parse(&text).map_err(|error| {
-            Failure::usage(format!("`{}`: {error}", built.dockerfile_path))
-                .hint("check it with `docker build --check .`")
-        })?;
+        let dockerfile = match Dockerfile::parse(&text) {
+            Ok(dockerfile) => dockerfile,
+            Err(error) => {
+                // BuildKit may well read it. Nothing is known of its stages then, so all of it counts.
+                ui.warning(&format!("`{}`: {error}; only BuildKit can tell what changed", built.dockerfile_path));
+                built.section["dockerfile_text"] = text.into();
+                continue;
+            }
+        };
         built.closure = dockerfile.closure(built.target.as_deref());
         if built.closure.is_none() {
             let target = show(built.target.as_deref().unwrap_or_default());

@@ -87,6 +87,23 @@ pub fn inspect(ui: &Ui, wanted: &[ImageRef]) -> anyhow::Result<Images> {
     if wanted.is_empty() {
         return Ok(BTreeMap::new());
     }
+    Ok(parse(&answer(ui, wanted)?, wanted)?)
+}
+
+/// The images among these IDs that exist, each with all its names.
+///
+/// # Errors
+/// Exit code 3 when the engine does not answer.
+pub fn inspect_ids(ui: &Ui, ids: &[String]) -> anyhow::Result<Vec<(Vec<String>, Image)>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = tagged(&answer(ui, ids)?)?;
+    Ok(found.into_iter().map(|tagged| (tagged.repo_tags.unwrap_or_default(), tagged.image)).collect())
+}
+
+/// What the engine says about images; that one does not exist is no failure.
+fn answer(ui: &Ui, wanted: &[impl ToString]) -> anyhow::Result<Vec<u8>> {
     let sh = Shell::new()?;
     let finished = process::output(ui, docker::image_inspect(&sh, wanted), Duration::from_secs(30))?;
     if !finished.status.success() {
@@ -96,13 +113,17 @@ pub fn inspect(ui: &Ui, wanted: &[ImageRef]) -> anyhow::Result<Images> {
             return Err(docker::failure(&finished).into());
         }
     }
-    Ok(parse(&finished.stdout, wanted)?)
+    Ok(finished.stdout)
+}
+
+fn tagged(json: &[u8]) -> Result<Vec<Tagged>, Failure> {
+    serde_json::from_slice(json).map_err(|error| {
+        Failure::precondition(format!("the engine's answer is cut or garbled: {error}")).hint("run it again")
+    })
 }
 
 fn parse(json: &[u8], wanted: &[ImageRef]) -> Result<Images, Failure> {
-    let found: Vec<Tagged> = serde_json::from_slice(json).map_err(|error| {
-        Failure::precondition(format!("the engine's answer is cut or garbled: {error}")).hint("run it again")
-    })?;
+    let found = tagged(json)?;
     let mut images = BTreeMap::new();
     for tagged in found {
         let names = tagged.repo_tags.unwrap_or_default();

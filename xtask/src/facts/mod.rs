@@ -1,12 +1,17 @@
 //! Gathering what is true now; everything after this is decided from these values.
 
 pub mod compose;
+pub mod containers;
 pub mod early;
+pub mod history;
 pub mod images;
 pub mod local;
 pub mod remotes;
+pub mod repository;
 pub mod sources;
 pub mod store;
+pub mod trees;
+pub mod versions;
 pub mod workspace;
 
 use std::fmt;

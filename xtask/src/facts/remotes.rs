@@ -99,7 +99,8 @@ fn may_pass(finished: &Finished) -> bool {
     says(finished, &passing) && !says(finished, &["certificate", "authentication", "permission denied", "username"])
 }
 
-fn refusal(finished: &Finished, url: &GitUrl) -> Failure {
+/// The failure behind a remote that did not give what it was asked for.
+pub fn refusal(finished: &Finished, url: &GitUrl) -> Failure {
     let error = finished.last_error();
     let failure =
         if says(finished, &["username", "authentication failed", "permission denied", "error: 401", "error: 403"]) {

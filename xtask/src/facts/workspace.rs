@@ -37,6 +37,8 @@ pub struct Config {
     pub cache_bust_arg: Option<String>,
     /// The file in the images that holds the commit, relative to their working directory.
     pub version_file: Option<String>,
+    /// What `verify --deep` leaves out of images: paths from their working directory, or `**/NAME` anywhere.
+    pub deep_skip: Vec<String>,
     /// Transports beside https, ssh and git, for example `file`.
     pub transports: Vec<String>,
     /// Where the code comes from; unless told otherwise one source from GITHUB_REPO, GITHUB_BRANCH and GITHUB_COMMIT.

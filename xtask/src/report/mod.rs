@@ -2,6 +2,7 @@
 
 pub mod human;
 pub mod summary;
+pub mod verdicts;
 
 use camino::{Utf8Path, Utf8PathBuf};
 

@@ -1,5 +1,7 @@
 //! Every command line that is given to Docker, as values; running them is the caller's business.
 
+use std::ffi::{OsStr, OsString};
+
 use camino::{Utf8Path, Utf8PathBuf};
 use xshell::{Cmd, Shell, cmd};
 
@@ -118,9 +120,28 @@ pub fn create<'a>(sh: &'a Shell, image: &str, project: &ProjectName) -> Cmd<'a> 
     cmd!(sh, "docker create --pull never --network none --label {label} -- {image} true")
 }
 
-/// A file out of a container as a tar stream.
-pub fn copy_out<'a>(sh: &'a Shell, container: &str, path: &str) -> Cmd<'a> {
-    cmd!(sh, "docker cp -- {container}:{path} -")
+/// A file or a directory out of a container as a tar stream; links are copied, never followed.
+pub fn copy_out<'a>(sh: &'a Shell, container: &str, path: impl AsRef<OsStr>) -> Cmd<'a> {
+    let mut from = OsString::from(format!("{container}:"));
+    from.push(path);
+    cmd!(sh, "docker cp --").arg(from).arg("-")
+}
+
+/// The IDs of a project's containers that run now.
+pub fn running_containers<'a>(sh: &'a Shell, project: &ProjectName) -> Cmd<'a> {
+    let label = format!("label=com.docker.compose.project={project}");
+    cmd!(sh, "docker ps --quiet --no-trunc --filter {label}")
+}
+
+/// Everything about containers, as a JSON array.
+pub fn container_inspect<'a>(sh: &'a Shell, containers: &[&str]) -> Cmd<'a> {
+    cmd!(sh, "docker container inspect --").args(containers)
+}
+
+/// The IDs of the images with these labels, each as `name=value`.
+pub fn images_with<'a>(sh: &'a Shell, labels: &[String]) -> Cmd<'a> {
+    let filters = labels.iter().flat_map(|label| ["--filter".to_owned(), format!("label={label}")]);
+    cmd!(sh, "docker image ls --quiet --no-trunc").args(filters)
 }
 
 /// Removes containers of ours that never ran.

@@ -104,7 +104,11 @@ pub fn private_directory() -> anyhow::Result<Utf8PathBuf> {
     Ok(path)
 }
 
-fn refuse_link(path: &Utf8Path) -> Result<(), Failure> {
+/// Refuses a path of ours that somebody made a symbolic link.
+///
+/// # Errors
+/// Exit code 3 when it is one.
+pub fn refuse_link(path: &Utf8Path) -> Result<(), Failure> {
     if path.is_symlink() {
         return Err(Failure::precondition(format!("`{path}` is a symbolic link"))
             .kept("what it points to is untouched")

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use camino::Utf8Path;
 use xshell::{Cmd, Shell, cmd};
 
-use crate::value::{GitRef, GitUrl};
+use crate::value::{Commit, GitRef, GitUrl};
 
 /// How long a remote may take for one answer.
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -50,6 +51,12 @@ fn git<'a>(sh: &'a Shell, transports: &str) -> Cmd<'a> {
         .env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=5")
 }
 
+/// Transports that git may use: the usual ones, and those that are configured.
+fn allowed(transports: &[String]) -> String {
+    let usual = ["https", "http", "ssh", "git"].into_iter();
+    usual.chain(transports.iter().map(String::as_str)).collect::<Vec<_>>().join(":")
+}
+
 /// The version of git.
 pub fn version<'a>(sh: &'a Shell) -> Cmd<'a> {
     git(sh, "").arg("--version")
@@ -63,16 +70,90 @@ pub fn ls_remote<'a>(sh: &'a Shell, url: &GitUrl, git_ref: &GitRef, transports: 
         _ if name.starts_with("refs/") => vec![name.to_owned(), format!("{name}^{{}}")],
         _ => vec![format!("refs/heads/{name}"), format!("refs/tags/{name}"), format!("refs/tags/{name}^{{}}")],
     };
-    let allowed = ["https", "http", "ssh", "git"].into_iter().chain(transports.iter().map(String::as_str));
-    git(sh, &allowed.collect::<Vec<_>>().join(":")).args(["ls-remote", "--", url.as_str()]).args(names)
+    git(sh, &allowed(transports)).args(["ls-remote", "--", url.as_str()]).args(names)
 }
 
 /// `git describe` of the nearest tag, for a project without Cargo.
-pub fn describe<'a>(sh: &'a Shell, directory: &camino::Utf8Path) -> Cmd<'a> {
+pub fn describe<'a>(sh: &'a Shell, directory: &Utf8Path) -> Cmd<'a> {
     git(sh, "").args(["-C", directory.as_str(), "describe", "--tags", "--abbrev=0"])
 }
 
 /// The files of a checkout that are not ignored, NUL-terminated, tracked or not.
-pub fn list_files<'a>(sh: &'a Shell, directory: &camino::Utf8Path) -> Cmd<'a> {
+pub fn list_files<'a>(sh: &'a Shell, directory: &Utf8Path) -> Cmd<'a> {
     git(sh, "").args(["-C", directory.as_str(), "ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+}
+
+/// What a fetch leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// Trees and files: only commits come.
+    Trees,
+    /// Files: commits and trees come.
+    Files,
+}
+
+/// An empty bare repository for commits of the form of `like`, without hooks.
+pub fn init_bare<'a>(sh: &'a Shell, directory: &Utf8Path, like: &Commit) -> Cmd<'a> {
+    let format = (like.as_str().len() == 64).then_some("--object-format=sha256");
+    let options = ["init", "--quiet", "--bare", "--template="];
+    git(sh, "").args(options).args(format).args(["--", directory.as_str()])
+}
+
+/// Fetches commits, each under a ref of this name, with so much of their history.
+pub fn fetch<'a>(
+    sh: &'a Shell,
+    repository: &Utf8Path,
+    url: &GitUrl,
+    (filter, depth): (Filter, u32),
+    commits: &[(&Commit, &str)],
+    transports: &[String],
+) -> Cmd<'a> {
+    let filter = match filter {
+        Filter::Trees => "--filter=tree:0",
+        Filter::Files => "--filter=blob:none",
+    };
+    // A user's configuration may ask for an older protocol, which neither filters nor serves single commits.
+    let config = ["-c", "protocol.version=2", "-c", "gc.auto=0", "-c", "maintenance.auto=false"];
+    git(sh, &allowed(transports))
+        .args(config)
+        .args(["--git-dir", repository.as_str(), "fetch", "--quiet", filter, "--no-tags", "--no-write-fetch-head"])
+        .args([format!("--depth={depth}").as_str(), "--", url.as_str()])
+        .args(commits.iter().map(|(commit, name)| format!("+{commit}:refs/xtask/{name}")))
+}
+
+/// A command on a bare repository of ours that never reaches for what was left out of a fetch.
+fn within<'a>(sh: &'a Shell, repository: &Utf8Path) -> Cmd<'a> {
+    git(sh, "").env("GIT_NO_LAZY_FETCH", "1").args(["--git-dir", repository.as_str()])
+}
+
+/// Ends well when the tree of a commit is there.
+pub fn has_tree<'a>(sh: &'a Shell, repository: &Utf8Path, commit: &Commit) -> Cmd<'a> {
+    within(sh, repository).args(["cat-file", "-e", &format!("{commit}^{{tree}}")])
+}
+
+/// How many commits each of two has that the other has not, separated by a tab.
+pub fn count_apart<'a>(sh: &'a Shell, repository: &Utf8Path, left: &Commit, right: &Commit) -> Cmd<'a> {
+    within(sh, repository).args(["rev-list", "--left-right", "--count", &format!("{left}...{right}"), "--"])
+}
+
+/// Ends well when two commits have an ancestor in common.
+pub fn merge_base<'a>(sh: &'a Shell, repository: &Utf8Path, left: &Commit, right: &Commit) -> Cmd<'a> {
+    within(sh, repository).args(["merge-base", left.as_str(), right.as_str()])
+}
+
+/// Prints `false` when the repository has the whole history of what was fetched.
+pub fn is_shallow<'a>(sh: &'a Shell, repository: &Utf8Path) -> Cmd<'a> {
+    within(sh, repository).args(["rev-parse", "--is-shallow-repository"])
+}
+
+/// The newest commits that `to` has and `from` has not: ID, space, subject, NUL-terminated.
+pub fn log<'a>(sh: &'a Shell, repository: &Utf8Path, from: &Commit, to: &Commit, most: usize) -> Cmd<'a> {
+    let options = ["log", "-z", "--no-show-signature", "--no-color", "--encoding=UTF-8", "--format=tformat:%H %s"];
+    let most = format!("--max-count={most}");
+    within(sh, repository).args(options).args([most, format!("{from}..{to}"), "--".to_owned()])
+}
+
+/// Every file of a commit: mode, type, ID, tab, path, NUL-terminated.
+pub fn ls_tree<'a>(sh: &'a Shell, repository: &Utf8Path, commit: &Commit) -> Cmd<'a> {
+    within(sh, repository).args(["ls-tree", "-r", "-z", "--full-tree", commit.as_str()])
 }

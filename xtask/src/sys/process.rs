@@ -65,24 +65,50 @@ pub fn cleanup(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<Finished> {
 }
 
 fn bounded_output(ui: &Ui, cmd: Cmd<'_>, limit: Duration, signals: usize) -> anyhow::Result<Finished> {
+    let (finished, stdout) = bounded_read(ui, cmd, limit, signals, |stdout| {
+        let mut bytes = Vec::new();
+        // A read error means a closed pipe: the exit status tells the rest.
+        let _ = stdout.take(OUTPUT_LIMIT).read_to_end(&mut bytes);
+        bytes
+    })?;
+    Ok(Finished { stdout: stdout.unwrap_or_default(), ..finished })
+}
+
+/// Runs `cmd` to its end while `take` reads its standard output, so that no more of it is in memory than `take` keeps.
+/// Nothing is returned beside the end of the process when `take` was still reading long after it.
+///
+/// # Errors
+/// As [`output`].
+pub fn read<T: Send + 'static>(
+    ui: &Ui,
+    cmd: Cmd<'_>,
+    limit: Duration,
+    take: impl FnOnce(&mut dyn Read) -> T + Send + 'static,
+) -> anyhow::Result<(Finished, Option<T>)> {
+    bounded_read(ui, cmd, limit, 0, take)
+}
+
+fn bounded_read<T: Send + 'static>(
+    ui: &Ui,
+    cmd: Cmd<'_>,
+    limit: Duration,
+    signals: usize,
+    take: impl FnOnce(&mut dyn Read) -> T + Send + 'static,
+) -> anyhow::Result<(Finished, Option<T>)> {
     let shown = cmd.to_string();
     let mut child = spawn(ui, cmd, signals)?;
     let stdout = child.stdout.take();
     let (send, receive) = sync_channel(1);
     thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(stdout) = stdout {
-            // A read error means a closed pipe: the exit status tells the rest.
-            let _ = stdout.take(OUTPUT_LIMIT).read_to_end(&mut bytes);
-        }
-        let _ = send.send(bytes);
+        let Some(mut stdout) = stdout else { return };
+        let _ = send.send(take(&mut stdout));
     });
-    let mut stdout = Vec::new();
-    let finished = supervise(child, &shown, Some(limit), signals, receive, |bytes| {
-        stdout = bytes;
+    let mut taken = None;
+    let finished = supervise(child, &shown, Some(limit), signals, receive, |item| {
+        taken = Some(item);
         Ok(())
     })?;
-    Ok(Finished { stdout, ..finished })
+    Ok((finished, taken))
 }
 
 /// Runs `cmd` to its end and hands every line of its standard output to `on_line`, without the line feed.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::Reply;
-use crate::state::{Container, Engine, Image};
+use crate::state::{Container, Engine, Entry, Image};
 
 pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -33,6 +33,20 @@ pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
             let label = label.trim_start_matches("label=");
             let found = engine.containers.iter().filter(|container| container.label == label);
             Reply::ok(found.map(|container| format!("{}\n", container.id)).collect::<String>())
+        }
+        ["ps", "--quiet", "--no-trunc", "--filter", label] => {
+            let project = label.strip_prefix("label=com.docker.compose.project=").unwrap();
+            let all = Engine::read(state).running.into_iter();
+            Reply::ok(all.filter(|one| one.project == project).map(|one| one.name + "\n").collect::<String>())
+        }
+        ["container", "inspect"] => inspect_containers(&Engine::read(state), names),
+        ["image", "ls", "--quiet", "--no-trunc", filters @ ..] => {
+            let labels: Vec<_> =
+                filters.iter().filter_map(|word| word.strip_prefix("label=")?.split_once('=')).collect();
+            let fits =
+                |image: &&Image| labels.iter().all(|(name, value)| image.labels.get(*name).is_some_and(|v| v == value));
+            let engine = Engine::read(state);
+            Reply::ok(engine.images.iter().filter(fits).map(|image| format!("{}\n", image.id)).collect::<String>())
         }
         _ => Reply::error(125, format!("the fake docker does not know: {}", words.join(" "))),
     }
@@ -73,6 +87,19 @@ fn inspect(engine: &Engine, names: &[&str]) -> Reply {
             "Id": image.id, "RepoTags": image.tags, "Size": image.size, "Created": "2026-01-01T00:00:00Z",
             "Config": {"Labels": image.labels, "WorkingDir": image.working_dir},
         }));
+        Ok(String::new())
+    });
+    reply.stdout = Value::from(found).to_string().into_bytes();
+    reply
+}
+
+fn inspect_containers(engine: &Engine, names: &[&str]) -> Reply {
+    let mut found = Vec::new();
+    let mut reply = each(names, |name| {
+        let one = engine.running.iter().find(|one| one.name == name).ok_or_else(|| no_such("container", name))?;
+        found.push(json!({"Name": format!("/{name}"), "Image": one.image, "Config": {"Labels": {
+            "com.docker.compose.service": one.service, "org.opencontainers.image.revision": one.revision,
+        }}}));
         Ok(String::new())
     });
     reply.stdout = Value::from(found).to_string().into_bytes();
@@ -129,6 +156,10 @@ fn copy(engine: &Engine, names: &[&str]) -> Reply {
     let image = engine.find(&container.image).unwrap();
     let place = format!("{}/backend/version.txt", image.working_dir);
     let Some(content) = image.version.as_ref().filter(|_| path == place) else {
+        let below = path.strip_prefix(&format!("{}/", image.working_dir)).unwrap_or(path);
+        if let Some(archive) = archive(engine.contents.get(&image.id), below) {
+            return Reply::ok(archive);
+        }
         let text = format!("Could not find the file {path} in container {}", container.id);
         return Reply::error(1, format!("Error response from daemon: {text}"));
     };
@@ -138,6 +169,41 @@ fn copy(engine: &Engine, names: &[&str]) -> Reply {
     let mut archive = tar::Builder::new(Vec::new());
     archive.append_data(&mut header, "version.txt", content.as_bytes()).unwrap();
     Reply::ok(archive.into_inner().unwrap())
+}
+
+/// What is at or below a path of an image, as the engine sends it: named from the last part of the path on.
+fn archive(contents: Option<&BTreeMap<String, Entry>>, path: &str) -> Option<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut found = false;
+    for (name, entry) in contents? {
+        let inside = name.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if !inside && path != "." {
+            continue;
+        }
+        if !found && (path == "." || name != path) {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(tar::EntryType::Directory);
+            header.set_size(0);
+            archive.append_data(&mut header, format!("{path}/"), std::io::empty()).unwrap();
+        }
+        found = true;
+        let name = if path == "." { format!("./{name}") } else { name.clone() };
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        match entry {
+            Entry::File(content) => {
+                header.set_size(content.len() as u64);
+                archive.append_data(&mut header, name, content.as_bytes()).unwrap();
+            }
+            Entry::Link(target) => {
+                header.set_entry_type(tar::EntryType::Symlink);
+                header.set_size(0);
+                archive.append_link(&mut header, name, target).unwrap();
+            }
+            Entry::Submodule => {}
+        }
+    }
+    found.then(|| archive.into_inner().unwrap())
 }
 
 fn remove(engine: &mut Engine, name: &str) -> Result<String, String> {

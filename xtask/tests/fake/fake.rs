@@ -5,6 +5,7 @@
 #![allow(clippy::zombie_processes, reason = "children that outlive their parent are a fault to try")]
 
 mod docker;
+mod git;
 mod state;
 
 use std::io::Write;
@@ -62,7 +63,7 @@ fn main() -> ExitCode {
     .append(&state);
     let act = || match program.as_str() {
         "docker" => docker::run(&state, &args),
-        _ => git(&state, &args),
+        _ => ask_git(&state, &args),
     };
     if std::env::var_os(LATER).is_some() {
         thread::sleep(Duration::from_millis(600));
@@ -145,7 +146,7 @@ fn parent_peak() -> u64 {
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
-fn git(state: &Path, args: &[String]) -> Reply {
+fn ask_git(state: &Path, args: &[String]) -> Reply {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         // Until the test takes its directory away.
@@ -165,6 +166,6 @@ fn git(state: &Path, args: &[String]) -> Reply {
             Err(_) => Reply::error(128, "fatal: not a git repository (or any of the parent directories): .git"),
         },
         ["-C", _, "describe", ..] => Reply::error(128, "fatal: No names found, cannot describe anything."),
-        _ => Reply::error(129, format!("the fake git does not know: {}", args.join(" "))),
+        other => git::run(state, other),
     }
 }

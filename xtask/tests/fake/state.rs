@@ -1,6 +1,6 @@
 //! What the fake engine remembers, and what a test tells it; files that both sides read and write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -17,6 +17,16 @@ pub(crate) struct Engine {
     pub(crate) containers: Vec<Container>,
     /// What `git ls-remote` prints, by address.
     pub(crate) remotes: BTreeMap<String, Vec<u8>>,
+    /// The containers that run.
+    pub(crate) running: Vec<Running>,
+    /// The source files in images, by the ID of the image and their paths from its working directory.
+    pub(crate) contents: BTreeMap<String, BTreeMap<String, Entry>>,
+    /// The commits of all remotes.
+    pub(crate) commits: BTreeMap<String, GitCommit>,
+    /// The remotes send trees and files although they are asked to leave them out.
+    pub(crate) no_filter: bool,
+    /// What is in bare repositories, by their directories.
+    pub(crate) fetched: BTreeMap<String, Fetched>,
     /// What `docker compose config` prints.
     pub(crate) config: serde_json::Value,
     /// How the next builds go wrong.
@@ -48,6 +58,43 @@ pub(crate) struct Container {
     pub(crate) id: String,
     pub(crate) image: String,
     pub(crate) label: String,
+}
+
+/// A container that runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Running {
+    pub(crate) project: String,
+    pub(crate) service: String,
+    pub(crate) name: String,
+    /// The ID of its image.
+    pub(crate) image: String,
+    pub(crate) revision: String,
+}
+
+/// A commit of a remote.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct GitCommit {
+    pub(crate) parent: Option<String>,
+    pub(crate) subject: String,
+    pub(crate) tree: BTreeMap<String, Entry>,
+}
+
+/// A file of a tree or of an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Entry {
+    File(String),
+    Link(String),
+    Submodule,
+}
+
+/// What is in a bare repository.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Fetched {
+    pub(crate) commits: BTreeSet<String>,
+    /// The commits whose trees are there too.
+    pub(crate) trees: BTreeSet<String>,
+    /// Older commits were left out.
+    pub(crate) shallow: bool,
 }
 
 /// What is wrong with an image that the next build makes, by service.

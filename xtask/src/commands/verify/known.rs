@@ -1,0 +1,143 @@
+//! What is known before anything is opened: the project, its sources with what they are now, and its images.
+
+use camino::Utf8PathBuf;
+
+use crate::facts::compose::Project;
+use crate::facts::images::{self, Image, Images};
+use crate::facts::repository::Remote;
+use crate::facts::sources::{self, Source};
+use crate::facts::workspace::Workspace;
+use crate::facts::{Revision, gather, read_project};
+use crate::plan::{key, label};
+use crate::ui::Ui;
+use crate::value::{Commit, ImageRef, Service};
+
+/// Facts of a verification.
+pub struct Known {
+    /// Versions and configuration.
+    pub workspace: Workspace,
+    /// What Compose builds.
+    pub project: Project,
+    /// What images are made from, each with what it is right now, if its remote was asked.
+    pub sources: Vec<(Source, Option<Revision>)>,
+    /// The images that exist.
+    pub images: Images,
+}
+
+impl Known {
+    /// Gathers; with `offline` no remote is asked.
+    ///
+    /// # Errors
+    /// Those of the facts.
+    pub fn gather(ui: &Ui, files: &[Utf8PathBuf], offline: bool) -> anyhow::Result<Self> {
+        if !offline {
+            let facts = gather(ui, files, None)?;
+            let sources = facts.sources.into_iter().map(|resolved| (resolved.source, Some(resolved.revision)));
+            let sources = sources.collect();
+            return Ok(Self { workspace: facts.workspace, project: facts.project, sources, images: facts.images });
+        }
+        let (workspace, project) = read_project(ui, files)?;
+        let sources = sources::derive(&project, &workspace.config)?;
+        let images = images::inspect(ui, &key::images_of(&project)?)?;
+        Ok(Self { workspace, project, sources: sources.into_iter().map(|source| (source, None)).collect(), images })
+    }
+
+    /// The image of a service, and what it should be.
+    pub fn service(&self, service: &Service) -> Subject<'_> {
+        let built = &self.project.services[service];
+        let sources: Vec<_> = self.sources.iter().filter(|(source, _)| source.services.contains(service)).collect();
+        let image = self.images.get(&built.image);
+        let ours = image.is_some_and(|image| image.belongs_to(&self.project.name));
+        Subject { alone: false, ..self.subject(Some(service), built.image.clone(), image.cloned(), sources, ours) }
+    }
+
+    /// An image of any name, and what it should be by its own labels: made from sources of this project. Others are never
+    /// asked, since anybody can write any address into a label.
+    pub fn image(&self, name: &ImageRef, image: Option<Image>) -> Subject<'_> {
+        let text = |label| image.as_ref().and_then(|image| image.label(label)).unwrap_or_default();
+        let urls: Vec<_> = text(label::SOURCE).split_whitespace().collect();
+        let of = |url: &&str| self.sources.iter().find(|(source, _)| source.repository.as_str() == *url);
+        let sources: Vec<_> = urls.iter().filter_map(of).collect();
+        let revisions = text(label::REVISION).split_whitespace().count();
+        let ours = !urls.is_empty() && sources.len() == urls.len() && revisions == urls.len();
+        let service: Option<Service> = text(label::SERVICE).parse().ok();
+        let service = service.filter(|service| ours && self.project.services.contains_key(service));
+        Subject { alone: true, ..self.subject(service.as_ref(), name.clone(), image, sources, ours) }
+    }
+
+    fn subject<'a>(
+        &'a self,
+        service: Option<&Service>,
+        name: ImageRef,
+        image: Option<Image>,
+        sources: Vec<&'a (Source, Option<Revision>)>,
+        ours: bool,
+    ) -> Subject<'a> {
+        let config = &self.workspace.config;
+        let build_only = service.is_some_and(|service| self.project.services[service].build_only);
+        let path = match service {
+            Some(service) => config.version_file(service),
+            None => config.version_file.as_deref().filter(|path| !path.is_empty()),
+        };
+        // An image that is only built, never started, has parts of the code at most.
+        let complete = sources.len() == 1 && !build_only;
+        let remotes: Option<Vec<String>> =
+            sources.iter().map(|(_, revision)| revision.as_ref().map(ToString::to_string)).collect();
+        Subject {
+            service: service.cloned(),
+            name,
+            image,
+            ours,
+            alone: false,
+            version_path: path.filter(|_| complete).map(str::to_owned),
+            complete,
+            // Without sources there is nothing to ask, offline or not.
+            remote: remotes.map(|revisions| revisions.join(" ")),
+            sources,
+            transports: &config.transports,
+        }
+    }
+}
+
+/// One image to verify.
+pub struct Subject<'a> {
+    /// Its service.
+    pub service: Option<Service>,
+    /// Its name.
+    pub name: ImageRef,
+    /// The image, if it exists.
+    pub image: Option<Image>,
+    /// Whether it says that it was built here.
+    pub ours: bool,
+    /// Whether it was named by itself.
+    pub alone: bool,
+    /// Its version file, if it has to have one.
+    pub version_path: Option<String>,
+    /// Whether all code of one source is in it.
+    pub complete: bool,
+    /// What its remotes have, if they were asked.
+    pub remote: Option<String>,
+    sources: Vec<&'a (Source, Option<Revision>)>,
+    transports: &'a [String],
+}
+
+impl Subject<'_> {
+    /// What the image says that it was made from, if it is one of ours.
+    pub fn label(&self) -> Option<&str> {
+        self.image.as_ref().filter(|_| self.ours)?.label(label::REVISION)
+    }
+
+    /// Each source with the revision that the label has for it, and the remote's.
+    pub fn sides(&self) -> Vec<(Remote<'_>, Option<Commit>, Option<Commit>)> {
+        let mut label = self.label().unwrap_or_default().split_whitespace();
+        let sides = self.sources.iter().map(|(source, revision)| {
+            let remote = Remote { url: &source.repository, transports: self.transports };
+            let tip = match revision {
+                Some(Revision::Commit(commit)) => Some(commit.clone()),
+                _ => None,
+            };
+            (remote, label.next().and_then(|text| text.parse().ok()), tip)
+        });
+        sides.collect()
+    }
+}

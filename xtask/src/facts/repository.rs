@@ -1,0 +1,179 @@
+//! Bare repositories of our own, one for each remote and use, that hold what was fetched to answer a question: commits
+//! without trees, or one tree without files. Never a whole clone.
+
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use sha2::{Digest, Sha256};
+use xshell::{Cmd, Shell};
+
+use crate::error::Failure;
+use crate::facts::remotes;
+use crate::plan::key::hex;
+use crate::sys::git::{self, Filter};
+use crate::sys::process::{self, Finished};
+use crate::sys::{files, interrupt};
+use crate::ui::Ui;
+use crate::value::{Commit, GitUrl};
+
+/// How many commits of a branch are looked at.
+const DEPTH: u32 = 1000;
+/// How long a remote may take to send commits or trees.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// How long git may take for what is here.
+const LOCAL: Duration = Duration::from_secs(20);
+/// In a repository whose remote was seen to leave out what it is asked to leave out.
+const FILTERS: &str = "xtask-filters";
+
+/// Where code comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Remote<'a> {
+    /// Its address.
+    pub url: &'a GitUrl,
+    /// Configured transports beside the usual ones.
+    pub transports: &'a [String],
+}
+
+/// A bare repository below the state directory.
+pub struct Repository<'a> {
+    ui: &'a Ui,
+    sh: Shell,
+    path: Utf8PathBuf,
+    remote: Remote<'a>,
+}
+
+impl<'a> Repository<'a> {
+    /// The repository of this use for a remote whose commits are of the form of `like`; made if it is not there.
+    ///
+    /// # Errors
+    /// Exit code 3 when it cannot be made.
+    pub fn open(ui: &'a Ui, state: &Utf8Path, kind: &str, remote: Remote<'a>, like: &Commit) -> anyhow::Result<Self> {
+        let path = Self::path(state, kind, remote, like);
+        files::create_directory(state)?;
+        files::create_directory(&state.join("git"))?;
+        files::refuse_link(&path)?;
+        let opened = Self { ui, sh: Shell::new()?, path, remote };
+        if !opened.is_there() {
+            opened.init(like)?;
+        }
+        Ok(opened)
+    }
+
+    /// The same repository, if an earlier run made it.
+    ///
+    /// # Errors
+    /// Exit code 3 when it is a symbolic link.
+    pub fn find(
+        ui: &'a Ui,
+        state: &Utf8Path,
+        kind: &str,
+        remote: Remote<'a>,
+        like: &Commit,
+    ) -> anyhow::Result<Option<Self>> {
+        let found = Self { ui, sh: Shell::new()?, path: Self::path(state, kind, remote, like), remote };
+        files::refuse_link(&found.path)?;
+        Ok(found.is_there().then_some(found))
+    }
+
+    fn path(state: &Utf8Path, kind: &str, remote: Remote<'_>, like: &Commit) -> Utf8PathBuf {
+        let digest = hex(&Sha256::digest(format!("{} {}", remote.url, like.as_str().len())));
+        state.join("git").join(format!("{kind}-{}.git", &digest[..16]))
+    }
+
+    fn is_there(&self) -> bool {
+        self.path.join("config").is_file()
+    }
+
+    fn init(&self, like: &Commit) -> anyhow::Result<()> {
+        if self.path.exists() {
+            fs_err::remove_dir_all(&self.path)?;
+        }
+        self.worked(git::init_bare(&self.sh, &self.path, like))?;
+        Ok(())
+    }
+
+    /// Runs a command on what is here; what it printed, if it ended well.
+    ///
+    /// # Errors
+    /// Exit code 3 when git cannot start or does not answer.
+    pub fn ask<'c>(&'c self, cmd: impl FnOnce(&'c Shell, &'c Utf8Path) -> Cmd<'c>) -> anyhow::Result<Option<Vec<u8>>> {
+        let finished = process::output(self.ui, cmd(&self.sh, &self.path), LOCAL)?;
+        Ok(finished.status.success().then_some(finished.stdout))
+    }
+
+    /// Fetches the history of these commits without trees, as far as the remote filters.
+    ///
+    /// # Errors
+    /// Exit code 130 when a signal came; a remote that does not answer is no error, but `false`.
+    pub fn fetch_history(&self, commits: &[(&Commit, &str)]) -> anyhow::Result<bool> {
+        let marker = self.path.join(FILTERS);
+        if !marker.is_file() {
+            // One commit tells whether the remote leaves out the trees; only then more is asked for.
+            let probe = &commits[..1];
+            if !self.fetch(Filter::Trees, 1, probe)? || self.has_tree(probe[0].0)? {
+                return Ok(false);
+            }
+            files::write(&marker, b"")?;
+        }
+        self.fetch(Filter::Trees, DEPTH, commits)
+    }
+
+    /// Fetches one commit with its tree, without the files in it.
+    ///
+    /// # Errors
+    /// Exit code 3 when the remote does not serve it.
+    pub fn fetch_tree(&self, commit: &Commit) -> anyhow::Result<()> {
+        let finished = self.run_fetch(Filter::Files, 1, &[(commit, "tree")], commit)?;
+        if finished.status.success() {
+            return Ok(());
+        }
+        if ["not our ref", "unadvertised object"].iter().any(|sign| finished.stderr.contains(sign)) {
+            return Err(Failure::precondition(format!("{} does not serve commit {commit}", self.remote.url))
+                .kept("nothing was changed")
+                .hint("the branch was rewritten: build its tip with `cargo xtask rebuild`")
+                .into());
+        }
+        Err(remotes::refusal(&finished, self.remote.url).into())
+    }
+
+    /// Whether the tree of a commit is here.
+    fn has_tree(&self, commit: &Commit) -> anyhow::Result<bool> {
+        Ok(self.ask(|sh, path| git::has_tree(sh, path, commit))?.is_some())
+    }
+
+    fn fetch(&self, filter: Filter, depth: u32, commits: &[(&Commit, &str)]) -> anyhow::Result<bool> {
+        // Without an answer in time the question stays open, which is no reason to fail.
+        let fetched = self.run_fetch(filter, depth, commits, commits[0].0);
+        interrupt::check()?;
+        Ok(fetched.is_ok_and(|finished| finished.status.success()))
+    }
+
+    /// Fetches; what a killed run left half done is thrown away and made again.
+    fn run_fetch(
+        &self,
+        filter: Filter,
+        depth: u32,
+        commits: &[(&Commit, &str)],
+        like: &Commit,
+    ) -> anyhow::Result<Finished> {
+        let Remote { url, transports } = self.remote;
+        let cmd = || git::fetch(&self.sh, &self.path, url, (filter, depth), commits, transports);
+        let finished = process::output(self.ui, cmd(), DEADLINE)?;
+        let broken = [".lock': File exists", "not a git repository", "bad object", "corrupt"];
+        if !finished.status.success() && broken.iter().any(|sign| finished.stderr.contains(sign)) {
+            self.init(like)?;
+            return process::output(self.ui, cmd(), DEADLINE);
+        }
+        Ok(finished)
+    }
+
+    fn worked(&self, cmd: Cmd<'_>) -> anyhow::Result<()> {
+        let finished = process::output(self.ui, cmd, LOCAL)?;
+        if finished.status.success() {
+            return Ok(());
+        }
+        Err(Failure::precondition(format!("git: {}", finished.last_error()))
+            .hint(format!("check the permissions of `{}`", self.path))
+            .into())
+    }
+}

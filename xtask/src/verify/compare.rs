@@ -1,0 +1,187 @@
+//! The files of an image against those of a commit: what is the same, and what is missing, added or changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::facts::trees::{Blob, Tree};
+use crate::ui::plain;
+use crate::verify::skip::Skip;
+
+/// Most files of a kind that are named.
+const NAMED: usize = 20;
+
+/// What an image is expected to hold.
+#[derive(Debug)]
+pub struct Expected {
+    files: BTreeMap<Vec<u8>, Blob>,
+    skip: Skip,
+}
+
+impl Expected {
+    /// The files of a tree without what is skipped; what is in submodules is never compared.
+    pub fn new(tree: Tree, mut skip: Skip) -> Self {
+        skip.add(tree.submodules);
+        let files = tree.files.into_iter().filter(|(path, _)| !skip.covers(path)).collect();
+        Self { files, skip }
+    }
+
+    /// Files and directories right below the root.
+    pub fn entries(&self) -> BTreeSet<&[u8]> {
+        self.files.keys().filter_map(|path| path.split(|&b| b == b'/').next()).collect()
+    }
+
+    /// What a path is expected to be, if it is.
+    pub fn get(&self, path: &[u8]) -> Option<&Blob> {
+        self.files.get(path)
+    }
+
+    /// How many files are compared.
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Whether there is nothing to compare.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+}
+
+/// What was seen of an image.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The expected paths that are there, each with what it is; nothing for what is neither file nor link.
+    found: BTreeMap<Vec<u8>, Option<Blob>>,
+    changed: Names,
+    extra: Names,
+}
+
+impl Seen {
+    /// Takes note of a path that is no directory.
+    pub fn note(&mut self, expected: &Expected, path: Vec<u8>, is: Option<Blob>) {
+        match expected.get(&path) {
+            Some(wanted) => {
+                if Some(wanted) != is.as_ref() {
+                    self.changed.add(&path);
+                }
+                self.found.insert(path, is);
+            }
+            None if expected.skip.covers(&path) => {}
+            None => self.extra.add(&path),
+        }
+    }
+
+    /// What was seen at an expected path.
+    pub fn at(&self, path: &[u8]) -> Option<Blob> {
+        self.found.get(path).cloned().flatten()
+    }
+}
+
+/// How an image differs from a commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// How many files were compared.
+    pub compared: u64,
+    /// Files that the image does not have.
+    pub missing: Names,
+    /// Files that the commit does not have.
+    pub extra: Names,
+    /// Files with another content.
+    pub changed: Names,
+}
+
+impl Difference {
+    /// What follows from all that was seen.
+    pub fn new(expected: &Expected, all: &[Seen]) -> Self {
+        let mut difference = Self { compared: expected.len() as u64, ..Self::default() };
+        for path in expected.files.keys() {
+            if !all.iter().any(|seen| seen.found.contains_key(path)) {
+                difference.missing.add(path);
+            }
+        }
+        for seen in all {
+            difference.extra.append(&seen.extra);
+            difference.changed.append(&seen.changed);
+        }
+        difference
+    }
+
+    /// Whether there is none.
+    pub fn is_none(&self) -> bool {
+        [&self.missing, &self.extra, &self.changed].iter().all(|names| names.count == 0)
+    }
+}
+
+/// Some names, and how many there are in all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Names {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them.
+    pub first: Vec<String>,
+}
+
+impl Names {
+    fn add(&mut self, path: &[u8]) {
+        self.count += 1;
+        if self.first.len() < NAMED {
+            self.first.push(plain(&String::from_utf8_lossy(path), 200));
+        }
+    }
+
+    fn append(&mut self, other: &Self) {
+        self.count += other.count;
+        let room = NAMED - self.first.len();
+        self.first.extend(other.first.iter().take(room).cloned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blob(id: &str) -> Blob {
+        Blob { link: false, id: id.to_owned() }
+    }
+
+    fn expected(paths: &[&str], skipped: &[&str]) -> Expected {
+        let files = paths.iter().map(|path| (path.as_bytes().to_vec(), blob(path))).collect();
+        let skipped: Vec<_> = skipped.iter().map(|&text| text.to_owned()).collect();
+        let skip = Skip::parse(&skipped).expect("valid");
+        Expected::new(Tree { files, submodules: BTreeSet::from([b"sub".to_vec()]) }, skip)
+    }
+
+    #[test]
+    fn missing_extra_and_changed_are_told_apart() {
+        let expected = expected(&["a", "d/b", "d/c", "e", "out/x"], &["out", "d/made"]);
+        assert_eq!(expected.entries().into_iter().collect::<Vec<_>>(), [&b"a"[..], b"d", b"e"]);
+        let mut seen = Seen::default();
+        for (path, is) in [
+            ("a", Some(blob("a"))),
+            ("d/b", Some(blob("other"))),
+            ("d/new", Some(blob("x"))),
+            ("d/made", None),
+            ("sub/y", None),
+            ("e", Some(Blob { link: true, id: "e".to_owned() })),
+        ] {
+            seen.note(&expected, path.as_bytes().to_vec(), is);
+        }
+        let difference = Difference::new(&expected, &[seen]);
+        assert_eq!((difference.compared, difference.is_none()), (4, false));
+        assert_eq!(difference.missing.first, ["d/c"]);
+        assert_eq!(difference.extra.first, ["d/new"]);
+        assert_eq!(difference.changed.first, ["d/b", "e"]);
+    }
+
+    #[test]
+    fn at_most_twenty_are_named_and_all_counted() {
+        let expected = expected(&[], &[]);
+        let mut seen = [Seen::default(), Seen::default()];
+        for number in 0..30 {
+            seen[number % 2].note(&expected, format!("\u{1b}]0;{number}").into_bytes(), None);
+        }
+        let extra = Difference::new(&expected, &seen).extra;
+        assert_eq!((extra.count, extra.first.len()), (30, 20));
+        assert!(extra.first.iter().all(|name| !name.contains('\u{1b}')));
+    }
+}

@@ -1,0 +1,203 @@
+//! Every source file of an image, hashed as Git hashes it while the engine sends it. Nothing is followed and nothing is
+//! written; what is in memory is one buffer, and the names of the files.
+
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::thread;
+
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+use crate::error::Failure;
+use crate::facts::images::Image;
+use crate::facts::join;
+use crate::facts::trees::Blob;
+use crate::plan::key::hex;
+use crate::value::ImageRef;
+use crate::verify::Opened;
+use crate::verify::compare::{Difference, Expected, Seen};
+
+/// How many files or directories are copied at the same time.
+const AT_ONCE: usize = 4;
+/// Above this, one copy of everything costs less than one of each.
+const MOST_ENTRIES: usize = 64;
+
+/// Compares the files of an opened image with what is expected.
+///
+/// # Errors
+/// Exit code 3 when the engine does not answer or its answer is cut.
+pub fn compare(opened: &Opened<'_>, name: &ImageRef, image: &Image, expected: Expected) -> anyhow::Result<Difference> {
+    let mut entries: Vec<Vec<u8>> = expected.entries().into_iter().map(<[u8]>::to_vec).collect();
+    if entries.len() > MOST_ENTRIES {
+        entries = vec![b".".to_vec()];
+    }
+    let expected = Arc::new(expected);
+    let open = Mutex::new(entries.into_iter().enumerate());
+    let next = || open.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+    let work = || -> anyhow::Result<Vec<(usize, Seen)>> {
+        let mut all = Vec::new();
+        while let Some((number, entry)) = next() {
+            let expected = Arc::clone(&expected);
+            let seen =
+                opened.archive(name, image, OsStr::from_bytes(&entry), move |archive| see(archive, &expected))?;
+            let seen = seen.transpose().map_err(|error| {
+                Failure::precondition(format!("the engine's answer is cut or garbled: {error}"))
+                    .kept("nothing was changed")
+                    .hint("run it again")
+            })?;
+            all.push((number, seen.unwrap_or_default()));
+        }
+        Ok(all)
+    };
+    let parts = thread::scope(|scope| {
+        let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().map(join).collect::<anyhow::Result<Vec<_>>>()
+    })?;
+    let mut parts: Vec<_> = parts.into_iter().flatten().collect();
+    parts.sort_by_key(|(number, _)| *number);
+    let seen: Vec<_> = parts.into_iter().map(|(_, seen)| seen).collect();
+    Ok(Difference::new(&expected, &seen))
+}
+
+/// What a tar archive of the working directory, or of something right below it, holds.
+fn see(archive: &mut dyn Read, expected: &Expected) -> io::Result<Seen> {
+    let mut seen = Seen::default();
+    // The archive's own headers ask for a few bytes at a time.
+    let mut archive = tar::Archive::new(io::BufReader::with_capacity(64 << 10, archive));
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let kind = entry.header().entry_type();
+        if kind.is_dir() {
+            continue;
+        }
+        let path = relative(&entry.path_bytes()).to_vec();
+        let is = match expected.get(&path) {
+            // Only what may be right is hashed.
+            Some(wanted) if kind.is_file() && !wanted.link => {
+                let id = hash(wanted.id.len(), entry.size(), &mut entry)?;
+                Some(Blob { link: false, id })
+            }
+            Some(wanted) if kind.is_symlink() => {
+                let target = entry.link_name_bytes().unwrap_or_default().into_owned();
+                Some(Blob { link: true, id: hash(wanted.id.len(), target.len() as u64, &mut target.as_slice())? })
+            }
+            // The same file under another name, which came before.
+            Some(_) if kind.is_hard_link() => seen.at(relative(&entry.link_name_bytes().unwrap_or_default())),
+            _ => None,
+        };
+        seen.note(expected, path, is);
+    }
+    // Whoever writes the archive must be able to write its padding too.
+    io::copy(&mut archive.into_inner(), &mut io::sink())?;
+    Ok(seen)
+}
+
+/// A path in an archive as Git writes it.
+fn relative(path: &[u8]) -> &[u8] {
+    path.strip_prefix(b"./").unwrap_or(path)
+}
+
+/// The ID that Git gives to a content, with so many digits.
+fn hash(digits: usize, size: u64, content: &mut impl Read) -> io::Result<String> {
+    fn with<D: Digest>(size: u64, content: &mut impl Read) -> io::Result<String> {
+        let mut digest = D::new();
+        digest.update(format!("blob {size}\0"));
+        let (mut buffer, mut left) = (vec![0; 64 << 10], size);
+        loop {
+            match content.read(&mut buffer)? {
+                0 if left == 0 => return Ok(hex(&digest.finalize())),
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => {
+                    digest.update(&buffer[..read]);
+                    left = left.saturating_sub(read as u64);
+                }
+            }
+        }
+    }
+    if digits == 64 { with::<Sha256>(size, content) } else { with::<Sha1>(size, content) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::facts::trees::Tree;
+    use crate::verify::skip::Skip;
+
+    // `printf 'hello\n' | git hash-object --stdin`
+    const HELLO: &str = "ce013625030ba8dba906f756967f9e9ca394464a";
+
+    fn header(kind: tar::EntryType, size: u64) -> tar::Header {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(size);
+        header.set_mode(0o644);
+        header
+    }
+
+    fn archive(fill: impl FnOnce(&mut tar::Builder<Vec<u8>>)) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        fill(&mut builder);
+        builder.into_inner().expect("archive")
+    }
+
+    fn expected(files: &[(&str, bool, &str)]) -> Expected {
+        let blob = |link, id: &str| Blob { link, id: id.to_owned() };
+        let files = files.iter().map(|&(path, link, id)| (path.as_bytes().to_vec(), blob(link, id))).collect();
+        Expected::new(Tree { files, submodules: BTreeSet::new() }, Skip::default())
+    }
+
+    fn differs(expected: &Expected, bytes: &[u8]) -> Difference {
+        let seen = see(&mut &bytes[..], expected).expect("archive");
+        Difference::new(expected, &[seen])
+    }
+
+    #[test]
+    fn hashes_are_those_of_git() {
+        assert_eq!(hash(40, 6, &mut &b"hello\n"[..]).expect("memory"), HELLO);
+        let sha256 = "2cf8d83d9ee29543b34a87727421fdecb7e3f3a183d337639025de576db9ebb4";
+        assert_eq!(hash(64, 6, &mut &b"hello\n"[..]).expect("memory"), sha256);
+        assert!(hash(40, 7, &mut &b"hello\n"[..]).is_err(), "cut");
+    }
+
+    #[test]
+    fn links_are_hashed_as_their_target_and_never_followed() {
+        // `printf target | git hash-object --stdin`
+        let target = "1de565933b05f74c75ff9a6520af5f9f8a5a2f1d";
+        let expected =
+            expected(&[("link", true, target), ("hard", false, HELLO), ("first", false, HELLO), ("was", false, HELLO)]);
+        let bytes = archive(|builder| {
+            builder.append_link(&mut header(tar::EntryType::Symlink, 0), "./link", "target").expect("link");
+            builder.append_data(&mut header(tar::EntryType::Regular, 6), "first", &b"hello\n"[..]).expect("file");
+            builder.append_link(&mut header(tar::EntryType::Link, 0), "hard", "first").expect("hard link");
+            builder.append_link(&mut header(tar::EntryType::Symlink, 0), "was", "first").expect("link");
+        });
+        let difference = differs(&expected, &bytes);
+        assert_eq!(difference.changed.first, ["was"], "{difference:?}");
+        assert_eq!((difference.missing.count, difference.extra.count), (0, 0));
+    }
+
+    #[test]
+    fn other_kinds_of_files_are_changes() {
+        let expected = expected(&[("pipe", false, HELLO), ("hard", false, HELLO)]);
+        let bytes = archive(|builder| {
+            builder.append_data(&mut header(tar::EntryType::Fifo, 0), "pipe", io::empty()).expect("pipe");
+            builder.append_link(&mut header(tar::EntryType::Link, 0), "hard", "nowhere").expect("hard link");
+        });
+        assert_eq!(differs(&expected, &bytes).changed.first, ["pipe", "hard"]);
+    }
+
+    #[test]
+    fn a_cut_archive_is_an_error() {
+        let expected = expected(&[("first", false, HELLO)]);
+        let bytes = archive(|builder| {
+            builder.append_data(&mut header(tar::EntryType::Regular, 6), "first", &b"hello\n"[..]).expect("file");
+        });
+        assert!(see(&mut &bytes[..515], &expected).is_err());
+        assert!(see(&mut &b"no archive at all"[..], &expected).is_err());
+    }
+}

@@ -1,0 +1,238 @@
+//! What follows from all that was found out about an image; a pure function.
+
+use serde::{Serialize, Serializer};
+
+use crate::facts::containers::Container;
+use crate::facts::history::{Missed, Relation};
+use crate::value::{ImageRef, Service};
+use crate::verify::compare::Difference;
+
+/// What was found out about an image.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Evidence {
+    /// Whether there is an image.
+    #[serde(skip)]
+    pub exists: bool,
+    /// Whether it says that it was built here.
+    #[serde(skip)]
+    pub ours: bool,
+    /// What the remotes have; nothing when they were not asked.
+    pub remote: Option<String>,
+    /// What the label says.
+    pub label: Option<String>,
+    /// What the version file says.
+    pub version_file: VersionFile,
+    /// The running containers.
+    pub containers: Vec<Container>,
+    /// The ID of the image.
+    #[serde(skip)]
+    pub id: String,
+    /// How label and tip relate, when they differ.
+    #[serde(flatten, serialize_with = "as_counts")]
+    pub relation: Option<Relation>,
+    /// A version of the same service that was built later.
+    pub newer: Option<String>,
+    /// How the files differ from those of the commit, when they were compared.
+    pub deep: Option<Difference>,
+}
+
+/// What the version file of an image says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum VersionFile {
+    /// The image need not have one.
+    #[default]
+    NotExpected,
+    /// It is not there.
+    Missing,
+    /// It is something else than a short text; in these words.
+    Refused(String),
+    /// Its content.
+    Content(String),
+}
+
+impl Serialize for VersionFile {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.content().serialize(to)
+    }
+}
+
+impl VersionFile {
+    /// The content, if there is one.
+    pub fn content(&self) -> Option<&str> {
+        match self {
+            Self::Content(content) => Some(content),
+            _ => None,
+        }
+    }
+}
+
+fn as_counts<S: Serializer>(relation: &Option<Relation>, to: S) -> Result<S::Ok, S::Error> {
+    #[derive(Default, Serialize)]
+    struct Counts<'a> {
+        behind: Option<u64>,
+        ahead: Option<u64>,
+        commits: &'a [Missed],
+    }
+    let counts = match relation {
+        Some(Relation::Behind { by, missed }) => Counts { behind: Some(*by), commits: missed, ..Counts::default() },
+        Some(Relation::Ahead { by }) => Counts { ahead: Some(*by), ..Counts::default() },
+        _ => Counts::default(),
+    };
+    counts.serialize(to)
+}
+
+impl Evidence {
+    /// Containers that run another image than the one of their service.
+    pub fn outdated(&self) -> impl Iterator<Item = &Container> {
+        self.containers.iter().filter(|container| container.image != self.id)
+    }
+
+    /// Whether the image is at the tip of its branch.
+    pub fn is_at_tip(&self) -> bool {
+        self.remote.as_deref().is_some_and(|remote| remote == self.label.as_deref().unwrap_or_default())
+    }
+
+    /// Whether version file and sources are those of the label's commit.
+    fn holds_what_it_says(&self) -> bool {
+        let file = match &self.version_file {
+            VersionFile::NotExpected => true,
+            VersionFile::Missing | VersionFile::Refused(_) => false,
+            VersionFile::Content(content) => Some(content) == self.label.as_ref(),
+        };
+        file && self.deep.as_ref().is_none_or(Difference::is_none)
+    }
+}
+
+/// What follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Everything agrees with the remote.
+    Current,
+    /// Everything that is here agrees; no remote was asked.
+    Consistent,
+    /// Label, version file or sources disagree.
+    WrongContent,
+    /// The image does not say that it was built here.
+    NotOurs,
+    /// There is no image.
+    NeverBuilt,
+    /// The image is made from a commit that the branch does not have (any more, or yet).
+    NotOnBranch,
+    /// The branch has commits that the image does not have.
+    Behind,
+    /// The same, and a newer image of the service exists.
+    RolledBack,
+    /// The image is current, and a running container was started from another one.
+    ContainerOutdated,
+}
+
+impl Verdict {
+    /// The verdict on this evidence: what is wrong with the image comes before what is wrong with its age.
+    pub fn on(evidence: &Evidence) -> Self {
+        if !evidence.exists {
+            return Self::NeverBuilt;
+        }
+        if !evidence.ours {
+            return Self::NotOurs;
+        }
+        if !evidence.holds_what_it_says() {
+            return Self::WrongContent;
+        }
+        if evidence.remote.is_some() && !evidence.is_at_tip() {
+            return match evidence.relation {
+                Some(Relation::Ahead { .. } | Relation::Elsewhere) => Self::NotOnBranch,
+                _ if evidence.newer.is_some() => Self::RolledBack,
+                _ => Self::Behind,
+            };
+        }
+        match (evidence.outdated().next(), &evidence.remote) {
+            (Some(_), _) => Self::ContainerOutdated,
+            (None, Some(_)) => Self::Current,
+            (None, None) => Self::Consistent,
+        }
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Current | Self::Consistent)
+    }
+
+    /// Its name, as it is in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Consistent => "consistent",
+            Self::WrongContent => "wrong content",
+            Self::NotOurs => "not built by xtask",
+            Self::NeverBuilt => "never built",
+            Self::NotOnBranch => "not on the branch",
+            Self::Behind => "behind",
+            Self::RolledBack => "behind, rolled back",
+            Self::ContainerOutdated => "container older than its image",
+        }
+    }
+}
+
+/// The verdict on an image, with everything that it follows from.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// The service; nothing for an image that belongs to none.
+    pub service: Option<Service>,
+    /// The image.
+    pub image: ImageRef,
+    /// What was found out.
+    #[serde(flatten)]
+    pub evidence: Evidence,
+    /// What follows.
+    pub verdict: Verdict,
+    /// What to do about it.
+    pub cure: Option<String>,
+}
+
+impl Row {
+    /// Judges; `alone` is an image that was named by itself, not a service.
+    pub fn new(service: Option<Service>, image: ImageRef, evidence: Evidence, alone: bool) -> Self {
+        let verdict = Verdict::on(&evidence);
+        let name = service.as_ref().map_or("", Service::as_str);
+        let cure = match verdict {
+            Verdict::Current | Verdict::Consistent => None,
+            Verdict::NeverBuilt if alone => Some(format!("get it: docker pull {image}")),
+            Verdict::NeverBuilt => Some("build it: cargo xtask rebuild".to_owned()),
+            Verdict::NotOurs if alone => {
+                Some("nothing in it names a repository and a commit of this project".to_owned())
+            }
+            Verdict::NotOurs => Some("build it with this tool: cargo xtask rebuild".to_owned()),
+            Verdict::WrongContent => {
+                Some("trust nothing in it, build it again without cache: cargo xtask full --keep-models".to_owned())
+            }
+            Verdict::NotOnBranch => {
+                Some("build the tip of the branch: cargo xtask rebuild; or name the branch it is from".to_owned())
+            }
+            Verdict::Behind => Some("bring it up to date: cargo xtask rebuild".to_owned()),
+            Verdict::RolledBack => Some("go forward again when it may: cargo xtask rebuild".to_owned()),
+            Verdict::ContainerOutdated => Some(format!("start it from the image: docker compose up --detach {name}")),
+        };
+        Self { service, image, evidence, verdict, cure }
+    }
+
+    /// The verdict in words, with figures where there are some.
+    pub fn words(&self) -> String {
+        let by_local_files = self.evidence.label.as_deref().is_some_and(|label| label.contains("local-"));
+        match (self.verdict, &self.evidence.relation) {
+            (Verdict::Behind, Some(Relation::Behind { by, .. })) => format!("behind by {by}"),
+            (Verdict::NotOnBranch, _) if by_local_files => "made from local files".to_owned(),
+            (Verdict::NotOnBranch, Some(Relation::Ahead { by })) => format!("ahead by {by}"),
+            (Verdict::NotOnBranch, _) => "on another branch".to_owned(),
+            (verdict, _) => verdict.name().to_owned(),
+        }
+    }
+
+    /// The name of the service, else of the image.
+    pub fn name(&self) -> String {
+        self.service.as_ref().map_or_else(|| self.image.to_string(), ToString::to_string)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+use super::*;
+use crate::facts::history::together;
+
+fn good() -> Evidence {
+    let commit = "a".repeat(40);
+    Evidence {
+        exists: true,
+        ours: true,
+        remote: Some(commit.clone()),
+        label: Some(commit.clone()),
+        version_file: VersionFile::Content(commit),
+        id: "sha256:1".to_owned(),
+        ..Evidence::default()
+    }
+}
+
+fn container(image: &str) -> Container {
+    Container { name: "c".to_owned(), service: "s".to_owned(), image: image.to_owned(), revision: None }
+}
+
+fn behind(by: u64) -> Relation {
+    Relation::Behind { by, missed: Vec::new() }
+}
+
+#[track_caller]
+fn verdict(change: impl FnOnce(&mut Evidence), wanted: Verdict, words: &str) {
+    let mut evidence = good();
+    change(&mut evidence);
+    let row = Row::new(Some("s".parse().expect("name")), "i".parse().expect("name"), evidence, false);
+    assert_eq!((row.verdict, row.words().as_str()), (wanted, words));
+    assert_eq!(row.cure.is_none(), wanted.is_good());
+}
+
+#[test]
+fn every_state_has_its_verdict() {
+    verdict(|_| (), Verdict::Current, "current");
+    verdict(|e| e.containers = vec![container("sha256:1")], Verdict::Current, "current");
+    verdict(|e| e.version_file = VersionFile::NotExpected, Verdict::Current, "current");
+    verdict(|e| e.deep = Some(Difference::default()), Verdict::Current, "current");
+    verdict(|e| e.remote = None, Verdict::Consistent, "consistent");
+    verdict(|e| e.exists = false, Verdict::NeverBuilt, "never built");
+    verdict(|e| e.ours = false, Verdict::NotOurs, "not built by xtask");
+    let old = |e: &mut Evidence| e.remote = Some("b".repeat(40));
+    verdict(old, Verdict::Behind, "behind");
+    let related = |relation| {
+        move |e: &mut Evidence| {
+            e.remote = Some("b".repeat(40));
+            e.relation = Some(relation);
+        }
+    };
+    verdict(related(behind(3)), Verdict::Behind, "behind by 3");
+    verdict(related(Relation::Unknown), Verdict::Behind, "behind");
+    verdict(related(Relation::Ahead { by: 2 }), Verdict::NotOnBranch, "ahead by 2");
+    verdict(related(Relation::Elsewhere), Verdict::NotOnBranch, "on another branch");
+    verdict(
+        |e| {
+            related(behind(1))(e);
+            e.newer = Some("i:v2".to_owned());
+        },
+        Verdict::RolledBack,
+        "behind, rolled back",
+    );
+    verdict(
+        |e| e.containers = vec![container("sha256:0")],
+        Verdict::ContainerOutdated,
+        "container older than its image",
+    );
+}
+
+#[test]
+fn wrong_content_is_said_before_age() {
+    for file in [
+        VersionFile::Missing,
+        VersionFile::Refused("is a link".to_owned()),
+        VersionFile::Content("b".repeat(40)),
+        VersionFile::Content(String::new()),
+    ] {
+        verdict(
+            |e| {
+                e.version_file = file;
+                e.remote = Some("c".repeat(40));
+                e.containers = vec![container("sha256:0")];
+            },
+            Verdict::WrongContent,
+            "wrong content",
+        );
+    }
+    let mut difference = Difference::default();
+    difference.missing.count = 1;
+    verdict(|e| e.deep = Some(difference), Verdict::WrongContent, "wrong content");
+}
+
+#[test]
+fn an_image_without_sources_is_current() {
+    let nothing = |e: &mut Evidence| {
+        (e.remote, e.label, e.version_file) = (Some(String::new()), None, VersionFile::NotExpected);
+    };
+    verdict(nothing, Verdict::Current, "current");
+}
+
+#[test]
+fn several_sources_are_behind_together() {
+    assert_eq!(together(vec![behind(1), behind(2)]), Some(behind(3)));
+    assert_eq!(together(vec![behind(1), Relation::Unknown]), Some(Relation::Unknown));
+    assert_eq!(together(vec![behind(1), Relation::Elsewhere, behind(1)]), Some(Relation::Elsewhere));
+    assert_eq!(together(vec![behind(1), Relation::Ahead { by: 1 }]), Some(Relation::Elsewhere));
+    assert_eq!(together(Vec::new()), None);
+}
+
+#[test]
+fn json_has_figures_and_no_inner_names() {
+    let mut evidence = good();
+    evidence.remote = Some("b".repeat(40));
+    evidence.relation = Some(behind(3));
+    let row = Row::new(None, "i".parse().expect("name"), evidence, true);
+    let json = serde_json::to_value(&row).expect("json");
+    assert_eq!((json["verdict"].as_str(), json["behind"].as_u64()), (Some("behind"), Some(3)));
+    assert_eq!(json["version_file"].as_str(), Some("a".repeat(40).as_str()));
+    assert!(json["service"].is_null() && json["ahead"].is_null() && json.get("relation").is_none(), "{json}");
+}

@@ -1,0 +1,577 @@
+//! `verify`: every state of an image and its containers has its own verdict, exit code and cure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+use sha1::{Digest, Sha1};
+
+use crate::support::state::{Entry, GitCommit, Rule, Running};
+use crate::support::{MUTABLE, Outcome, REPO, World, commit};
+
+/// Commits of the remote, each after the one before it; the last is the tip of `main`.
+fn history(world: &World, commits: &[(char, &str)]) {
+    world.engine(|engine| {
+        let mut parent = None;
+        for (digit, subject) in commits {
+            let (id, subject) = (commit(*digit), (*subject).to_owned());
+            engine.commits.insert(id.clone(), GitCommit { parent, subject, tree: tree() });
+            parent = Some(id);
+        }
+    });
+    world.push(&commit(commits.last().unwrap().0));
+}
+
+/// Files of a commit, with everything that the image leaves out and more.
+fn tree() -> BTreeMap<String, Entry> {
+    let file = |name: &str, text: &str| (name.to_owned(), Entry::File(text.to_owned()));
+    BTreeMap::from([
+        file("LICENSE", "free\n"),
+        file("backend/run.py", "print()\n"),
+        file("backend/api/x.py", "x\n"),
+        file("frontend/page.tsx", "page\n"),
+        ("link".to_owned(), Entry::Link("backend/run.py".to_owned())),
+    ])
+}
+
+/// What the build makes of these files.
+fn built_from(mut files: BTreeMap<String, Entry>) -> BTreeMap<String, Entry> {
+    files.retain(|name, _| !name.starts_with("frontend/"));
+    files.insert("backend/dist/index.html".to_owned(), Entry::File("page".to_owned()));
+    files.insert("backend/version.txt".to_owned(), Entry::File(commit('a')));
+    files.insert("venv/bin/python".to_owned(), Entry::File("huge".to_owned()));
+    files
+}
+
+/// The files of the image of `vibevoice`.
+fn contents(world: &World, change: impl FnOnce(&mut BTreeMap<String, Entry>)) {
+    let id = world.image(MUTABLE[2]).unwrap().id;
+    let mut files = built_from(tree());
+    change(&mut files);
+    world.engine(|engine| engine.contents.insert(id, files));
+}
+
+/// A world built from commit aaaa, which is the tip, with its files.
+fn with_files() -> World {
+    let world = World::built();
+    world.manifest(
+        "[workspace.metadata.xtask]\nversion-file = \"backend/version.txt\"\n\
+         deep-skip = [\"frontend\", \"backend/dist\", \"backend/version.txt\"]\n",
+    );
+    history(&world, &[('a', "first")]);
+    contents(&world, |_| ());
+    world
+}
+
+/// A container of `vibevoice` that runs this image.
+fn start(world: &World, image: &str, revision: &str) {
+    let one = Running {
+        project: "vibevoice".to_owned(),
+        service: "vibevoice".to_owned(),
+        name: format!("vibevoice-{}", &image[7..11]),
+        image: image.to_owned(),
+        revision: revision.to_owned(),
+    };
+    world.engine(|engine| engine.running.push(one));
+}
+
+/// What a verification says about `vibevoice`.
+#[track_caller]
+fn row(world: &World, options: &[&'static str], code: i32) -> Value {
+    let args = ["verify", "--message-format", "json"].into_iter().chain(options.iter().copied());
+    let outcome = world.run(args).finish();
+    assert_eq!(outcome.code, Some(code), "{outcome}");
+    let mut rows = outcome.messages().into_iter().filter(|message| message["reason"] == "verdict");
+    rows.rfind(|row| row["service"] == "vibevoice" || row["service"].is_null()).unwrap()
+}
+
+/// The table says this, and the end gives this cure.
+#[track_caller]
+fn says(world: &World, verdict: &str, cure: &str) -> Outcome {
+    let outcome = world.run(["verify", "vibevoice"]).fails(1).says(cure);
+    assert!(outcome.stdout.lines().any(|line| line.ends_with(&format!(" {verdict}"))), "{outcome}");
+    world.assert_nothing_staged();
+    outcome
+}
+
+// ---- age ----
+
+#[test]
+fn behind_says_by_how_many_commits_and_which() {
+    let world = World::built();
+    let forged = "\u{1b}[2K\u{1b}]0;owned\u{7}two\u{9b}31m\u{202e}\r";
+    history(&world, &[('a', "one"), ('b', forged), ('c', "three"), ('d', "four")]);
+    let outcome = says(&world, "behind by 3", "cargo xtask rebuild");
+    let shown: Vec<_> = outcome.stdout.lines().filter(|line| line.starts_with("    ")).collect();
+    let wanted = ["    dddddddddddd four", "    cccccccccccc three", "    bbbbbbbbbbbb [2K]0;ownedtwo31m"];
+    assert_eq!(shown, wanted, "{outcome}");
+    assert!(!outcome.stdout.contains(|c: char| c.is_control() && c != '\n'), "{outcome}");
+    let row = row(&world, &[], 1);
+    assert_eq!((&row["verdict"], row["behind"].as_u64()), (&Value::from("behind"), Some(3)));
+    assert_eq!(row["commits"][0]["commit"], commit('d'));
+    assert_eq!(row["commits"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn at_most_twenty_commits_are_named() {
+    let world = World::built();
+    world.engine(|engine| {
+        let id = |number: usize| if number == 0 { commit('a') } else { format!("{number:040}") };
+        for number in 0..=25_usize {
+            let parent = number.checked_sub(1).map(id);
+            engine.commits.insert(id(number), GitCommit { parent, subject: "x".repeat(9000), ..GitCommit::default() });
+        }
+    });
+    world.push(&format!("{:040}", 25));
+    let outcome = says(&world, "behind by 25", "cargo xtask rebuild");
+    assert!(outcome.stdout.contains("and 5 more"), "{outcome}");
+    assert_eq!(outcome.stdout.lines().count(), 2 + 20 + 1, "{outcome}");
+    assert!(outcome.stdout.len() < 4000, "{outcome}");
+}
+
+#[test]
+fn history_comes_without_trees_and_only_when_it_is_needed() {
+    let world = World::built();
+    history(&world, &[('a', "one")]);
+    world.run(["verify"]).ok();
+    assert!(world.calls_of("fetch").is_empty());
+    history(&world, &[('a', "one"), ('b', "two")]);
+    says(&world, "behind by 1", "rebuild");
+    let calls = world.calls_of("git -c");
+    assert_eq!(calls.len(), 2, "one commit to see whether the remote filters, then the rest: {calls:?}");
+    for call in &calls {
+        assert!(call.args.contains(&"--filter=tree:0".to_owned()), "{call:?}");
+        assert!(call.args.iter().any(|arg| arg.starts_with("--depth=")), "{call:?}");
+        let after = call.args.iter().position(|arg| arg == "--").unwrap();
+        assert_eq!(call.args[after + 1], REPO, "{call:?}");
+        assert_eq!(call.env["GIT_TERMINAL_PROMPT"], "0");
+        assert!(!call.env["GIT_ALLOW_PROTOCOL"].contains("ext"));
+        assert!(!call.env.contains_key("CARGO"), "{call:?}");
+    }
+    // What was learned is not asked for again.
+    world.forget_calls();
+    says(&world, "behind by 1", "rebuild");
+    assert!(world.calls_of("fetch").is_empty());
+}
+
+#[test]
+fn without_an_answer_it_is_behind_all_the_same() {
+    let stubborn = World::built();
+    history(&stubborn, &[('a', "one"), ('b', "two")]);
+    stubborn.engine(|engine| engine.no_filter = true);
+    says(&stubborn, "behind", "rebuild");
+    let fetched = stubborn.calls_of("fetch");
+    assert_eq!(fetched.len(), 1, "a remote that sends trees is asked for one commit: {fetched:?}");
+    for stderr in ["fatal: unable to access: Could not resolve host", "error: unknown option `filter=tree:0'"] {
+        let world = World::built();
+        history(&world, &[('a', "one"), ('b', "two")]);
+        world.fault(&["git -c"], Rule { stderr: stderr.to_owned(), exit: Some(128), ..Rule::default() });
+        says(&world, "behind", "rebuild");
+    }
+}
+
+#[test]
+fn what_an_interrupted_fetch_left_is_made_again() {
+    let world = World::built();
+    history(&world, &[('a', "one"), ('b', "two")]);
+    let locked = "fatal: Unable to create 'shallow.lock': File exists.".to_owned();
+    world.fault(&["git -c"], Rule { stderr: locked, exit: Some(128), times: Some(1), ..Rule::default() });
+    says(&world, "behind by 1", "rebuild");
+}
+
+#[test]
+fn a_planted_link_is_not_followed() {
+    let world = World::built();
+    history(&world, &[('a', "one"), ('b', "two")]);
+    std::fs::create_dir(world.path("victim")).unwrap();
+    std::os::unix::fs::symlink(world.path("victim"), world.project().join("target/xtask/git")).unwrap();
+    world.run(["verify"]).fails(3).says("symbolic link");
+    assert_eq!(std::fs::read_dir(world.path("victim")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_commit_that_the_branch_does_not_have_is_not_behind() {
+    // The branch was set back: the image is ahead.
+    let world = World::built();
+    history(&world, &[('9', "old"), ('a', "one")]);
+    world.push(&commit('9'));
+    says(&world, "ahead by 1", "rebuild");
+    assert_eq!(row(&world, &[], 1)["verdict"], "not-on-branch");
+    // The branch went another way.
+    let world = World::built();
+    history(&world, &[('9', "old"), ('a', "one")]);
+    history(&world, &[('9', "old"), ('b', "other")]);
+    says(&world, "on another branch", "rebuild");
+    // Rewritten, and the remote has forgotten the commit.
+    let world = World::built();
+    history(&world, &[('9', "old"), ('b', "other")]);
+    says(&world, "on another branch", "rebuild");
+}
+
+#[test]
+fn an_image_of_local_files_is_on_no_branch() {
+    let world = World::new();
+    world.file("code/run.py", "print()");
+    let path = world.project().join("code");
+    world.run(["rebuild", "--local", path.to_str().unwrap()]).ok();
+    says(&world, "made from local files", "rebuild");
+    let outcome = world.run(["verify", "--deep", "vibevoice"]).finish();
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    outcome.says("not made from a commit");
+}
+
+#[test]
+fn behind_because_it_was_rolled_back_is_said() {
+    let world = World::built();
+    let old = world.image(MUTABLE[2]).unwrap().id;
+    history(&world, &[('a', "one"), ('b', "two")]);
+    std::thread::sleep(Duration::from_millis(1100));
+    world.run(["rebuild"]).ok();
+    world.run(["verify"]).ok();
+    world.engine(|engine| engine.tag(&old, MUTABLE[2]));
+    let outcome = says(&world, "behind, rolled back", "cargo xtask rebuild");
+    assert!(outcome.stdout.contains("newer: zhaokundev/vibevoicefusion:v0.1.0-bbbbbbbbbbbb"), "{outcome}");
+    assert_eq!(row(&world, &[], 1)["verdict"], "rolled-back");
+}
+
+// ---- what is there ----
+
+#[test]
+fn never_built_and_not_ours_are_told_apart() {
+    let world = World::new();
+    says(&world, "never built", "cargo xtask rebuild");
+    assert_eq!(row(&world, &[], 1)["verdict"], "never-built");
+    let world = World::built();
+    world.engine(|engine| {
+        let image = engine.images.iter_mut().find(|image| image.tags.contains(&MUTABLE[2].to_owned())).unwrap();
+        image.labels.insert("io.xtask.project".to_owned(), "stranger".to_owned());
+    });
+    says(&world, "not built by xtask", "cargo xtask rebuild");
+    let row = row(&world, &[], 1);
+    assert_eq!((row["verdict"].as_str(), &row["label"]), (Some("not-ours"), &Value::Null));
+}
+
+#[test]
+fn containers_older_than_their_image_are_found() {
+    let world = World::built();
+    let image = world.image(MUTABLE[2]).unwrap().id;
+    start(&world, &image, &commit('a'));
+    assert_eq!(row(&world, &[], 0)["containers"][0]["revision"], commit('a'));
+    start(&world, &format!("sha256:{}", "0".repeat(64)), "\u{1b}[2Kforged\nrow");
+    let outcome = says(&world, "container older than its image", "docker compose up --detach vibevoice");
+    assert!(outcome.stdout.contains("    vibevoice-0000 runs another image, from [2Kforged row"), "{outcome}");
+    assert_eq!(row(&world, &[], 1)["verdict"], "container-outdated");
+    // Another project's containers, and another service's, are not this one's.
+    world.engine(|engine| {
+        engine.running.remove(0);
+        engine.running[0].project = "other".to_owned();
+    });
+    world.run(["verify"]).ok();
+    world.engine(|engine| {
+        engine.running[0].project = "vibevoice".to_owned();
+        engine.running[0].service = "database".to_owned();
+    });
+    world.run(["verify"]).ok();
+}
+
+#[test]
+fn a_container_that_ends_meanwhile_is_no_failure() {
+    let world = World::built();
+    let gone = Rule {
+        stdout: b"[]".to_vec(),
+        stderr: "Error response from daemon: No such container: 123\n".to_owned(),
+        exit: Some(1),
+        ..Rule::default()
+    };
+    start(&world, &world.image(MUTABLE[2]).unwrap().id, "x");
+    world.fault(&["container inspect"], gone);
+    world.run(["verify"]).ok();
+    world.heal();
+    world.fault(&["docker ps"], Rule { stderr: "boom".to_owned(), exit: Some(1), ..Rule::default() });
+    world.run(["verify"]).fails(3);
+}
+
+#[test]
+fn a_version_file_that_is_none_is_wrong_content() {
+    let change = |version: Option<&str>| {
+        let world = World::built();
+        world.engine(|engine| {
+            let image = engine.images.iter_mut().find(|image| image.tags.contains(&MUTABLE[2].to_owned())).unwrap();
+            image.version = version.map(str::to_owned);
+        });
+        world
+    };
+    let cure = "cargo xtask full --keep-models";
+    says(&change(Some(&commit('9'))), "wrong content", cure);
+    let outcome = says(&change(None), "wrong content", cure);
+    assert!(outcome.stdout.contains("the version file is missing"), "{outcome}");
+    let outcome = says(&change(Some(&"x".repeat(1000))), "wrong content", cure);
+    assert!(outcome.stdout.contains("is too long"), "{outcome}");
+    let outcome = says(&change(Some("\u{1b}[2J\nvibevoice current")), "wrong content", cure);
+    assert!(!outcome.stdout.contains('\u{1b}') && outcome.stdout.lines().count() == 2, "{outcome}");
+}
+
+// ---- deep ----
+
+#[test]
+fn deep_finds_nothing_where_nothing_is_wrong() {
+    let world = with_files();
+    let difference = row(&world, &["--deep"], 0)["deep"].clone();
+    assert_eq!(difference["compared"], 4, "{difference}");
+    world.assert_nothing_staged();
+    // The whole working directory, with model and venv, is never copied.
+    let copied = world.calls_of("docker cp");
+    assert!(!copied.is_empty());
+    for call in copied {
+        let from = &call.args[2];
+        assert!(!from.ends_with("/vibevoice") && !from.contains("venv") && !from.contains("frontend"), "{call:?}");
+    }
+    // The tree is known now.
+    world.forget_calls();
+    row(&world, &["--deep"], 0);
+    row(&world, &["--deep", "--offline"], 0);
+    assert!(world.calls_of("fetch").is_empty());
+}
+
+#[test]
+fn deep_names_what_is_missing_added_and_changed() {
+    let world = with_files();
+    let file = |text: &str| Entry::File(text.to_owned());
+    contents(&world, |files| {
+        files.insert("backend/run.py".to_owned(), file("import os\n"));
+        files.remove("backend/api/x.py");
+        files.insert("backend/evil\u{1b}[2K.py".to_owned(), file(""));
+        files.insert("link".to_owned(), Entry::Link("/etc/passwd".to_owned()));
+    });
+    let outcome = world.run(["verify", "vibevoice", "--deep"]).fails(1).says("cargo xtask full");
+    let shown: Vec<_> = outcome.stdout.lines().skip(2).collect();
+    let wanted = [
+        "    missing: backend/api/x.py",
+        "    extra: backend/evil[2K.py",
+        "    changed: backend/run.py",
+        "    changed: link",
+    ];
+    assert_eq!(shown, wanted, "{outcome}");
+    let row = row(&world, &["--deep"], 1);
+    assert_eq!((row["verdict"].as_str(), row["deep"]["missing"]["count"].as_u64()), (Some("wrong-content"), Some(1)));
+    // Without `--deep` nobody looks.
+    world.run(["verify"]).ok();
+}
+
+#[test]
+fn deep_tells_files_and_links_apart_and_misses_whole_directories() {
+    let world = with_files();
+    contents(&world, |files| {
+        files.insert("link".to_owned(), Entry::File("backend/run.py".to_owned()));
+        files.insert("LICENSE".to_owned(), Entry::Link("free\n".to_owned()));
+        files.retain(|name, _| !name.starts_with("backend/"));
+    });
+    let row = row(&world, &["--deep"], 1);
+    assert_eq!(row["deep"]["changed"]["first"], serde_json::json!(["LICENSE", "link"]));
+    assert_eq!(row["deep"]["missing"]["first"], serde_json::json!(["backend/api/x.py", "backend/run.py"]));
+}
+
+#[test]
+fn deep_skips_what_is_configured_and_nothing_else() {
+    let world = with_files();
+    contents(&world, |files| {
+        files.insert("backend/__pycache__/run.pyc".to_owned(), Entry::File("code".to_owned()));
+    });
+    assert_eq!(row(&world, &["--deep"], 1)["deep"]["extra"]["first"][0], "backend/__pycache__/run.pyc");
+    let configure = |skip: &str| {
+        world.manifest(&format!(
+            "[workspace.metadata.xtask]\nversion-file = \"backend/version.txt\"\ndeep-skip = [{skip}]\n"
+        ));
+    };
+    configure("\"frontend\", \"backend/dist\", \"backend/version.txt\", \"**/__pycache__\"");
+    row(&world, &["--deep"], 0);
+    configure("");
+    let deep = row(&world, &["--deep"], 1)["deep"].clone();
+    assert_eq!(deep["missing"]["first"], serde_json::json!(["frontend/page.tsx"]), "{deep}");
+    assert_eq!(deep["extra"]["count"], 3, "{deep}");
+    configure("\"../x\"");
+    world.run(["verify"]).fails(2).says("deep-skip");
+}
+
+#[test]
+fn deep_copies_everything_at_once_when_there_are_many_entries() {
+    let world = with_files();
+    let many = |files: &mut BTreeMap<String, Entry>| {
+        files.extend((0..100).map(|number| (format!("f{number}"), Entry::File(number.to_string()))));
+    };
+    world.engine(|engine| many(&mut engine.commits.get_mut(&commit('a')).unwrap().tree));
+    contents(&world, |files| {
+        many(files);
+        files.insert("f7".to_owned(), Entry::File("other".to_owned()));
+    });
+    let deep = row(&world, &["--deep"], 1)["deep"].clone();
+    assert_eq!(deep["changed"]["first"], serde_json::json!(["f7"]), "{deep}");
+    assert_eq!(deep["missing"]["count"], 0, "{deep}");
+    assert!(world.calls_of("docker cp").len() <= 3);
+}
+
+#[test]
+fn deep_needs_a_tree_that_it_can_trust() {
+    let world = with_files();
+    world.run(["verify", "--deep", "--offline"]).fails(3).says("without `--offline`");
+    world.engine(|engine| engine.commits.clear());
+    world.run(["verify", "--deep"]).fails(3).says("does not serve commit");
+    let world = with_files();
+    let id = "a".repeat(40);
+    for listed in ["100644 blob", &format!("100644 blob {id}\t../../etc/passwd\0"), "\u{1b}[2K\0"] {
+        world.heal();
+        let stdout = listed.as_bytes().to_vec();
+        world.fault(&["ls-tree"], Rule { stdout, exit: Some(0), ..Rule::default() });
+        world.run(["verify", "--deep"]).fails(3);
+        assert!(world.calls_of("docker cp").iter().all(|call| !call.args[2].contains("..")));
+        world.assert_nothing_staged();
+    }
+}
+
+#[test]
+fn deep_hashes_as_a_sha256_repository_does() {
+    let world = World::new();
+    let id = "a".repeat(64);
+    world.engine(|engine| {
+        engine.commits.insert(id.clone(), GitCommit { parent: None, subject: String::new(), tree: tree() });
+    });
+    world.push(&id);
+    world.manifest(
+        "[workspace.metadata.xtask]\nversion-file = \"backend/version.txt\"\n\
+         deep-skip = [\"frontend\", \"backend/dist\", \"backend/version.txt\"]\n",
+    );
+    world.run(["rebuild"]).ok();
+    contents(&world, |_| ());
+    row(&world, &["--deep"], 0);
+    assert!(!world.calls_of("--object-format=sha256").is_empty());
+}
+
+#[test]
+fn deep_on_ten_thousand_files_is_quick_and_small() {
+    let world = with_files();
+    let content = "0123456789abcde\n".repeat(256);
+    let (mut archive, mut listed) = (tar::Builder::new(Vec::new()), String::new());
+    for number in 0..10_000 {
+        let (path, text) = (format!("backend/m{}/f{number}.py", number % 100), format!("{number}{content}"));
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, &path, text.as_bytes()).unwrap();
+        let id = Sha1::digest(format!("blob {}\0{text}", text.len()));
+        let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        listed += &format!("100644 blob {id}\t{path}\0");
+    }
+    let stdout = archive.into_inner().unwrap();
+    assert!(stdout.len() > 40 << 20);
+    world.fault(&["ls-tree"], Rule { stdout: listed.into_bytes(), exit: Some(0), ..Rule::default() });
+    world.fault(&["docker cp", "/backend "], Rule { stdout, exit: Some(0), ..Rule::default() });
+    let outcome = world.run(["verify", "vibevoice", "--deep", "--message-format", "json"]).ok();
+    assert_eq!(outcome.messages()[0]["deep"]["compared"], 10_000);
+    assert!(outcome.elapsed < Duration::from_secs(3), "{:?}", outcome.elapsed);
+    let peak = world.calls_of("docker rm")[0].parent_peak;
+    assert!((1..100_000).contains(&peak), "{peak} kB");
+}
+
+#[test]
+fn a_cut_archive_is_no_verdict() {
+    let world = with_files();
+    for stdout in [vec![b'x'; 700], b"garbage".to_vec()] {
+        world.heal();
+        world.fault(&["docker cp", "/LICENSE "], Rule { stdout, exit: Some(0), ..Rule::default() });
+        world.run(["verify", "--deep"]).fails(3);
+        world.assert_nothing_staged();
+    }
+    world.heal();
+    world.fault(&["docker cp", "/LICENSE "], Rule { stderr: "boom".to_owned(), exit: Some(1), ..Rule::default() });
+    world.run(["verify", "--deep"]).fails(3);
+}
+
+// ---- offline, and by name ----
+
+#[test]
+fn offline_asks_no_remote() {
+    let world = World::built();
+    world.push(&commit('b'));
+    let quiet = world.run(["verify", "--offline"]).ok();
+    assert!(quiet.stdout.lines().last().unwrap().ends_with(" consistent"), "{quiet}");
+    assert!(world.calls().iter().all(|call| call.program != "git"), "{:?}", world.calls());
+    let image = world.image(MUTABLE[2]).unwrap();
+    start(&world, &format!("sha256:{}", "0".repeat(64)), "x");
+    assert_eq!(row(&world, &["--offline"], 1)["verdict"], "container-outdated");
+    world.engine(|engine| engine.images.iter_mut().find(|one| one.id == image.id).unwrap().version = None);
+    assert_eq!(row(&world, &["--offline"], 1)["verdict"], "wrong-content");
+    assert!(world.calls().iter().all(|call| call.program != "git"), "{:?}", world.calls());
+}
+
+#[test]
+fn any_image_is_verified_by_its_labels() {
+    let world = with_files();
+    let id = world.image(MUTABLE[2]).unwrap().id;
+    let release = "zhaokundev/vibevoicefusion:1.0.0";
+    world.engine(|engine| engine.tag(&id, release));
+    let found = row(&world, &["--image", release], 0);
+    assert_eq!((found["image"].as_str(), found["service"].as_str()), (Some(release), Some("vibevoice")));
+    assert_eq!(row(&world, &["--image", release, "--deep"], 0)["deep"]["compared"], 4);
+    assert_eq!(row(&world, &["--image", release, "--offline"], 0)["verdict"], "consistent");
+    history(&world, &[('a', "one"), ('b', "two")]);
+    assert_eq!(row(&world, &["--image", release], 1)["behind"], 1);
+    let outcome = world.run(["verify", "--image", "zhaokundev/vibevoicefusion:2.0.0"]).fails(1);
+    outcome.says("docker pull zhaokundev/vibevoicefusion:2.0.0");
+    contents(&world, |files| drop(files.remove("LICENSE")));
+    assert_eq!(row(&world, &["--image", release, "--deep"], 1)["deep"]["missing"]["first"][0], "LICENSE");
+}
+
+#[test]
+fn labels_do_not_choose_whom_this_tool_asks() {
+    let world = World::built();
+    for source in ["https://evil.example/x.git", "ext::sh -c id", "--upload-pack=id", "", "/etc"] {
+        world.engine(|engine| {
+            let image = engine.images.iter_mut().find(|image| image.tags.contains(&MUTABLE[2].to_owned())).unwrap();
+            image.labels.insert("org.opencontainers.image.source".to_owned(), source.to_owned());
+        });
+        world.forget_calls();
+        let found = row(&world, &["--image", MUTABLE[2], "--deep"], 1);
+        assert_eq!(found["verdict"], "not-ours", "{source}");
+        for call in world.calls().iter().filter(|call| call.program == "git") {
+            assert!(source.is_empty() || !call.args.iter().any(|arg| arg == source), "{call:?}");
+        }
+    }
+}
+
+#[test]
+fn labels_that_are_no_commits_reach_no_process() {
+    let world = World::built();
+    for revision in ["--upload-pack=id", "$(id)", "HEAD", "../x"] {
+        world.engine(|engine| {
+            let image = engine.images.iter_mut().find(|image| image.tags.contains(&MUTABLE[2].to_owned())).unwrap();
+            image.labels.insert("org.opencontainers.image.revision".to_owned(), revision.to_owned());
+            image.version = Some(revision.to_owned());
+        });
+        world.forget_calls();
+        assert_eq!(row(&world, &["--deep"], 1)["verdict"], "not-on-branch", "{revision}");
+        assert!(
+            world.calls().iter().all(|call| !call.args.iter().any(|arg| arg.contains(revision) && revision != "HEAD"))
+        );
+    }
+}
+
+#[test]
+fn bad_names_are_refused_before_anything_starts() {
+    let world = World::built();
+    for name in ["--privileged", "-v", "a b", "$(id)", "A/b", "x:$(id)", "a@sha256:00", "\u{1b}[2J", ""] {
+        world.run(["verify", &format!("--image={name}")]).fails(2);
+    }
+    assert!(world.calls().is_empty());
+    world.run(["verify", "--image", "a", "vibevoice"]).fails(2);
+    world.run(["verify", "nobody"]).fails(2).says("it builds: backend-builder, model-downloader, vibevoice");
+    world.run(["verify", "--offline", "nobody"]).fails(2);
+}
+
+#[test]
+fn every_kind_of_verdict_gives_its_cure_once() {
+    let world = World::built();
+    history(&world, &[('a', "one"), ('b', "two")]);
+    let outcome =
+        world.run(["verify"]).fails(1).says("not current: backend-builder (behind by 1), vibevoice (behind by 1)");
+    assert_eq!(outcome.stderr.matches("cargo xtask rebuild").count(), 1, "{outcome}");
+}
