@@ -30,9 +30,19 @@ fn hostile(world: &World) -> Vec<String> {
     values.into()
 }
 
+/// Nothing ran what the value says, and no process was even given it.
 #[track_caller]
-fn assert_no_canary(world: &World, value: &str) {
+fn assert_stopped(world: &World, value: &str) {
     assert!(!world.path("canary").exists(), "{value:?} ran");
+    let calls = [world.calls("git"), world.calls("docker")].concat().join("\n");
+    assert!(!calls.contains(value), "{value:?} was given to a process: {calls}");
+}
+
+/// Lets everything that is given to `git` and `docker` be written down.
+fn watch(world: &World) {
+    for program in ["git", "docker"] {
+        world.shim(program, "");
+    }
 }
 
 #[test]
@@ -40,6 +50,7 @@ fn hostile_values_in_environment_and_flag_are_refused_before_any_build() {
     let mut world = World::built();
     let (state, builds) = (world.state(), world.builds());
     let values = hostile(&world);
+    watch(&world);
     for name in ["GITHUB_REPO", "GITHUB_BRANCH", "GITHUB_COMMIT", "CACHE_BUST"] {
         let good = world.set_or_remove(name, None);
         for value in &values {
@@ -47,7 +58,7 @@ fn hostile_values_in_environment_and_flag_are_refused_before_any_build() {
             let outcome = world.xtask(["rebuild"]);
             assert!(matches!(outcome.code, Some(2 | 3)), "{name}={value:?}\n{outcome}");
             assert!(!outcome.stderr.contains('\u{1b}'), "{name}={value:?}\n{outcome}");
-            assert_no_canary(&world, value);
+            assert_stopped(&world, value);
         }
         world.set_or_remove(name, good.as_deref());
     }
@@ -55,10 +66,13 @@ fn hostile_values_in_environment_and_flag_are_refused_before_any_build() {
         let flag = format!("--cache-bust={value}");
         let outcome = world.xtask(["rebuild", &flag]);
         assert_eq!(outcome.code, Some(2), "{value:?}\n{outcome}");
-        assert_no_canary(&world, value);
+        assert_stopped(&world, value);
     }
     assert_eq!((world.state(), world.builds()), (state, builds));
     world.xtask(["rebuild"]).ok().says("Fresh");
+    // What is good is given to processes, which were watched.
+    assert!(world.calls("git").iter().any(|call| call.contains("refs/heads/main")));
+    assert!(world.calls("docker").iter().any(|call| call.contains(&world.latest())));
 }
 
 #[test]
@@ -83,7 +97,8 @@ fn hostile_refs_in_the_remote_are_only_names() {
     fs::set_permissions(&evil, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let tip = world.tip();
     // Git takes these names; the shell would run them.
-    for name in ["$(evil)", "`evil`", "main;evil", "a|evil", "--upload-pack=evil", "feature/main"] {
+    let names = ["$(evil)", "`evil`", "main;evil", "a|evil", "--upload-pack=evil", "feature/main"];
+    for name in names {
         world.git(&["update-ref", &format!("refs/heads/{name}"), &tip]);
     }
     // A name that is not UTF-8, written as the file that Git keeps it in.
@@ -91,23 +106,28 @@ fn hostile_refs_in_the_remote_are_only_names() {
     let raw: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"raw\xff");
     fs::write(path.join(raw), format!("{tip}\n")).unwrap();
     let commit = world.push(sandbox::Kind::Backend);
+    watch(&world);
     world.rebuild();
     world.assert_current(&commit);
-    assert_no_canary(&world, "a ref");
+    for name in names {
+        assert_stopped(&world, name);
+    }
 }
 
 #[test]
 fn hostile_values_in_the_compose_file_are_refused() {
     let world = World::built();
     let (state, builds) = (world.state(), world.builds());
-    for value in hostile(&world) {
+    let values = hostile(&world);
+    watch(&world);
+    for value in values {
         // As Compose reads it, `$` doubled because Compose replaces variables.
         let quoted = serde_json::Value::from(value.replace('$', "$$")).to_string();
         let text = fs::read_to_string(world.project().join("compose.yml")).unwrap();
         world.edit("compose.yml", "${GITHUB_BRANCH:-main}", &quoted);
         let outcome = world.xtask(["rebuild"]);
         assert!(matches!(outcome.code, Some(2 | 3)), "{value:?}\n{outcome}");
-        assert_no_canary(&world, &value);
+        assert_stopped(&world, &value);
         world.file("compose.yml", &text);
     }
     assert_eq!((world.state(), world.builds()), (state, builds));
