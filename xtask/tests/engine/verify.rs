@@ -149,7 +149,7 @@ fn deep_names_what_differs_from_the_commit() {
 fn deep_on_ten_thousand_real_files_is_quick() {
     let world = World::new();
     for number in 0..10_000 {
-        let directory = world.upstream.work().join(format!("many/d{}", number % 100));
+        let directory = world.upstream.work().join(format!("part{}/d{}", number % 4, number % 100));
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join(format!("f{number}.py")), format!("{number}\n").repeat(500)).unwrap();
     }
@@ -161,5 +161,14 @@ fn deep_on_ten_thousand_real_files_is_quick() {
     let deep = verdict(&world, &["--deep"], 0)["deep"].clone();
     let elapsed = started.elapsed();
     assert!(deep["compared"].as_u64().unwrap() > 10_000, "{deep}");
-    assert!(elapsed < Duration::from_secs(3), "{elapsed:?}");
+    // On a machine that is busy with something else the engine alone may take longer.
+    let container = world.docker(&["create", &world.latest()]);
+    let started = Instant::now();
+    for part in 0..4 {
+        let from = format!("{container}:{}", World::in_app(&format!("part{part}")));
+        world.docker(&["cp", &from, "-"]);
+    }
+    let engine = started.elapsed();
+    world.docker(&["rm", &container]);
+    assert!(elapsed < Duration::from_secs(3).max(engine), "{elapsed:?}, of the engine one after the other: {engine:?}");
 }
