@@ -95,7 +95,7 @@ fn write_event(log: &mut impl Write, event: &Event, progress: &Progress) -> std:
             match &step.error {
                 Some(error) => writeln!(log, "#{index} ERROR: {error}"),
                 None if step.cached => writeln!(log, "#{index} CACHED {}", step.name),
-                None => writeln!(log, "#{index} DONE {:.1}s", step.milliseconds() as f64 / 1000.0),
+                None => writeln!(log, "#{index} DONE {:.1}s {}", step.milliseconds() as f64 / 1000.0, step.name),
             }
         }
     }

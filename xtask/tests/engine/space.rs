@@ -82,6 +82,53 @@ fn prune_removes_what_it_printed_and_nothing_of_anybody_else() {
 }
 
 #[test]
+fn prune_waits_for_a_rebuild_and_then_keeps_what_it_made() {
+    let world = World::built();
+    world.shim("docker", "case \"$*\" in compose*build*) hold ;; esac");
+    let commit = world.push(Kind::Backend);
+    let mut rebuild = world.start(["rebuild"]);
+    world.until_held(&mut rebuild);
+    let mut prune = world.start(["prune", "--execute", "--keep", "1"]);
+    prune.until_says("Blocking");
+    world.unshim("docker");
+    world.release();
+    rebuild.wait().ok();
+    prune.wait().ok().says("process ");
+    world.assert_current(&commit);
+    world.xtask(["verify"]).ok();
+}
+
+#[test]
+fn an_interrupted_prune_leaves_what_is_needed_and_the_next_one_ends_it() {
+    let world = World::built();
+    let old = world.id(&world.latest()).unwrap();
+    world.push(Kind::Backend);
+    world.rebuild();
+    let current = world.ids();
+    world.shim("docker", "case \"$*\" in image\\ rm*) real \"$@\"; status=$?; hold; exit $status ;; esac");
+    let mut prune = world.start(["prune", "--execute", "--keep", "1"]);
+    world.until_held(&mut prune);
+    prune.signal(nix::sys::signal::Signal::SIGINT);
+    assert_eq!(prune.wait().code, Some(130));
+    assert_eq!(world.ids(), current);
+    world.unshim("docker");
+    world.xtask(["prune", "--execute", "--keep", "1"]).ok();
+    assert!(!ids(&world).contains(&old));
+    assert_eq!(world.ids(), current);
+    world.xtask(["verify"]).ok();
+}
+
+#[test]
+fn bad_limits_are_refused_with_what_is_possible() {
+    let world = World::new();
+    for (option, value) in
+        [("--older-than", "soon"), ("--older-than", "-3d"), ("--cache-limit", "much"), ("--keep", "-1")]
+    {
+        world.xtask(["prune", &format!("{option}={value}")]).fails(2);
+    }
+}
+
+#[test]
 fn rollback_moves_all_services_together_and_rebuild_goes_forward_again() {
     let world = World::built();
     let first = (world.tip(), world.ids());
