@@ -6,6 +6,7 @@ pub mod key;
 pub mod label;
 pub mod layers;
 pub mod override_file;
+pub mod predict;
 pub mod prune;
 pub mod rollback;
 pub mod service;
