@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::build::Outcome;
 use crate::build::events::Step;
+use crate::plan::predict::StagePrediction;
 use crate::plan::{Action, Plan};
 use crate::ui::SCHEMA;
 
@@ -27,6 +28,9 @@ pub struct Summary {
     pub build_ms: u64,
     /// The services of the run.
     pub services: Vec<ServiceSummary>,
+    /// What was expected of each stage before; empty when nobody could say.
+    #[serde(default)]
+    pub prediction: Vec<StagePrediction>,
     /// The steps of the build, in the order in which they started.
     pub steps: Vec<StepSummary>,
     /// The complete log, when something was built.
@@ -86,6 +90,7 @@ impl Summary {
             total_ms: milliseconds(total),
             build_ms: outcome.map_or(0, |outcome| milliseconds(outcome.elapsed)),
             services: services.collect(),
+            prediction: Vec::new(),
             steps: steps.into_iter().filter_map(StepSummary::of).collect(),
             log: outcome.map(|outcome| outcome.log.to_string()),
         }
