@@ -1,8 +1,9 @@
 //! The command line as it is written; `settings` makes values of it.
 
+use std::time::Duration;
+
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand};
-use jiff::SignedDuration;
 
 use crate::ui::{Color, Format};
 use crate::value::{Builder, CacheBust, ImageRef, Service, measure};
@@ -74,7 +75,7 @@ pub struct Prune {
     pub keep: usize,
     /// What is younger stays too, for example 30d
     #[arg(long, value_name = "DURATION", value_parser = measure::duration)]
-    pub older_than: Option<SignedDuration>,
+    pub older_than: Option<Duration>,
     /// Remove kept images that no service uses any more
     #[arg(long)]
     pub models: bool,

@@ -1,11 +1,10 @@
 //! `cargo xtask`: parse, dispatch, and map the outcome to an exit code.
 
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use camino::Utf8PathBuf;
 use clap::Parser;
-use jiff::Timestamp;
 
 use xtask::cli::{Cli, Command};
 use xtask::commands::{self, Context};
@@ -36,7 +35,7 @@ fn main() -> ExitCode {
 fn run(ui: &Ui, cli: &Cli, started: Instant) -> anyhow::Result<()> {
     interrupt::install()?;
     let directory = Utf8PathBuf::try_from(std::env::current_dir()?)?;
-    let settings = Settings::new(&cli.global, Environment::read(), &directory, Timestamp::now())?;
+    let settings = Settings::new(&cli.global, Environment::read(), &directory, SystemTime::now().into())?;
     let context = Context { ui: ui.clone(), settings, started };
     match &cli.command {
         Command::Rebuild(options) => commands::rebuild::run(&context, options),

@@ -1,7 +1,7 @@
 //! What command line and environment mean together; precedence is decided here and nowhere else.
 
+use crate::value::time::Timestamp;
 use camino::Utf8PathBuf;
-use jiff::Timestamp;
 
 use crate::cli::Global;
 use crate::error::Failure;

@@ -3,6 +3,7 @@
 mod git_url;
 mod image_ref;
 pub mod measure;
+pub mod time;
 
 use std::fmt;
 use std::str::FromStr;

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::value::time::Timestamp;
 use base64::Engine;
-use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::ui::clean;
@@ -167,9 +167,7 @@ impl Step {
     /// How long it took, in milliseconds; nothing while it runs.
     pub fn milliseconds(&self) -> u64 {
         match (self.started, self.completed) {
-            (Some(started), Some(completed)) => {
-                u64::try_from(completed.duration_since(started).as_millis()).unwrap_or(0)
-            }
+            (Some(started), Some(completed)) => u64::try_from(completed.since(started).as_millis()).unwrap_or(0),
             _ => 0,
         }
     }

@@ -54,7 +54,7 @@ pub fn run(
     let options = docker::BuildOptions { no_cache: plan.no_cache, pull: plan.pull, builder: settings.builder.as_ref() };
     let logs = state.join("logs");
     files::create_directory(&logs)?;
-    let log_path = logs.join(format!("{}-{}.log", settings.now.strftime("%Y%m%dT%H%M%S"), plan.project));
+    let log_path = logs.join(format!("{}-{}.log", settings.now.compact(), plan.project));
     let started = Instant::now();
     let mut retried = false;
     loop {

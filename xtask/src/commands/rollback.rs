@@ -52,7 +52,7 @@ pub fn run(context: &Context, options: &cli::Rollback) -> anyhow::Result<()> {
 fn list(context: &Context, versions: &[Version]) {
     let Context { ui, settings, .. } = context;
     for version in versions {
-        let age = human::age(settings.now.duration_since(version.created).as_secs());
+        let age = human::age(settings.now.since(version.created).as_secs());
         let mark = if version.current { "current" } else { "kept" };
         let revision: String = version.revision.chars().take(12).collect();
         ui.data(&format!("{mark:>12} {} {revision} {age:>4} {:>9}", version.cache_bust, human::bytes(version.bytes)));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use crate::value::time::Timestamp;
 use serde::Deserialize;
 use xshell::{Cmd, Shell};
 
@@ -193,8 +193,8 @@ fn parse(images: &str, users: &str, usage: &str) -> Result<Store, Failure> {
 
 fn cache_record(raw: RawCache) -> CacheRecord {
     // `2026-11-22 16:50:27.42 +0000 UTC`, as Go prints a time.
-    let used = raw.last_used_at.strip_suffix(" UTC");
-    let used = used.and_then(|text| Timestamp::strptime("%Y-%m-%d %H:%M:%S%.f %z", text).ok());
+    let used = raw.last_used_at.strip_suffix(" +0000 UTC");
+    let used = used.and_then(|text| format!("{}Z", text.replacen(' ', "T", 1)).parse().ok());
     CacheRecord {
         id: raw.id,
         parents: raw.parent.split([',', ' ']).filter(|id| !id.is_empty()).map(str::to_owned).collect(),

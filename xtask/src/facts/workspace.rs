@@ -77,6 +77,23 @@ pub struct ServiceConfig {
     pub version_file: Option<String>,
 }
 
+/// What `cargo metadata` prints, as far as it is used here.
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+    workspace_root: Utf8PathBuf,
+    target_directory: Utf8PathBuf,
+    /// The tables of `[workspace.metadata]`, whoever they belong to.
+    metadata: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    version: Version,
+    manifest_path: Utf8PathBuf,
+}
+
 impl Config {
     /// The bust argument.
     ///
@@ -133,19 +150,19 @@ pub fn read(ui: &Ui, directory: &Utf8Path) -> anyhow::Result<Workspace> {
             .into());
     }
     let text = String::from_utf8_lossy(&finished.stdout);
-    let metadata =
-        cargo_metadata::MetadataCommand::parse(text.trim()).context("`cargo metadata` printed something else")?;
-    let manifest = fs_err::read_to_string(metadata.workspace_root.join("Cargo.toml"))?;
-    let packages: BTreeMap<_, _> =
-        metadata.packages.iter().map(|package| (package.name.to_string(), package.version.clone())).collect();
-    let version = workspace_version(&manifest)?.or_else(|| metadata.root_package().map(|root| root.version.clone()));
-    let config = match metadata.workspace_metadata.get("xtask") {
-        Some(value) => serde_json::from_value(value.clone()).map_err(|error| {
+    let metadata: Metadata = serde_json::from_str(&text).context("`cargo metadata` printed something else")?;
+    let manifest_path = metadata.workspace_root.join("Cargo.toml");
+    let manifest = fs_err::read_to_string(&manifest_path)?;
+    let root = metadata.packages.iter().find(|package| package.manifest_path == manifest_path);
+    let version = workspace_version(&manifest)?.or_else(|| root.map(|root| root.version.clone()));
+    let config = match metadata.metadata.and_then(|tables| tables.get("xtask").cloned()) {
+        Some(value) => serde_json::from_value(value).map_err(|error| {
             Failure::usage(format!("[workspace.metadata.xtask]: {error}"))
                 .hint("README.md lists what can be configured")
         })?,
         None => Config::default(),
     };
+    let packages = metadata.packages.into_iter().map(|package| (package.name, package.version)).collect();
     Ok(Workspace {
         version: version.unwrap_or(Version::new(0, 0, 0)),
         packages,

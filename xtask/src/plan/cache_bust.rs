@@ -1,6 +1,6 @@
 //! The value of the bust argument.
 
-use jiff::Timestamp;
+use crate::value::time::Timestamp;
 use semver::Version;
 use sha2::{Digest, Sha256};
 
@@ -90,7 +90,7 @@ pub fn value(rule: &Rule, version: &Version, revisions: &[String], run: &Run) ->
         },
         Rule::Version => version.parse(),
         Rule::Commit => revision.unwrap_or(version).parse(),
-        Rule::Timestamp => run.now.strftime("%Y%m%d-%H%M%S").to_string().parse(),
+        Rule::Timestamp => run.now.compact().replace('T', "-").parse(),
         Rule::BuildNumber => run.build_number(),
         Rule::Fixed(value) => Ok(value.clone()),
     }

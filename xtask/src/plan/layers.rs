@@ -82,7 +82,7 @@ fn prefixes(layers: &[String]) -> impl Iterator<Item = u64> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use jiff::Timestamp;
+    use crate::value::time::Timestamp;
 
     use super::*;
 

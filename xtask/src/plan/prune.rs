@@ -4,7 +4,9 @@ mod cache;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+use crate::value::time::Timestamp;
 use serde::Serialize;
 
 use crate::error::Failure;
@@ -20,7 +22,7 @@ pub struct Policy {
     /// Versions of each service, the newest first.
     pub keep: usize,
     /// What is younger stays too.
-    pub older_than: Option<SignedDuration>,
+    pub older_than: Option<Duration>,
     /// Whether kept images that no service uses any more go.
     pub models: bool,
     /// The most bytes of build cache; without it the cache stays.
@@ -43,7 +45,7 @@ pub struct Line {
     /// Bytes that removing it frees after the lines before it; of what stays, its whole size.
     pub bytes: u64,
     /// Seconds since it was made, of a cache record since it was used.
-    pub age_s: i64,
+    pub age_s: u64,
     /// Why.
     pub why: String,
 }
@@ -76,7 +78,7 @@ pub fn plan(store: &Store, project: &Project, policy: &Policy) -> Result<Vec<Lin
                 id: id.clone(),
                 name: image.name(id),
                 bytes: if remove { sizes.add(image, &mut layers) } else { image.size },
-                age_s: policy.now.duration_since(image.created).as_secs(),
+                age_s: policy.now.since(image.created).as_secs(),
                 why: verdict.unwrap_or_else(|why| why),
             }
         })
@@ -125,7 +127,7 @@ impl Names {
             let release = semver::Version::parse(&tag.tag).is_ok();
             return Ok(if release { format!("release {}", tag.tag) } else { format!("tagged {tag}") });
         }
-        let age = policy.now.duration_since(image.created);
+        let age = policy.now.since(image.created);
         if policy.older_than.is_some_and(|limit| age < limit) {
             return Ok("younger than `--older-than`".to_owned());
         }

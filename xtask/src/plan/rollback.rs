@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use crate::value::time::Timestamp;
 use serde::Serialize;
 
 use crate::facts::compose::Project;

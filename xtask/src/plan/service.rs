@@ -141,7 +141,7 @@ fn build(
         (label::KEY, key.to_string()),
         (label::CACHE_BUST, cache_bust.to_string()),
         (label::VERSION, facts.workspace.version_of(service)?.to_string()),
-        (label::CREATED, created.unwrap_or_else(|| request.run.now.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())),
+        (label::CREATED, created.unwrap_or_else(|| request.run.now.to_string())),
         (label::SOURCE, repositories.join(" ")),
         (label::REVISION, revision.clone()),
     ];

@@ -83,7 +83,7 @@ pub fn seconds(milliseconds: u64) -> String {
 }
 
 /// Seconds for people, in their largest unit.
-pub fn age(seconds: i64) -> String {
+pub fn age(seconds: u64) -> String {
     match seconds {
         ..60 => format!("{seconds}s"),
         60..3600 => format!("{}m", seconds / 60),

@@ -26,7 +26,7 @@ pub fn prepare(state: &Utf8Path) -> anyhow::Result<()> {
 /// Exit code 3 when it cannot be written.
 pub fn write(state: &Utf8Path, summary: &Summary) -> anyhow::Result<()> {
     let directory = state.join("reports");
-    let path = directory.join(format!("{}-{}.json", summary.started.strftime("%Y%m%dT%H%M%S"), summary.project));
+    let path = directory.join(format!("{}-{}.json", summary.started.compact(), summary.project));
     files::write(&path, format!("{}\n", serde_json::to_string_pretty(summary)?).as_bytes())?;
     files::keep_newest(&directory, REPORTS)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use crate::value::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::build::Outcome;

@@ -1,10 +1,11 @@
 //! Remotes, engines, builds and disks that fail: old tags stay, and the exit status says which kind it was.
 
 use std::os::unix::fs::symlink;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::support::state::{Image, Rule};
 use crate::support::{MUTABLE, REPO, World, commit};
+use xtask::value::time::Timestamp;
 
 /// A project that was built once, whose branch then moved.
 #[track_caller]
@@ -419,9 +420,9 @@ fn planted_links_are_refused_and_what_they_point_to_is_untouched() {
         ("override", |world| vec![world.project().join("target/xtask/override-vibevoice.json")]),
         // Logs and reports are named by the second in which the run starts.
         ("next files", |world| {
-            let name = |seconds: i64, directory: &str, ending: &str| {
-                let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
-                let name = format!("target/xtask/{directory}/{}-vibevoice.{ending}", at.strftime("%Y%m%dT%H%M%S"));
+            let name = |seconds: u64, directory: &str, ending: &str| {
+                let at = Timestamp::from(SystemTime::now() + Duration::from_secs(seconds));
+                let name = format!("target/xtask/{directory}/{}-vibevoice.{ending}", at.compact());
                 world.project().join(name)
             };
             (0..20).map(|seconds| name(seconds, "logs", "log")).collect()

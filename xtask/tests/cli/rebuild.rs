@@ -50,7 +50,7 @@ fn the_first_rebuild_builds_everything_with_one_build() {
         assert_eq!(image.labels.get(name).map(String::as_str), Some(value), "{name}");
     }
     assert_eq!(image.labels["io.xtask.key"].len(), 64);
-    assert!(image.labels["org.opencontainers.image.created"].parse::<jiff::Timestamp>().is_ok());
+    assert!(image.labels["org.opencontainers.image.created"].parse::<xtask::value::time::Timestamp>().is_ok());
     assert!(!world.image(&kept).unwrap().labels.contains_key("org.opencontainers.image.revision"));
     world.assert_nothing_staged();
     assert!(world.written().iter().any(|path| path.extension().is_some_and(|ending| ending == "log")));

@@ -31,7 +31,7 @@ pub(super) fn lines(store: &Store, project: &Project, policy: &Policy) -> Vec<Li
             id: record.id.clone(),
             name: record.description.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(80).collect(),
             bytes: record.size,
-            age_s: policy.now.duration_since(record.used).as_secs(),
+            age_s: policy.now.since(record.used).as_secs(),
             why: if is_model(record) {
                 "build cache above the limit, a step of a kept stage"
             } else {

@@ -8,7 +8,7 @@ use crate::facts::compose::Built;
 use crate::facts::store::CacheRecord;
 use crate::value::Service;
 
-const NOW: i64 = 1_000_000;
+const NOW: u64 = 1_000_000;
 
 fn project() -> Project {
     let built = |image: &str, keep| Built {
@@ -28,11 +28,11 @@ fn project() -> Project {
 }
 
 fn policy() -> Policy {
-    let now = Timestamp::from_second(NOW).expect("time");
+    let now = Timestamp::from_seconds(NOW);
     Policy { keep: 2, older_than: None, models: false, cache_limit: None, now }
 }
 
-fn image(tags: &[&str], value: &str, owner: Option<&str>, age: i64) -> Stored {
+fn image(tags: &[&str], value: &str, owner: Option<&str>, age: u64) -> Stored {
     let labels = owner.map(|owner| {
         [(label::PROJECT, owner), (label::SERVICE, "app"), (label::CACHE_BUST, value)]
             .map(|(n, v)| (n.to_owned(), v.to_owned()))
@@ -40,7 +40,7 @@ fn image(tags: &[&str], value: &str, owner: Option<&str>, age: i64) -> Stored {
     Stored {
         tags: tags.iter().map(|tag| tag.parse().expect("name")).collect(),
         labels: labels.into_iter().flatten().collect(),
-        created: Timestamp::from_second(NOW - age).expect("time"),
+        created: Timestamp::from_seconds(NOW - age),
         size: 10,
         unique: 1,
         layers: vec!["base".to_owned(), format!("{tags:?}{age}")],
@@ -81,7 +81,7 @@ fn only_what_nobody_needs_goes() {
     assert_eq!(removed(&store(), &policy()), ["staged", "old", "dangling"]);
     assert_eq!(removed(&store(), &Policy { models: true, ..policy() }), ["staged", "old", "dangling", "superseded"]);
     assert_eq!(removed(&store(), &Policy { keep: 3, ..policy() }), ["staged", "dangling"]);
-    let older_than = Some(SignedDuration::from_secs(33));
+    let older_than = Some(Duration::from_secs(33));
     assert_eq!(removed(&store(), &Policy { older_than, ..policy() }), ["dangling"]);
 }
 
@@ -92,7 +92,7 @@ fn the_cache_goes_oldest_first_and_children_before_parents() {
         parents: [parent].into_iter().filter(|p| !p.is_empty()).map(str::to_owned).collect(),
         description: String::new(),
         size,
-        used: Timestamp::from_second(used).expect("time"),
+        used: Timestamp::from_seconds(used),
         held,
     };
     let cache = vec![
@@ -122,7 +122,7 @@ fn any_image() -> impl Strategy<Value = (Stored, bool)> {
         "app:other-v1",
     ]);
     let owner = prop::sample::select(vec![None, Some("p"), Some("q")]);
-    (prop::collection::vec(tag, 0..3), prop::sample::select(vec!["v1", "v2", ""]), owner, 0_i64..1000, any::<bool>())
+    (prop::collection::vec(tag, 0..3), prop::sample::select(vec!["v1", "v2", ""]), owner, 0_u64..1000, any::<bool>())
         .prop_map(|(tags, value, owner, age, used)| (image(&tags, value, owner, age), used))
 }
 
@@ -132,7 +132,7 @@ proptest! {
         images in prop::collection::vec(any_image(), 0..20),
         keep in 0_usize..4,
         models: bool,
-        hours in prop::option::of(0_i64..2),
+        hours in prop::option::of(0_u64..2),
     ) {
         let mut store = Store::default();
         for (index, (image, used)) in images.into_iter().enumerate() {
@@ -141,7 +141,7 @@ proptest! {
             }
             store.images.insert(index.to_string(), image);
         }
-        let policy = Policy { keep, models, older_than: hours.map(SignedDuration::from_hours), ..policy() };
+        let policy = Policy { keep, models, older_than: hours.map(|hours| Duration::from_secs(hours * 3600)), ..policy() };
         for id in removed(&store, &policy) {
             let image = &store.images[&id];
             prop_assert!(!store.users.contains_key(&id));
