@@ -11,6 +11,7 @@ pub mod error;
 pub mod facts;
 pub mod plan;
 pub mod promote;
+pub mod push;
 pub mod report;
 pub mod settings;
 pub mod sys;

@@ -5,10 +5,13 @@ use std::process::Command;
 
 /// Names the directory of the sandbox, for a `cargo sandbox` inside it.
 pub(crate) const DIR: &str = "SANDBOX_DIR";
+/// Names the host of the registry, as it stands before the names of images.
+pub(crate) const REGISTRY: &str = "SANDBOX_REGISTRY";
 
 /// The variables that a sandbox exports.
 const EXPORTED: &[&str] = &[
     DIR,
+    REGISTRY,
     "DOCKER_CONFIG",
     "DOCKER_HOST",
     "GITHUB_BRANCH",

@@ -4,7 +4,7 @@ mod http;
 mod model;
 mod server;
 
-pub(crate) use server::Server;
+pub(crate) use server::{Server, json_answer};
 
 use std::fmt::{self, Display};
 use std::io::{Read as _, Write as _};
@@ -19,8 +19,8 @@ use serde_json::Value;
 pub const MODEL_REPO: &str = "zhaokun/vibevoice-large";
 /// The file in it.
 pub const MODEL_FILE: &str = "vibevoice7b_float8_e4m3fn.safetensors";
-/// Where questions to the hub itself, not to the model, are asked.
-const CONTROL: &str = "/.sandbox";
+/// Where questions to a server itself, not to what it serves, are asked.
+pub(crate) const CONTROL: &str = "/.sandbox";
 
 /// What goes wrong with every download until the next [`Hub::set_fault`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,17 +116,22 @@ impl Hub {
     }
 
     fn ask(&self, method: &str, path: &str) -> Result<String> {
-        let timeout = Duration::from_secs(10);
-        let mut stream = TcpStream::connect_timeout(&self.address, timeout).context("the model hub does not answer")?;
-        stream.set_read_timeout(Some(timeout))?;
-        write!(stream, "{method} {path} HTTP/1.1\r\nHost: hub\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("half an answer from the model hub")?;
-        match head.starts_with("HTTP/1.1 200 ") {
-            true => Ok(body.to_owned()),
-            false => bail!("the model hub answered: {body}"),
-        }
+        ask(self.address, method, path).context("the model hub")
+    }
+}
+
+/// Asks a server of a sandbox about itself.
+pub(crate) fn ask(address: SocketAddr, method: &str, path: &str) -> Result<String> {
+    let timeout = Duration::from_secs(10);
+    let mut stream = TcpStream::connect_timeout(&address, timeout).context("it does not answer")?;
+    stream.set_read_timeout(Some(timeout))?;
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: {address}\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("half an answer")?;
+    match head.starts_with("HTTP/1.1 200 ") {
+        true => Ok(body.to_owned()),
+        false => bail!("it answered: {body}"),
     }
 }
 

@@ -9,6 +9,7 @@ mod hub;
 mod network;
 mod packages;
 mod process;
+mod registry;
 mod start;
 mod state;
 mod ui;
@@ -23,6 +24,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub use engine::ImageStore;
 pub use hub::{Fault, Hub, MODEL_FILE, MODEL_REPO};
 pub use process::interrupt;
+pub use registry::{Registry, RegistryFault};
 pub use ui::error as print_error;
 pub use upstream::{Kind, Upstream};
 
@@ -46,6 +48,7 @@ pub struct Sandbox {
     dir: Utf8PathBuf,
     env: BTreeMap<String, String>,
     hub: Hub,
+    registry: Registry,
     upstream: Upstream,
     running: Option<start::Running>,
 }
@@ -66,8 +69,9 @@ impl Sandbox {
     fn with(env: BTreeMap<String, String>, running: Option<start::Running>) -> Result<Sandbox> {
         let dir = Utf8PathBuf::from(&env[environment::DIR]);
         let hub = Hub::at(env.get("HF_ENDPOINT").context("HF_ENDPOINT is not set")?)?;
+        let registry = Registry::at(env.get(environment::REGISTRY).map_or("", String::as_str))?;
         let upstream = Upstream::open(&dir.join("upstream"));
-        Ok(Sandbox { dir, env, hub, upstream, running })
+        Ok(Sandbox { dir, env, hub, registry, upstream, running })
     }
 
     /// The variables that a command needs to act on this sandbox.
@@ -110,6 +114,11 @@ impl Sandbox {
     /// The model hub.
     pub fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    /// The registry of images.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// The directory of this sandbox, gone after it.

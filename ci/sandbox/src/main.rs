@@ -11,7 +11,7 @@ use sandbox::{Options, Sandbox};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 const HELP: &str = "\
-Runs a command with a Docker engine, a Git server and a model hub of its own
+Runs a command with a Docker engine, a Git server, a model hub and a registry of its own
 
 Usage: cargo sandbox COMMAND [ARG]...    run COMMAND in a new sandbox, or in the one around it
        cargo sandbox push KIND           in a sandbox: commit and push upstream, print the commit;
@@ -19,12 +19,15 @@ Usage: cargo sandbox COMMAND [ARG]...    run COMMAND in a new sandbox, or in the
        cargo sandbox hub [FAULT]         in a sandbox: print what the model hub served, as JSON; FAULT is
                                          what goes wrong from now on: none, close=BYTES, reset=BYTES,
                                          short, flip, ignore-range
+       cargo sandbox registry [FAULT]    in a sandbox: print what passed the registry, as JSON; FAULT is
+                                         none, down, slow=MILLISECONDS, error, refuse or cut=BYTES
        cargo sandbox -- COMMAND [ARG]... run a COMMAND that is named like one of these
 
 COMMAND finds DOCKER_HOST, DOCKER_CONFIG and Docker's programs in PATH; the upstream repository in
 GITHUB_REPO and GITHUB_BRANCH; the model hub in HF_ENDPOINT, with MODEL_REPO, MODEL_REVISION and
 MODEL_FILES; base images in NODE_IMAGE, PYTHON_IMAGE and RUNTIME_IMAGE, with RUNTIME_PACKAGES; the
-directory of the sandbox in SANDBOX_DIR. The Git server and the hub listen at SANDBOX_ADDRESS. The exit
+directory of the sandbox in SANDBOX_DIR; the host of a registry, which starts with its first use, in
+SANDBOX_REGISTRY. The Git server and the hub listen at SANDBOX_ADDRESS. The exit
 code is that of COMMAND.
 
 Environment:
@@ -48,7 +51,9 @@ fn main() -> ExitCode {
         ["hub"] => hub(None),
         ["hub", fault] => hub(Some(fault)),
         ["--", program, arguments @ ..] => run(program, arguments),
-        [] | ["push" | "hub", ..] => return usage(),
+        ["registry"] => registry(None),
+        ["registry", fault] => registry(Some(fault)),
+        [] | ["push" | "hub" | "registry", ..] => return usage(),
         [option, ..] if option.starts_with('-') => return usage(),
         [program, arguments @ ..] => run(program, arguments),
     };
@@ -88,6 +93,14 @@ fn hub(fault: Option<&str>) -> Result<u8> {
         sandbox.hub().set_fault(fault.parse()?)?;
     }
     print(&format!("{}\n", sandbox.hub().counters()?))
+}
+
+fn registry(fault: Option<&str>) -> Result<u8> {
+    let sandbox = current()?;
+    if let Some(fault) = fault {
+        sandbox.registry().set_fault(fault.parse()?)?;
+    }
+    print(&format!("{}\n", sandbox.registry().counters()?))
 }
 
 /// The command could not be started, which shells report with the exit code 127.

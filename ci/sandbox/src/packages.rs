@@ -21,9 +21,9 @@ pub(crate) const PRIVATE_TOOLS: &[(&str, &str)] = &[
 /// What is needed beside the machine's own engine.
 pub(crate) const HOST_TOOLS: &[(&str, &str)] = &[("git", "git"), ("mmdebstrap", "mmdebstrap")];
 
-/// Packages of the engine, taken from Debian testing: they need nothing newer than glibc 2.34.
+/// Packages of the engine and of the registry, taken from Debian testing: they need nothing newer than glibc 2.34.
 const ENGINE_PACKAGES: &[&str] =
-    &["containerd", "docker-buildx", "docker-cli", "docker-compose", "docker.io", "tini-static"];
+    &["containerd", "docker-buildx", "docker-cli", "docker-compose", "docker-registry", "docker.io", "tini-static"];
 
 /// Debian's keys, of all releases that are supported.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";

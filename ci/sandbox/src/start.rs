@@ -16,12 +16,13 @@ use crate::process::run;
 use crate::state::State;
 use crate::ui::status;
 use crate::upstream::{self, Upstream};
-use crate::{Options, cache, environment};
+use crate::{Options, cache, environment, registry};
 
 /// The parts of a sandbox; fields are dropped in this order, so servers end before what they use.
 pub(crate) struct Running {
     _git: upstream::Server,
     _hub: hub::Server,
+    _registry: registry::Proxy,
     _engine: Option<Engine>,
     _state: State,
 }
@@ -74,18 +75,20 @@ fn start_private(options: &Options, cache: &Utf8Path) -> Result<(Env, Running)> 
         let servers = serve(options, cache, dir, gateway);
         anyhow::Ok((joined(engine)?, servers?))
     })?;
-    let mut env = variables(dir, gateway, &git, &hub, &image.tag());
+    let registry = registry(cache, dir, source)?;
+    let mut env = variables(dir, gateway, &git, &hub, &registry, &image.tag());
     env.insert("DOCKER_HOST".to_owned(), engine.host());
     env.insert("DOCKER_CONFIG".to_owned(), engine::client_config(&programs, &dir.join("docker"))?.into_string());
     env.insert("PATH".to_owned(), engine::path(&programs)?);
-    Ok((env, Running { _git: git, _hub: hub, _engine: Some(engine), _state: state }))
+    Ok((env, Running { _git: git, _hub: hub, _registry: registry, _engine: Some(engine), _state: state }))
 }
 
 /// Leaves the base image in the engine, where the next sandbox finds it.
 fn start_with_host(options: &Options, cache: &Utf8Path) -> Result<(Env, Running)> {
     let gateway = engine::host_gateway()?;
     packages::install_machine_tools(packages::HOST_TOOLS)?;
-    let image = BaseImage::new(AptSource::of_machine()?, base_image::machine_environment());
+    let source = AptSource::of_machine()?;
+    let image = BaseImage::new(source.clone(), base_image::machine_environment());
     let state = State::without_network(cache)?;
     let dir = state.dir();
     if run(Command::new("docker").args(["image", "inspect", &image.tag()])).is_err() {
@@ -95,8 +98,9 @@ fn start_with_host(options: &Options, cache: &Utf8Path) -> Result<(Env, Running)
         fs_err::remove_file(archive)?;
     }
     let (git, hub) = serve(options, cache, dir, gateway)?;
-    let env = variables(dir, gateway, &git, &hub, &image.tag());
-    Ok((env, Running { _git: git, _hub: hub, _engine: None, _state: state }))
+    let registry = registry(cache, dir, source)?;
+    let env = variables(dir, gateway, &git, &hub, &registry, &image.tag());
+    Ok((env, Running { _git: git, _hub: hub, _registry: registry, _engine: None, _state: state }))
 }
 
 /// Starts the Git server and the model hub at an address that containers reach.
@@ -111,14 +115,28 @@ fn serve(
     Ok((git, hub::Server::start(gateway, options.model_bytes, cache)?))
 }
 
+/// A registry that fetches its program, if need be, and starts when somebody uses it.
+fn registry(cache: &Utf8Path, dir: &Utf8Path, source: AptSource) -> Result<registry::Proxy> {
+    let cache = cache.to_owned();
+    registry::Proxy::start(dir.to_owned(), Box::new(move || packages::engine(&cache, &source)))
+}
+
 fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-fn variables(dir: &Utf8Path, gateway: Ipv4Addr, git: &upstream::Server, hub: &hub::Server, image: &str) -> Env {
-    let (address, endpoint) = (gateway.to_string(), hub.hub().endpoint());
+fn variables(
+    dir: &Utf8Path,
+    gateway: Ipv4Addr,
+    git: &upstream::Server,
+    hub: &hub::Server,
+    registry: &registry::Proxy,
+    image: &str,
+) -> Env {
+    let (address, endpoint, registry) = (gateway.to_string(), hub.hub().endpoint(), registry.address().to_string());
     let variables = [
         (environment::DIR, dir.as_str()),
+        (environment::REGISTRY, &registry),
         ("SANDBOX_ADDRESS", &address),
         ("GITHUB_REPO", git.url()),
         ("GITHUB_BRANCH", "main"),

@@ -15,8 +15,8 @@ use crate::value::{ImageRef, ProjectName};
 /// Images by the names that they were asked for.
 pub type Images = BTreeMap<ImageRef, Image>;
 
-/// An image of the engine.
-#[derive(Clone, Debug, Deserialize)]
+/// An image of the engine or of a registry.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Image {
     /// Its content digest.
@@ -25,21 +25,22 @@ pub struct Image {
     #[serde(default)]
     pub size: u64,
     #[serde(default)]
-    config: Option<ImageConfig>,
+    pub(super) config: Option<ImageConfig>,
     #[serde(default)]
-    graph_driver: Option<GraphDriver>,
+    pub(super) graph_driver: Option<GraphDriver>,
 }
 
 /// Where the classic image store keeps the layers.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct GraphDriver {
+pub(super) struct GraphDriver {
     data: Option<BTreeMap<String, String>>,
 }
 
+/// The part of an image's configuration that is read.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct ImageConfig {
+pub(super) struct ImageConfig {
     labels: Option<BTreeMap<String, String>>,
     working_dir: Option<String>,
 }

@@ -6,6 +6,7 @@ pub mod early;
 pub mod history;
 pub mod images;
 pub mod local;
+pub mod registry;
 pub mod remotes;
 pub mod repository;
 pub mod sources;

@@ -113,6 +113,23 @@ pub fn untag<'a>(sh: &'a Shell, images: &[ImageRef]) -> Cmd<'a> {
     cmd!(sh, "docker image rm --no-prune --").args(images.iter().map(ToString::to_string))
 }
 
+/// The digest and the configuration of what a registry has under a name, as JSON; nothing is pulled.
+pub fn registry_inspect<'a>(sh: &'a Shell, image: &ImageRef) -> Cmd<'a> {
+    let format = r#"{"manifest":{{json .Manifest}},"image":{{json .Image}}}"#;
+    cmd!(sh, "docker buildx imagetools inspect --format {format} --").arg(image.to_string())
+}
+
+/// Uploads an image under its name.
+pub fn push<'a>(sh: &'a Shell, image: &ImageRef) -> Cmd<'a> {
+    cmd!(sh, "docker image push --").arg(image.to_string())
+}
+
+/// Gives the manifest with this digest a tag in its registry, as it is.
+pub fn registry_tag<'a>(sh: &'a Shell, tag: &ImageRef, digest: &str) -> Cmd<'a> {
+    let (to, from) = (tag.to_string(), format!("{}@{digest}", tag.repository));
+    cmd!(sh, "docker buildx imagetools create --prefer-index=false --tag {to} -- {from}")
+}
+
 /// A container that is never started, to copy files out of an image; its ID goes to the standard output.
 pub fn create<'a>(sh: &'a Shell, image: &str, project: &ProjectName) -> Cmd<'a> {
     let label = format!("{VERIFY_LABEL}={project}");
@@ -190,6 +207,19 @@ pub fn remove_cache<'a>(sh: &'a Shell, builder: Option<&Builder>, records: &[Str
 /// The directory of the engine's data.
 pub fn data_root<'a>(sh: &'a Shell) -> Cmd<'a> {
     cmd!(sh, "docker info --format").arg("{{.DockerRootDir}}")
+}
+
+/// The failure behind a question to a registry, or a push to it.
+pub fn registry_failure(finished: &Finished, image: &ImageRef) -> Failure {
+    let text = finished.stderr.to_lowercase();
+    let error = finished.last_error();
+    let failure = Failure::precondition(format!("the registry of `{image}` does not do it: {error}"));
+    let login = ["unauthorized", "denied", "authorization", "no basic auth"].iter().any(|sign| text.contains(sign));
+    let hint = match login {
+        true => "log in with `docker login`, and check that the repository is there and that you may write to it",
+        false => "check the registry and the network, then run it again",
+    };
+    failure.kept("the tags in the registry are where they were").hint(hint)
 }
 
 /// The failure behind a Docker command that should have worked.

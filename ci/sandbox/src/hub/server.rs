@@ -192,7 +192,13 @@ fn not_found(stream: &mut TcpStream, code: &str) -> Result<()> {
     json_answer(stream, "404 Not Found", &[("X-Error-Code", code.to_owned())], &json!({ "error": code }))
 }
 
-fn json_answer(stream: &mut TcpStream, status: &str, headers: &[(&str, String)], body: &Value) -> Result<()> {
+/// Answers with JSON, after which the connection closes.
+pub(crate) fn json_answer(
+    stream: &mut TcpStream,
+    status: &str,
+    headers: &[(&str, String)],
+    body: &Value,
+) -> Result<()> {
     let body = body.to_string();
     let headers = [headers, &[("Content-Type", "application/json".to_owned())]].concat();
     write_head(stream, status, body.len() as u64, &headers)?;

@@ -1,0 +1,98 @@
+//! What a registry has under a name, asked without pulling anything.
+
+use std::thread;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+use xshell::Shell;
+
+use crate::error::Failure;
+use crate::facts::images::{Image, Images};
+use crate::facts::join;
+use crate::sys::{docker, process};
+use crate::ui::Ui;
+use crate::value::ImageRef;
+
+/// How long a registry may take for one answer.
+const DEADLINE: Duration = Duration::from_secs(15);
+/// How many questions are open at the same time; each is a process.
+const AT_ONCE: usize = 8;
+
+/// The images among `wanted` that the registry has; the ID of each is the digest of its manifest.
+///
+/// # Errors
+/// Exit code 3 when a registry does not answer or wants a login.
+pub fn inspect(ui: &Ui, wanted: &[ImageRef]) -> anyhow::Result<Images> {
+    let mut found = Images::new();
+    for part in wanted.chunks(AT_ONCE) {
+        let answers = thread::scope(|scope| {
+            let threads: Vec<_> = part.iter().map(|name| scope.spawn(move || image(ui, name))).collect();
+            threads.into_iter().map(join).collect::<anyhow::Result<Vec<_>>>()
+        })?;
+        found.extend(part.iter().cloned().zip(answers).filter_map(|(name, image)| Some((name, image?))));
+    }
+    Ok(found)
+}
+
+/// The image that the registry has under a name, if it has one.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn image(ui: &Ui, name: &ImageRef) -> anyhow::Result<Option<Image>> {
+    let sh = Shell::new()?;
+    let finished = process::output(ui, docker::registry_inspect(&sh, name), DEADLINE)?;
+    if finished.status.success() {
+        return Ok(Some(parse(&finished.stdout, name)?));
+    }
+    match finished.last_error().ends_with(&format!("{name}: not found")) {
+        true => Ok(None),
+        false => Err(docker::registry_failure(&finished, name).into()),
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    manifest: Manifest,
+    image: Value,
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    digest: String,
+}
+
+/// Reads a manifest with the configuration of its image, or with one for each platform, of which the first counts: a build
+/// gives all of them the same labels.
+fn parse(json: &[u8], name: &ImageRef) -> Result<Image, Failure> {
+    let garbled = |error: serde_json::Error| {
+        Failure::precondition(format!("the registry's answer for `{name}` is cut or garbled: {error}"))
+            .kept("every tag is where it was")
+            .hint("run it again")
+    };
+    let answer: Answer = serde_json::from_slice(json).map_err(garbled)?;
+    let of_platform = || answer.image.as_object()?.values().find_map(|platform| platform.get("config"));
+    let config = answer.image.get("config").or_else(of_platform).cloned();
+    let config = config.map(serde_json::from_value).transpose().map_err(garbled)?;
+    Ok(Image { id: answer.manifest.digest, config, size: 0, graph_driver: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_read_of_one_platform_and_of_several() {
+        let read = |image: &str| {
+            let json = format!(r#"{{"manifest": {{"digest": "sha256:1", "size": 5}}, "image": {image}}}"#);
+            parse(json.as_bytes(), &"h:5000/a:b".parse().expect("name"))
+        };
+        let one = r#"{"os": "linux", "config": {"Labels": {"k": "v"}, "WorkingDir": "/w"}}"#;
+        for image in [one.to_owned(), format!(r#"{{"linux/amd64": {one}, "linux/arm64": {one}}}"#)] {
+            let image = read(&image).expect("valid");
+            assert_eq!((image.id.as_str(), image.label("k"), image.working_directory()), ("sha256:1", Some("v"), "/w"));
+        }
+        assert_eq!(read(r#"{"config": {}}"#).expect("valid").label("k"), None);
+        assert_eq!(read("nothing").expect_err("no JSON").code, 3);
+    }
+}

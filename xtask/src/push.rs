@@ -1,0 +1,60 @@
+//! Bringing images to a registry, and moving tags there.
+
+use std::time::Duration;
+
+use xshell::Shell;
+
+use crate::error::Failure;
+use crate::facts::images::Image;
+use crate::facts::registry;
+use crate::sys::{docker, process};
+use crate::ui::Ui;
+use crate::value::ImageRef;
+
+/// How long an upload may take; models are large and lines are slow.
+const UPLOAD: Duration = Duration::from_secs(4 * 3600);
+/// How long a registry may take to move a tag.
+const MOVE: Duration = Duration::from_secs(60);
+
+/// Uploads the image that the engine has under this name, and returns what the registry has there afterwards.
+///
+/// # Errors
+/// Exit code 3 when the registry does not take it, or something else pushes the same name.
+pub fn upload(ui: &Ui, name: &ImageRef) -> anyhow::Result<Image> {
+    let sh = Shell::new()?;
+    let finished = process::output(ui, docker::push(&sh, name), UPLOAD)?;
+    let said = String::from_utf8_lossy(&finished.stdout);
+    let digest = said.lines().rev().find_map(|line| line.split_once("digest: ")?.1.split_whitespace().next());
+    let Some(digest) = digest.filter(|_| finished.status.success()) else {
+        return Err(docker::registry_failure(&finished, name).into());
+    };
+    read_back(ui, name, digest)
+}
+
+/// Makes a tag point to a manifest that its repository has; the registry does that at once, or not at all.
+///
+/// # Errors
+/// Exit code 3 when the registry refuses it, or something else moves the same tag.
+pub fn point(ui: &Ui, tag: &ImageRef, digest: &str) -> anyhow::Result<()> {
+    let sh = Shell::new()?;
+    let finished = process::output(ui, docker::registry_tag(&sh, tag, digest), MOVE)?;
+    match finished.status.success() {
+        true => Ok(()),
+        false => Err(docker::registry_failure(&finished, tag).into()),
+    }
+}
+
+/// What the registry has under a name, which must be the manifest with this digest.
+///
+/// # Errors
+/// Exit code 3 when it is not, or the registry does not answer.
+pub fn read_back(ui: &Ui, name: &ImageRef, digest: &str) -> anyhow::Result<Image> {
+    let found = registry::image(ui, name)?;
+    let id = found.as_ref().map_or("nothing", |image| image.id.as_str());
+    if id != digest {
+        return Err(Failure::precondition(format!("`{name}` is {id} in the registry instead of {digest}"))
+            .hint("something else pushes the same tags; run it again when that has ended")
+            .into());
+    }
+    Ok(found.unwrap_or_default())
+}
