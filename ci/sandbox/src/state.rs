@@ -70,7 +70,8 @@ fn remove_dead(cache: &Utf8Path) -> Result<()> {
     fs_err::create_dir_all(&all)?;
     for entry in fs_err::read_dir(&all)?.flatten() {
         let dir = Utf8PathBuf::try_from(entry.path())?;
-        let file = open(&dir.join("lock"))?;
+        // One that ends right now takes its directory along.
+        let Ok(file) = open(&dir.join("lock")) else { continue };
         // Only the lock of a dead one can be taken.
         if file.try_lock().is_ok() {
             status("Removing", format_args!("what a killed sandbox left in {dir}"));

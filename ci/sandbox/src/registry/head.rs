@@ -24,7 +24,6 @@ impl Head {
             }
             let count = from.read(&mut chunk).ok().filter(|count| *count > 0 && bytes.len() < LIMIT)?;
             bytes.extend_from_slice(&chunk[..count]);
-            // Docker tries TLS first, and waits for an answer to it.
             if !bytes[0].is_ascii_uppercase() {
                 return None;
             }

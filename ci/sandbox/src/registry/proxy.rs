@@ -94,7 +94,8 @@ impl Shared {
     }
 
     fn answer(&self, mut client: TcpStream) -> Result<()> {
-        let Some(head) = Head::read(&client) else { return Ok(()) };
+        // Clients try TLS first; an answer without it tells them what this is.
+        let Some(head) = Head::read(&client) else { return Ok(client.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n")?) };
         if let Some(control) = head.path.strip_prefix(CONTROL) {
             return self.answer_control(&mut client, control);
         }
