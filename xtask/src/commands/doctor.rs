@@ -1,24 +1,21 @@
 //! `doctor`: every problem at once, each with its cure; nothing is changed.
 
-mod ask;
-mod project;
+mod gather;
 
 use std::thread;
 
 use camino::Utf8Path;
 
 use super::Context;
-use crate::doctor::machine::{self, Machine};
-use crate::doctor::{Area, Finding, Names, Severity, compose, dockerfile, engine};
+use crate::doctor::place::Files;
+use crate::doctor::{Area, Finding, Names, Severity, compose, dockerfile, engine, machine};
 use crate::error::Failure;
-use crate::facts::workspace::{self, Config, Workspace};
+use crate::facts::compose::{self as project, Examined};
+use crate::facts::workspace::{self, Config};
 use crate::facts::{join, sources};
 use crate::plan::cache_bust::Rule;
-use crate::sys::{docker, files, git, interrupt, lock};
+use crate::sys::{git, interrupt};
 use crate::ui::Ui;
-use crate::value::ProjectName;
-use ask::{answer, lines};
-use project::Read;
 
 /// Runs the command.
 ///
@@ -28,52 +25,61 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
     let Context { ui, settings, .. } = context;
     let directory = settings.files.first().and_then(|file| file.parent()).unwrap_or(Utf8Path::new("."));
     ui.detail("Examining", "engine, builder, machine, compose project and Dockerfiles");
-    let (mut seen, mut tools, git, workspace) = thread::scope(|scope| {
+    let (examined, mut engine, git, workspace) = thread::scope(|scope| {
         let workspace = scope.spawn(|| workspace::read(ui, directory));
-        let git = scope.spawn(|| answer(ui, git::version));
-        let tools = scope.spawn(|| ask::engine(ui, settings.builder.as_ref()));
-        let seen = project::read(ui, &settings.files, directory);
-        (seen, join(tools), join(git), join(workspace))
+        let git = scope.spawn(|| gather::answer(ui, git::version));
+        let engine = scope.spawn(|| gather::engine(ui, settings.builder.as_ref()));
+        let examined = project::examine(ui, &settings.files);
+        (examined, join(engine), join(git), join(workspace))
     });
     interrupt::check()?;
-    let mut findings = std::mem::take(&mut seen.findings);
-    let workspace = workspace.map_err(|error| findings.push(configuration(&error))).ok();
+    let mut findings = Vec::new();
+    let workspace = workspace.map_err(|error| findings.push(configuration(&Failure::of(&error)))).ok();
     let config = workspace.as_ref().map(|workspace| workspace.config.clone()).unwrap_or_default();
     let names = names(&config, &mut findings);
-    if let Err(failure) = settings.chosen_rule(None) {
-        findings.push(configuration(&failure.into()));
+    findings.extend(settings.chosen_rule(None).err().map(|failure| configuration(&failure)));
+    let text = |file: &camino::Utf8PathBuf| Some((file.to_string(), fs_err::read_to_string(file).ok()?));
+    let files = Files(settings.files.iter().filter_map(text).collect());
+    match &examined {
+        Ok(examined) => {
+            let root = directory.ancestors().find(|above| above.join(".git").exists()).unwrap_or(directory);
+            findings.extend(resolved(examined, &files, root, &config, &names));
+            gather::images(ui, &examined.project, &mut engine);
+        }
+        Err(error) => {
+            let finding = failed(Area::Compose, "compose-refuses", &Failure::of(error));
+            findings.push(files.place(finding, "", ""));
+            let beside = directory.join("Dockerfile");
+            if let Ok(text) = std::fs::read_to_string(&beside) {
+                let patient = dockerfile::Patient { file: beside.into_string(), text, kept: [].into() };
+                findings.extend(dockerfile::check(&patient, &names));
+            }
+        }
     }
-    if seen.strict.is_some() {
-        findings.extend(compose::check(&seen.project, &seen.files, seen.root.as_str(), &names));
-    }
-    for patient in compose::patients(&seen.project, &seen.texts) {
-        findings.extend(dockerfile::check(&patient, &names));
-    }
-    let images = project::images(ui, &seen, tools.silent.is_none());
-    let is_ill = findings.iter().any(|finding| finding.severity == Severity::Error);
-    if let Some(failure) = sources_failure(&seen, &config).filter(|_| !is_ill) {
-        findings.push(ask::finding(Area::Compose, "sources", &failure));
-    }
-    tools.largest = images.largest;
-    tools.unprotected = images.unprotected;
-    findings.extend(engine::check(&tools));
-    findings.extend(machine::check(&machine_facts(context, &seen, workspace.as_ref(), git, tools.silent.is_none())));
+    let project = examined.as_ref().ok().map(|examined| &examined.project);
+    let machine = gather::machine(context, project, workspace.as_ref(), git, engine.silent.is_none());
+    findings.extend(engine::check(&engine));
+    findings.extend(machine::check(&machine));
     interrupt::check()?;
     for finding in &mut findings {
-        finding.file = finding.file.take().map(|file| shown(&file, directory));
+        // A path as it is seen from the project.
+        let inside = |file: &String| Some(Utf8Path::new(file).strip_prefix(directory).ok()?.to_string());
+        finding.file = finding.file.take().map(|file| inside(&file).unwrap_or(file));
     }
     findings.sort();
     findings.dedup();
     report(ui, &findings)
 }
 
-/// A path as it is seen from the project.
-fn shown(file: &str, directory: &Utf8Path) -> String {
-    Utf8Path::new(file).strip_prefix(directory).map_or(file.to_owned(), |path| path.to_string())
+/// A failure of another command, as a finding.
+fn failed(area: Area, check: &'static str, failure: &Failure) -> Finding {
+    Finding::error(area, check, &failure.cause)
+        .why("`cargo xtask rebuild` ends here.")
+        .cure(failure.hint.as_deref().unwrap_or_default())
 }
 
-fn configuration(error: &anyhow::Error) -> Finding {
-    ask::finding(Area::Configuration, "configuration", &Failure::of(error))
+fn configuration(failure: &Failure) -> Finding {
+    failed(Area::Configuration, "configuration", failure)
 }
 
 /// The arguments that checks look for; a configuration that says nonsense is a finding.
@@ -81,11 +87,10 @@ fn names(config: &Config, findings: &mut Vec<Finding>) -> Names {
     let mut names = Names { transports: config.transports.clone(), ..Names::default() };
     match config.bust_arg() {
         Ok(name) => names.bust = name.to_string(),
-        Err(failure) => findings.push(configuration(&failure.into())),
+        Err(failure) => findings.push(configuration(&failure)),
     }
-    if let Err(failure) = config.cache_bust.as_deref().map_or(Ok(Rule::Auto), Rule::parse) {
-        findings.push(configuration(&failure.into()));
-    }
+    let rule = config.cache_bust.as_deref().map_or(Ok(Rule::Auto), Rule::parse);
+    findings.extend(rule.err().map(|failure| configuration(&failure)));
     if !config.sources.is_empty() {
         names.repositories = config.sources.iter().filter_map(|source| source.repository_arg.clone()).collect();
         names.refs = config.sources.iter().filter_map(|source| source.ref_arg.clone()).collect();
@@ -94,39 +99,30 @@ fn names(config: &Config, findings: &mut Vec<Finding>) -> Names {
     names
 }
 
-/// Why `rebuild` would not know what the images are made from.
-fn sources_failure(seen: &Read, config: &Config) -> Option<Failure> {
-    match &seen.strict {
-        Some(Ok(project)) => sources::derive(project, config).err(),
-        Some(Err(failure)) => Some(failure.clone()),
-        None => None,
+/// What is wrong in a project that Compose resolves, and in its Dockerfiles.
+fn resolved(examined: &Examined, files: &Files, root: &Utf8Path, config: &Config, names: &Names) -> Vec<Finding> {
+    let mut findings = compose::check(&examined.project, &examined.config, files, root.as_str(), names);
+    for (service, failure) in &examined.problems {
+        findings.push(files.place(failed(Area::Compose, "project", failure), service, "build"));
     }
-}
-
-fn machine_facts(
-    context: &Context,
-    seen: &Read,
-    workspace: Option<&Workspace>,
-    git: Result<String, Failure>,
-    answers: bool,
-) -> Machine {
-    let ui = &context.ui;
-    let mut machine = Machine { git: Some(git.map_err(|failure| failure.cause)), ..Machine::default() };
-    let name: Option<ProjectName> = seen.project.name.parse().ok();
-    if let Some(state) = workspace.map(|workspace| &workspace.state) {
-        let places = [state.clone(), state.join("logs"), state.join("reports")];
-        machine.state = places.iter().find_map(|place| files::obstacle(place));
-        let marker = name.as_ref().map(|name| state.join(format!("staged-{name}")));
-        machine.marker = marker.filter(|marker| marker.exists()).map(|marker| marker.to_string());
+    for (path, error) in &examined.unreadable {
+        let line = error.rsplit_once(" at line ").and_then(|(_, at)| at.split(' ').next()?.parse().ok());
+        findings.push(
+            Finding::error(Area::Dockerfile, "dockerfile-unreadable", format!("it cannot be read: {error}"))
+                .at(path, line)
+                .why("`cargo xtask rebuild` must know its stages and arguments.")
+                .cure("check it with `docker build --check .`"),
+        );
     }
-    let Some(name) = name else { return machine };
-    machine.lock = lock::holder(&context.lock_name(&name));
-    if answers {
-        machine.containers = lines(answer(ui, |sh| docker::leftover_containers(sh, &name))).count();
-        let tags = lines(answer(ui, |sh| docker::project_tags(sh, &name)));
-        machine.staged = tags.filter(|tag| tag.contains(":staged-")).collect();
+    for patient in gather::dockerfiles(examined, files, &mut findings) {
+        findings.extend(dockerfile::check(&patient, names));
     }
-    machine
+    // Why `rebuild` would not know what the images are made from, where nothing else says it better.
+    if findings.iter().all(|finding| finding.severity == Severity::Warning) {
+        let failure = sources::derive(&examined.project, config).err();
+        findings.extend(failure.map(|failure| files.place(failed(Area::Compose, "sources", &failure), "", "")));
+    }
+    findings
 }
 
 /// Writes the findings, grouped by what they are about; any error makes the command fail.
@@ -134,14 +130,20 @@ fn report(ui: &Ui, findings: &[Finding]) -> anyhow::Result<()> {
     let mut area = None;
     for finding in findings {
         if area.replace(finding.area) != Some(finding.area) {
-            ui.data(heading(finding.area));
+            ui.data(match finding.area {
+                Area::Engine => "Docker",
+                Area::Machine => "this machine",
+                Area::Configuration => "configuration",
+                Area::Compose => "compose project",
+                Area::Dockerfile => "Dockerfile",
+            });
         }
-        let severity = match finding.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
+        let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
+        let place = match (&finding.file, finding.line) {
+            (Some(file), Some(line)) => format!("{file}:{line}: "),
+            (Some(file), None) => format!("{file}: "),
+            (None, _) => String::new(),
         };
-        let place = finding.place();
-        let place = if place.is_empty() { place } else { format!("{place}: ") };
         ui.data(&format!("{severity:>12} {place}{}", finding.what));
         ui.data(&format!("{:>12} {}", "why", finding.why));
         ui.data(&format!("{:>12} {}", "cure", finding.cure));
@@ -158,14 +160,4 @@ fn report(ui: &Ui, findings: &[Finding]) -> anyhow::Result<()> {
     }
     ui.status("Finished", if findings.is_empty() { "the doctor found nothing" } else { &found });
     Ok(())
-}
-
-fn heading(area: Area) -> &'static str {
-    match area {
-        Area::Engine => "Docker",
-        Area::Machine => "this machine",
-        Area::Configuration => "configuration",
-        Area::Compose => "compose project",
-        Area::Dockerfile => "Dockerfile",
-    }
 }

@@ -1,12 +1,16 @@
 //! The Docker engine: whether it answers, how old it is, how its builder cleans up, and how full its disk is.
 
-mod builder;
-
-use super::{Area, Finding};
+use super::{Area, Finding, list};
 use crate::report::human::bytes;
+use crate::value::measure;
 
 /// Free space below which no build starts, in bytes.
 const DISK_FLOOR: u64 = 1 << 30;
+/// How large a kept image is taken to be before it was ever built, in bytes.
+const UNKNOWN_MODEL: u64 = 4 << 30;
+
+/// What a program prints, or why it prints nothing.
+pub type Answer = Result<String, String>;
 
 /// What was learned about the engine.
 #[derive(Clone, Debug, Default)]
@@ -15,12 +19,12 @@ pub struct Engine {
     pub silent: Option<(String, String)>,
     /// Its version.
     pub version: Option<String>,
-    /// What Compose says of its version, or why it says nothing.
-    pub compose: Option<Result<String, String>>,
-    /// What buildx says of its version, or why it says nothing.
-    pub buildx: Option<Result<String, String>>,
-    /// What buildx says of the builder, or why it says nothing.
-    pub builder: Option<Result<String, String>>,
+    /// What Compose says of its version.
+    pub compose: Option<Answer>,
+    /// What buildx says of its version.
+    pub buildx: Option<Answer>,
+    /// What buildx says of the builder.
+    pub builder: Option<Answer>,
     /// The engine's data directory and the free bytes there, when it is on this machine.
     pub disk: Option<(String, u64)>,
     /// The bytes of the project's largest image.
@@ -33,18 +37,52 @@ pub struct Engine {
 pub fn check(engine: &Engine) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some((cause, hint)) = &engine.silent {
-        findings.push(
-            error("engine-silent", cause)
-                .why("Nothing can be built, and what needs the engine was not checked.")
-                .cure(hint),
-        );
+        let why = "Nothing can be built, and what needs the engine was not checked.";
+        findings.push(error("engine-silent", cause).why(why).cure(hint));
     } else {
-        findings.extend(engine.version.as_deref().and_then(old_engine));
-        findings.extend(builder::check(engine));
+        let old = warning("engine-old", "Docker is older than 23.0")
+            .why("Its BuildKit knows neither here-documents nor `COPY --link`, which the shipped Dockerfile uses.")
+            .cure("install a newer Docker Engine");
+        findings.extend(engine.version.as_deref().and_then(|text| too_old(text, &[(23, 0)], &[old])));
+        // Without buildx there is one finding already.
+        match &engine.builder {
+            Some(Ok(text)) => findings.extend([builder(text), garbage_collection(engine, text)].into_iter().flatten()),
+            Some(Err(cause)) if engine.buildx.as_ref().is_some_and(Result::is_ok) => findings.push(
+                error("builder-unusable", format!("the builder cannot be inspected: {cause}"))
+                    .why("Builds would fail for the same reason.")
+                    .cure(
+                        "choose one with `--builder NAME` or `docker buildx use NAME`; `docker buildx ls` lists them",
+                    ),
+            ),
+            _ => {}
+        }
         findings.extend(disk(engine));
     }
-    findings.extend(engine.compose.as_ref().and_then(compose));
-    findings.extend(engine.buildx.as_ref().and_then(buildx));
+    let install = "install Docker Compose 2.33 or newer: the package `docker-compose-plugin`";
+    findings.extend(program(
+        engine.compose.as_ref(),
+        error("compose-missing", "Docker Compose does not answer").why("Every build goes through it.").cure(install),
+        &[(2, 29), (2, 33)],
+        &[
+            error("compose-old", "Docker Compose is older than 2.29")
+                .why("It cannot say what a build does as JSON, from which progress, reports and failures are read.")
+                .cure(install),
+            warning("compose-old", "Docker Compose is older than 2.33")
+                .why(
+                    "It does not know `additional_contexts: service:NAME`, by which one service is built from another.",
+                )
+                .cure(install),
+        ],
+    ));
+    let install = "install buildx 0.12 or newer: the package `docker-buildx-plugin`";
+    let old =
+        error("buildx-old", "buildx is older than 0.12").why("It cannot say what a build does as JSON.").cure(install);
+    findings.extend(program(
+        engine.buildx.as_ref(),
+        error("buildx-missing", "buildx does not answer").why("Compose builds through it.").cure(install),
+        &[(0, 12)],
+        &[old],
+    ));
     findings
 }
 
@@ -56,86 +94,80 @@ fn warning(check: &'static str, what: impl Into<String>) -> Finding {
     Finding::warning(Area::Engine, check, what)
 }
 
-fn old_engine(text: &str) -> Option<Finding> {
-    let old = version(text).is_some_and(|version| version < (23, 0));
-    old.then(|| {
-        warning("engine-old", format!("Docker {text} is older than 23.0"))
-            .why("Its BuildKit knows neither here-documents nor `COPY --link`, which the shipped Dockerfile uses.")
-            .cure("install a newer Docker Engine")
-    })
-}
-
-fn compose(answer: &Result<String, String>) -> Option<Finding> {
-    let install = "install Docker Compose 2.33 or newer: the package `docker-compose-plugin`";
-    let text = match answer {
-        Ok(text) => text.trim(),
-        Err(cause) => {
-            return Some(
-                error("compose-missing", format!("Docker Compose does not answer: {cause}"))
-                    .why("Every build goes through it.")
-                    .cure(install),
-            );
-        }
-    };
-    match version(text) {
-        Some(version) if version < (2, 29) => Some(
-            error("compose-old", format!("Docker Compose {text} is older than 2.29"))
-                .why("It cannot say what a build does as JSON, from which progress, reports and failures are read.")
-                .cure(install),
-        ),
-        Some(version) if version < (2, 33) => Some(
-            warning("compose-old", format!("Docker Compose {text} is older than 2.33"))
-                .why(
-                    "It does not know `additional_contexts: service:NAME`, by which one service is built from another.",
-                )
-                .cure(install),
-        ),
-        _ => None,
+/// The finding about a program that is missing, or older than one of some versions, the lowest first.
+pub(super) fn program(
+    answer: Option<&Answer>,
+    missing: Finding,
+    versions: &[(u64, u64)],
+    older: &[Finding],
+) -> Option<Finding> {
+    match answer? {
+        Err(cause) => Some(Finding { what: format!("{}: {cause}", missing.what), ..missing }),
+        Ok(text) => too_old(text.trim(), versions, older),
     }
 }
 
-fn buildx(answer: &Result<String, String>) -> Option<Finding> {
-    let install = "install buildx 0.12 or newer: the package `docker-buildx-plugin`";
-    match answer {
-        Err(cause) => Some(
-            error("buildx-missing", format!("buildx does not answer: {cause}"))
-                .why("Compose builds through it.")
-                .cure(install),
-        ),
-        Ok(text) if version(text).is_some_and(|version| version < (0, 12)) => Some(
-            error("buildx-old", format!("buildx is older than 0.12: {}", text.trim()))
-                .why("It cannot say what a build does as JSON.")
-                .cure(install),
-        ),
-        Ok(_) => None,
-    }
+fn too_old(text: &str, versions: &[(u64, u64)], older: &[Finding]) -> Option<Finding> {
+    // Major and minor of the first version number in the text.
+    let found = text.split(|c: char| !c.is_ascii_digit() && c != '.').find_map(|word| {
+        let mut numbers = word.split('.');
+        Some((numbers.next()?.parse::<u64>().ok()?, numbers.next()?.parse::<u64>().ok()?))
+    })?;
+    let (_, finding) = versions.iter().zip(older).find(|(version, _)| found < **version)?;
+    Some(Finding { what: format!("{}: {text}", finding.what), ..finding.clone() })
 }
 
 fn disk(engine: &Engine) -> Option<Finding> {
     let (path, free) = engine.disk.as_ref()?;
     let room = "free disk space: `cargo xtask prune` shows what can go; the kept model stays";
+    let what = format!("{} free in `{path}`", bytes(*free));
     if *free < DISK_FLOOR {
-        return Some(
-            error("disk-full", format!("{} free in `{path}`", bytes(*free)))
-                .why("No build starts below 1 GB: a full disk breaks the engine's other work too.")
-                .cure(room),
-        );
+        let why = "No build starts below 1 GB: a full disk breaks the engine's other work too.";
+        return Some(error("disk-full", what).why(why).cure(room));
     }
     let largest = engine.largest.filter(|largest| largest > free)?;
-    let what = format!("{} free in `{path}`, and the largest image has {}", bytes(*free), bytes(largest));
-    Some(
-        warning("disk-low", what)
-            .why("A build of everything needs as much again before the old image can go.")
-            .cure(room),
-    )
+    let why = "A build of everything needs as much again before the old image can go.";
+    Some(warning("disk-low", format!("{what}, and the largest image has {}", bytes(largest))).why(why).cure(room))
 }
 
-/// Major and minor of the first version number in a text.
-fn version(text: &str) -> Option<(u64, u64)> {
-    text.split(|c: char| !c.is_ascii_digit() && c != '.').find_map(|word| {
-        let mut numbers = word.split('.');
-        Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+/// A builder that does not see the engine's images.
+fn builder(text: &str) -> Option<Finding> {
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim).unwrap_or_default();
+    let (name, driver) = (field("Name:"), field("Driver:"));
+    matches!(driver, "docker-container" | "remote" | "kubernetes").then(|| {
+        warning("builder-apart", format!("the builder `{name}` has the driver `{driver}`"))
+            .why("It does not see the engine's images: kept images do not reach it, and every result is copied back as a whole.")
+            .cure("build with the engine's own builder (`--builder default`), or push kept images to a registry that it reads")
     })
+}
+
+/// A kept image protects itself; before there is one, the builder's limit decides.
+fn garbage_collection(engine: &Engine, text: &str) -> Option<Finding> {
+    let limit = cache_limit(text)?;
+    let too_large = engine.unprotected.iter().filter(|(_, size)| size.unwrap_or(UNKNOWN_MODEL) > limit);
+    let shown = too_large.map(|(service, size)| {
+        let size = size.map_or("never built, several GB with a model".to_owned(), bytes);
+        format!("`{service}` ({size})")
+    });
+    let shown: Vec<_> = shown.collect();
+    let what = format!("the builder keeps {} of cache at most, less than {}", bytes(limit), list(&shown));
+    (!shown.is_empty()).then(|| {
+        error("cache-too-small", what)
+            .why("No kept image protects it yet, so the download can be thrown away right after it was made.")
+            .cure("run `cargo xtask rebuild`, which makes the kept image at once; or raise `builder.gc.defaultKeepStorage` in daemon.json")
+    })
+}
+
+/// The least that a rule without filters lets the cache have.
+fn cache_limit(text: &str) -> Option<u64> {
+    let rule = |rule: &str| -> Option<u64> {
+        let lines = rule.lines().filter_map(|line| line.trim().split_once(':'));
+        // What is reserved is never collected, whatever the other limit says.
+        let limits = lines.filter(|(name, _)| matches!(*name, "Max Used Space" | "Keep Bytes" | "Reserved Space"));
+        // Some zeros mean that there is no limit.
+        limits.filter_map(|(_, value)| measure::size(value.trim()).ok().filter(|limit| *limit > 0)).max()
+    };
+    text.split("GC Policy rule#").skip(1).filter(|text| !text.contains("Filters:")).filter_map(rule).min()
 }
 
 #[cfg(test)]
@@ -165,20 +197,16 @@ mod tests {
     }
 
     #[test]
-    fn a_good_engine_has_no_findings() {
+    fn versions_are_compared_as_numbers() {
         assert_found(&healthy(), &[]);
         assert_found(&Engine::default(), &[]);
-    }
-
-    #[test]
-    fn versions_are_compared_as_numbers() {
         let compose = |text: &str| Engine { compose: Some(Ok(text.to_owned())), ..healthy() };
         assert_found(&compose("2.5.0"), &["Error compose-old"]);
         assert_found(&compose("v2.28.1"), &["Error compose-old"]);
         assert_found(&compose("2.29.0"), &["Warning compose-old"]);
-        assert_found(&compose("2.33"), &[]);
-        assert_found(&compose("v5.0.1"), &[]);
-        assert_found(&compose("dev"), &[]);
+        for fine in ["2.33", "v5.0.1", "dev"] {
+            assert_found(&compose(fine), &[]);
+        }
         let buildx = Some(Ok("github.com/docker/buildx v0.11.2 x".to_owned()));
         assert_found(&Engine { buildx, ..healthy() }, &["Error buildx-old"]);
         assert_found(&Engine { version: Some("20.10.24".to_owned()), ..healthy() }, &["Warning engine-old"]);
@@ -186,24 +214,13 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_found_together() {
-        let broken = Engine {
-            silent: Some(("no answer".to_owned(), "start it".to_owned())),
-            compose: Some(Err("unknown command".to_owned())),
-            buildx: Some(Err("unknown command".to_owned())),
-            builder: Some(Err("unknown command".to_owned())),
-            ..Engine::default()
-        };
+        let unknown = || Some(Err("unknown command".to_owned()));
+        let silent = Some(("no answer".to_owned(), "start it".to_owned()));
+        let broken = Engine { silent, compose: unknown(), buildx: unknown(), builder: unknown(), ..Engine::default() };
         assert_found(&broken, &["Error engine-silent", "Error compose-missing", "Error buildx-missing"]);
-        let builder = Some(Err("no builder \"x\" found".to_owned()));
-        assert_found(&Engine { builder, ..healthy() }, &["Error builder-unusable"]);
-    }
-
-    #[test]
-    fn a_builder_apart_does_not_see_kept_images() {
-        for driver in ["docker-container", "remote", "kubernetes"] {
-            let builder = Some(Ok(BUILDER.replace("docker\n", &format!("{driver}\n"))));
-            assert_found(&Engine { builder, ..healthy() }, &["Warning builder-apart"]);
-        }
+        assert_found(&Engine { builder: unknown(), ..healthy() }, &["Error builder-unusable"]);
+        let builder = Some(Ok(BUILDER.replace("docker\n", "kubernetes\n")));
+        assert_found(&Engine { builder, ..healthy() }, &["Warning builder-apart"]);
     }
 
     #[test]

@@ -4,7 +4,8 @@ pub mod compose;
 pub mod dockerfile;
 pub mod engine;
 pub mod machine;
-pub mod secrets;
+pub mod place;
+mod secrets;
 pub mod tools;
 
 use serde::Serialize;
@@ -57,50 +58,37 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(severity: Severity, area: Area, check: &'static str, what: impl Into<String>) -> Self {
-        let (what, why, cure) = (what.into(), String::new(), String::new());
+    fn new(severity: Severity, area: Area, check: &'static str, what: String) -> Self {
+        let (why, cure) = (String::new(), String::new());
         Self { area, file: None, line: None, severity, check, what, why, cure }
     }
 
     /// A finding that makes the verdict bad.
     pub fn error(area: Area, check: &'static str, what: impl Into<String>) -> Self {
-        Self::new(Severity::Error, area, check, what)
+        Self::new(Severity::Error, area, check, what.into())
     }
 
     /// A finding that does not.
     pub fn warning(area: Area, check: &'static str, what: impl Into<String>) -> Self {
-        Self::new(Severity::Warning, area, check, what)
+        Self::new(Severity::Warning, area, check, what.into())
     }
 
     /// Says where it is.
     #[must_use]
-    pub fn at(mut self, file: &str, line: Option<usize>) -> Self {
-        self.file = Some(file.to_owned());
-        self.line = line;
-        self
+    pub fn at(self, file: &str, line: Option<usize>) -> Self {
+        Self { file: Some(file.to_owned()), line, ..self }
     }
 
     /// Says why it matters.
     #[must_use]
-    pub fn why(mut self, why: impl Into<String>) -> Self {
-        self.why = why.into();
-        self
+    pub fn why(self, why: impl Into<String>) -> Self {
+        Self { why: why.into(), ..self }
     }
 
     /// Says what to do.
     #[must_use]
-    pub fn cure(mut self, cure: impl Into<String>) -> Self {
-        self.cure = cure.into();
-        self
-    }
-
-    /// `file:line`, or nothing.
-    pub fn place(&self) -> String {
-        match (&self.file, self.line) {
-            (Some(file), Some(line)) => format!("{file}:{line}"),
-            (Some(file), None) => file.clone(),
-            (None, _) => String::new(),
-        }
+    pub fn cure(self, cure: impl Into<String>) -> Self {
+        Self { cure: cure.into(), ..self }
     }
 }
 
@@ -121,12 +109,11 @@ pub struct Names {
 
 impl Default for Names {
     fn default() -> Self {
-        let one = |name: &str| vec![name.to_owned()];
         Self {
             bust: "CACHE_BUST".to_owned(),
-            repositories: one("GITHUB_REPO"),
-            refs: one("GITHUB_BRANCH"),
-            commits: one("GITHUB_COMMIT"),
+            repositories: vec!["GITHUB_REPO".to_owned()],
+            refs: vec!["GITHUB_BRANCH".to_owned()],
+            commits: vec!["GITHUB_COMMIT".to_owned()],
             transports: Vec::new(),
         }
     }
@@ -134,39 +121,16 @@ impl Default for Names {
 
 impl Names {
     /// Whether an argument is there to run steps again: the configured one, or one of the names that people give it.
-    pub fn is_bust(&self, name: &str) -> bool {
-        let plain: String = name.chars().filter(|&c| c != '_').map(|c| c.to_ascii_uppercase()).collect();
-        name == self.bust || plain.starts_with("CACHEBUST")
+    fn is_bust(&self, name: &str) -> bool {
+        name == self.bust || name.replace('_', "").to_ascii_uppercase().starts_with("CACHEBUST")
     }
 }
 
 /// `"a"`, `"a and b"`, `"a, b and c"`.
-pub(crate) fn list(items: &[impl AsRef<str>]) -> String {
+fn list(items: &[String]) -> String {
     match items {
         [] => String::new(),
-        [one] => one.as_ref().to_owned(),
-        [all @ .., last] => {
-            let all: Vec<_> = all.iter().map(AsRef::as_ref).collect();
-            format!("{} and {}", all.join(", "), last.as_ref())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn findings_are_sorted_by_area_and_place() {
-        let finding = |line| Finding::warning(Area::Dockerfile, "x", "y").at("Dockerfile", Some(line));
-        let mut all = [finding(10), finding(9), Finding::error(Area::Engine, "x", "y")];
-        all.sort();
-        assert_eq!(all.iter().map(Finding::place).collect::<Vec<_>>(), ["", "Dockerfile:9", "Dockerfile:10"]);
-    }
-
-    #[test]
-    fn words_are_listed_as_people_do() {
-        assert_eq!(list(&[""; 0]), "");
-        assert_eq!(list(&["a", "b", "c"]), "a, b and c");
+        [one] => one.clone(),
+        [all @ .., last] => format!("{} and {last}", all.join(", ")),
     }
 }

@@ -73,11 +73,10 @@ impl<'a> Tool<'a> {
         verb.map(|verb| format!("{name} {verb}"))
     }
 
-    /// The download of a model with the command line of its hub, in words, and whether it names a revision.
-    pub fn downloads_model(&self) -> Option<(String, bool)> {
+    /// The download of a model with the command line of its hub, in words.
+    pub fn downloads_model(&self) -> Option<String> {
         let is_download = matches!(self.name, "hf" | "huggingface-cli") && self.verbs().next() == Some("download");
-        let named = |word: &Word| word.text == "--revision" || word.text.starts_with("--revision=");
-        is_download.then(|| (format!("{} download", self.name), self.args.iter().any(named)))
+        is_download.then(|| format!("{} download", self.name))
     }
 
     /// The use of Git that this is.
@@ -200,17 +199,5 @@ mod tests {
             assert_eq!(tool(&command).and_then(|tool| tool.git()).expect("git").reads_remote(), remote, "{script}");
         }
         assert!(tool(&first("git")).and_then(|tool| tool.git()).is_none());
-    }
-
-    #[test]
-    fn a_model_download_names_its_revision_or_not() {
-        for (script, named) in [
-            ("xargs /opt/hf/bin/hf download m --revision x", true),
-            ("huggingface-cli download m --revision=y", true),
-            ("hf download m", false),
-        ] {
-            let command = first(script);
-            assert_eq!(tool(&command).and_then(|tool| tool.downloads_model()).expect("download").1, named, "{script}");
-        }
     }
 }

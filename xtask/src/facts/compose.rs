@@ -100,18 +100,47 @@ pub fn find_files(
     Ok([base].into_iter().chain(overrides.into_iter().find(|path| path.is_file())).collect())
 }
 
+/// A project, with everything that is in the way of building it.
+#[derive(Debug)]
+pub struct Examined {
+    /// What can be built of it.
+    pub project: Project,
+    /// Everything that Compose resolved.
+    pub config: Value,
+    /// What makes it impossible to build, by service; empty for what is wrong with all of them.
+    pub problems: Vec<(String, Failure)>,
+    /// Dockerfiles of which only BuildKit can tell what changed, each with the reason.
+    pub unreadable: Vec<(String, String)>,
+}
+
 /// Asks Compose for the project and reads its Dockerfiles.
 ///
 /// # Errors
 /// Exit code 2 for a project that Compose refuses or that has nothing to build, 3 without Docker Compose.
 pub fn read(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Project> {
+    let examined = examine(ui, files)?;
+    for (path, error) in &examined.unreadable {
+        ui.warning(&format!("`{path}`: {error}; only BuildKit can tell what changed"));
+    }
+    match examined.problems.into_iter().next() {
+        Some((_, failure)) => Err(failure.into()),
+        None => Ok(examined.project),
+    }
+}
+
+/// The same, with all problems instead of the first.
+///
+/// # Errors
+/// As [`read`], when Compose does not resolve the project at all.
+pub fn examine(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Examined> {
     let (extensions, config) = thread::scope(|scope| {
         let extensions = scope.spawn(|| if may_extend(files) { config(ui, files, false) } else { Ok(b"{}".to_vec()) });
         let config = config(ui, files, true);
         (join(extensions), config)
     });
-    let mut project = parse(&config?, &extensions?)?;
-    for (service, built) in &mut project.services {
+    let mut examined = parse(&config?, &extensions?)?;
+    let mut missing = Vec::new();
+    for (service, built) in &mut examined.project.services {
         let inline = built.section.get("dockerfile_inline").and_then(Value::as_str).map(str::to_owned);
         let Some(text) = inline.or_else(|| fs_err::read_to_string(&built.dockerfile_path).ok()) else {
             continue;
@@ -120,7 +149,7 @@ pub fn read(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Project> {
             Ok(dockerfile) => dockerfile,
             Err(error) => {
                 // BuildKit may well read it. Nothing is known of its stages then, so all of it counts.
-                ui.warning(&format!("`{}`: {error}; only BuildKit can tell what changed", built.dockerfile_path));
+                examined.unreadable.push((built.dockerfile_path.clone(), error));
                 built.section["dockerfile_text"] = text.into();
                 continue;
             }
@@ -128,15 +157,14 @@ pub fn read(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Project> {
         built.closure = dockerfile.closure(built.target.as_deref());
         if built.closure.is_none() {
             let target = show(built.target.as_deref().unwrap_or_default());
-            return Err(Failure::usage(format!(
-                "service `{service}` builds stage {target}, which `{}` does not have",
-                built.dockerfile_path
-            ))
-            .hint("correct `target` in the compose file")
-            .into());
+            let path = &built.dockerfile_path;
+            let cause = format!("service `{service}` builds stage {target}, which `{path}` does not have");
+            let failure = Failure::usage(cause).hint("correct `target` in the compose file");
+            missing.push((service.to_string(), failure));
         }
     }
-    Ok(project)
+    examined.problems.extend(missing);
+    Ok(examined)
 }
 
 /// Whether extension fields of services may be somewhere; most projects have none, and need not be read twice.
@@ -221,40 +249,52 @@ struct RawBuild {
 }
 
 /// Reads what `docker compose config --format json` prints, with variables replaced and without.
-fn parse(json: &[u8], extensions: &[u8]) -> anyhow::Result<Project> {
+pub(crate) fn parse(json: &[u8], extensions: &[u8]) -> anyhow::Result<Examined> {
     let extensions: RawExtensions = serde_json::from_slice(extensions).map_err(|error| match error.is_data() {
         true => Failure::usage(format!("`x-rebuild` of a service: {error}")).hint("write `x-rebuild: {keep: true}`"),
         false => garbled(&error),
     })?;
-    let raw: RawProject = serde_json::from_slice(json).map_err(|error| garbled(&error))?;
+    let config: Value = serde_json::from_slice(json).map_err(|error| garbled(&error))?;
+    let raw = RawProject::deserialize(&config).map_err(|error| garbled(&error))?;
     let mut services = BTreeMap::new();
-    for (name, raw_service) in raw.services {
-        let Some(section) = raw_service.build else { continue };
-        let service: Service = name.parse()?;
-        let build: RawBuild = serde_json::from_value(section.clone())
-            .map_err(|error| Failure::usage(format!("service `{service}`: build: {error}")))?;
-        let image = raw_service.image.unwrap_or_else(|| format!("{}-{service}", raw.name));
-        let file = build.dockerfile.as_deref().unwrap_or("Dockerfile");
-        let replicas = raw_service.scale.or(raw_service.deploy.and_then(|deploy| deploy.replicas));
-        let built = Built {
-            image: image.parse()?,
-            keep: extensions.services.get(&name).is_some_and(|service| service.rebuild.keep),
-            build_only: replicas == Some(0),
-            target: build.target,
-            args: build.args,
-            contexts: build.additional_contexts,
-            dockerfile_path: Utf8Path::new(&build.context).join(file).into_string(),
-            closure: None,
-            section,
-        };
-        services.insert(service, built);
+    let mut problems = Vec::new();
+    for (name, service) in raw.services {
+        let keep = extensions.services.get(&name).is_some_and(|service| service.rebuild.keep);
+        match build_of(&raw.name, &name, service, keep) {
+            Ok(Some((service, built))) => drop(services.insert(service, built)),
+            Ok(None) => {}
+            Err(failure) => problems.push((name, failure)),
+        }
     }
     if services.is_empty() {
-        return Err(Failure::usage("no service of the project has a build section")
-            .hint("add one, or name another file with `-f`")
-            .into());
+        let failure = Failure::usage("no service of the project has a build section");
+        problems.push((String::new(), failure.hint("add one, or name another file with `-f`")));
     }
-    Ok(Project { name: raw.name.parse()?, services })
+    let project = Project { name: raw.name.parse()?, services };
+    Ok(Examined { project, config, problems, unreadable: Vec::new() })
+}
+
+/// A service, if it is built.
+fn build_of(project: &str, name: &str, raw: RawService, keep: bool) -> Result<Option<(Service, Built)>, Failure> {
+    let Some(section) = raw.build else { return Ok(None) };
+    let service: Service = name.parse()?;
+    let build = RawBuild::deserialize(&section)
+        .map_err(|error| Failure::usage(format!("service `{service}`: build: {error}")))?;
+    let image = raw.image.unwrap_or_else(|| format!("{project}-{service}"));
+    let file = build.dockerfile.as_deref().unwrap_or("Dockerfile");
+    let replicas = raw.scale.or(raw.deploy.and_then(|deploy| deploy.replicas));
+    let built = Built {
+        image: image.parse()?,
+        keep,
+        build_only: replicas == Some(0),
+        target: build.target,
+        args: build.args,
+        contexts: build.additional_contexts,
+        dockerfile_path: Utf8Path::new(&build.context).join(file).into_string(),
+        closure: None,
+        section,
+    };
+    Ok(Some((service, built)))
 }
 
 #[cfg(test)]
@@ -267,7 +307,7 @@ mod tests {
             "redis": {"image": "redis"},
             "web": {"build": {"context": "/c", "args": {"A": "1", "B": null}}, "scale": 0}}});
         let extensions = br#"{"services": {"redis": {}, "web": {"x-rebuild": {"keep": true}}}}"#;
-        let project = parse(json.to_string().as_bytes(), extensions).expect("valid");
+        let project = parse(json.to_string().as_bytes(), extensions).expect("valid").project;
         assert_eq!(project.services.len(), 1);
         let web = &project.services[&"web".parse::<Service>().expect("name")];
         assert_eq!(web.image.to_string(), "p-web:latest");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Bytes of a size such as `512`, `20GB` or `1.5 kB`, in units of 1000 as Docker prints them
+/// Bytes of a size such as `512`, `20GB` or `1.5 kB`, in units of 1000 as Docker prints them, or `2GiB`
 /// (docker/go-units `HumanSizeWithPrecision`).
 ///
 /// # Errors
@@ -10,16 +10,19 @@ use std::time::Duration;
 pub fn size(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let power = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => Some(0),
-        "kb" | "k" => Some(1),
-        "mb" | "m" => Some(2),
-        "gb" | "g" => Some(3),
-        "tb" | "t" => Some(4),
+    let unit = unit.trim().to_ascii_lowercase();
+    // `GiB` is what BuildKit says of its limits.
+    let base: f64 = if unit.ends_with("ib") { 1024.0 } else { 1000.0 };
+    let power = match unit.trim_end_matches("ib").trim_end_matches('b') {
+        "" => Some(0),
+        "k" => Some(1),
+        "m" => Some(2),
+        "g" => Some(3),
+        "t" => Some(4),
         _ => None,
     };
     match (number.parse::<f64>(), power) {
-        (Ok(number), Some(power)) => Ok((number * 1000_f64.powi(power)).round() as u64),
+        (Ok(number), Some(power)) => Ok((number * base.powi(power)).round() as u64),
         _ => Err("a size is a number with a unit: 500MB, 20GB".to_owned()),
     }
 }
@@ -42,6 +45,7 @@ mod tests {
         assert_eq!(size("13.13kB"), Ok(13_130));
         assert_eq!(size("20 GB"), Ok(20_000_000_000));
         assert_eq!(size("0B"), Ok(0));
+        assert_eq!(size("1.5GiB"), Ok(3 << 29));
         for bad in ["", "N/A", "GB", "-1GB", "1.2.3MB", "5 parsecs", "$(id)"] {
             assert!(size(bad).is_err(), "{bad}");
         }

@@ -5,22 +5,30 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::dockerfile::Dockerfile;
+use crate::facts::compose as facts;
 
 const DOCKERFILE: &str = "FROM a AS model\nRUN x\nFROM a AS app\nARG GITHUB_REPO=https://h/default\n\
     ARG GITHUB_BRANCH=main\nARG GITHUB_COMMIT\nARG CACHE_BUST=unknown\nRUN x\nFROM app AS builder\nCOPY --from=model / /\n";
 
-fn project(services: Value, extensions: Value) -> Project {
-    let mut project = Project::read(&json!({"name": "p", "services": services}), &json!({"services": extensions}));
+fn project(services: &Value, extensions: &Value) -> Project {
+    let config = json!({"name": "p", "services": services}).to_string();
+    let extensions = json!({"services": extensions}).to_string();
+    let mut project = facts::parse(config.as_bytes(), extensions.as_bytes()).expect("valid").project;
     let dockerfile = Dockerfile::parse(DOCKERFILE).expect("valid");
-    for service in project.services.iter_mut().filter(|service| service.is_built) {
-        service.closure = dockerfile.closure(service.target.as_deref());
+    for built in project.services.values_mut() {
+        built.closure = dockerfile.closure(built.target.as_deref());
     }
     project
 }
 
+fn found(services: &Value, extensions: &Value) -> Vec<Finding> {
+    let project = project(services, extensions);
+    check(&project, &json!({"services": services}), &Files::default(), "/p", &Names::default())
+}
+
 #[track_caller]
 fn assert_found(services: Value, expected: &[&str]) {
-    let findings = check(&project(services, json!({})), &Files::default(), "/p", &Names::default());
+    let findings = found(&services, &json!({}));
     for finding in &findings {
         assert!(finding.why.ends_with('.') && !finding.cure.is_empty(), "{finding:?}");
     }
@@ -73,8 +81,8 @@ fn the_bust_is_given_to_all_that_take_it() {
 fn a_kept_service_takes_no_code() {
     let kept = |target: &str| {
         let services = json!({"m": service(target, all("https://h/x"))});
-        let project = project(services, json!({"m": {"x-rebuild": {"keep": true}}}));
-        check(&project, &Files::default(), "/p", &Names::default()).into_iter().map(|f| f.check).collect::<Vec<_>>()
+        let findings = found(&services, &json!({"m": {"x-rebuild": {"keep": true}}}));
+        findings.into_iter().map(|finding| finding.check).collect::<Vec<_>>()
     };
     assert_eq!(kept("builder"), ["kept-takes-bust"]);
     assert_eq!(kept("model"), [""; 0]);
@@ -132,11 +140,13 @@ fn what_leaves_the_project_is_found() {
 proptest! {
     #[test]
     fn no_answer_makes_the_checks_panic(text in "\\PC{0,200}", key in "\\PC{0,5}") {
-        let services = json!({"a": service(&key, json!({"A": text, "GITHUB_REPO": text, "CACHE_BUST": 1, "B": null})),
-            "b": text, "c": {"build": text, "image": 5}, &key: [1]});
-        let project = project(services, json!({"a": text}));
-        let files = Files(vec![(key.clone(), text.clone()), ("x".to_owned(), format!("services:\n  a:\n    {text}\n  {key}: {{}}\n"))]);
-        check(&project, &files, "/p", &Names::default());
-        check(&Project::read(&json!(text), &json!([text])), &files, &key, &Names::default());
+        let services = json!({"a": service(&key, json!({"A": text, "GITHUB_REPO": text, "B": null})), "b": {"build": text},
+            "c": {"build": {}, "image": text}, &key: {"privileged": [1], "build": {"entitlements": text}}});
+        let config = json!({"name": "p", "services": services});
+        let project = facts::parse(config.to_string().as_bytes(), b"{}").expect("valid").project;
+        let compose = format!("services:\n  a:\n    {text}\n  {key}: {{}}\n");
+        let files = Files(vec![(key.clone(), text.clone()), ("x".to_owned(), compose)]);
+        check(&project, &config, &files, "/p", &Names::default());
+        check(&project, &json!(text), &files, &key, &Names::default());
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn found(text: &str) -> Vec<(&'static str, usize)> {
-    let patient = Patient { file: "Dockerfile", text, kept: ["model".to_owned()].into() };
+    let patient = Patient { file: "Dockerfile".to_owned(), text: text.to_owned(), kept: ["model".to_owned()].into() };
     let mut findings = check(&patient, &Names::default());
     findings.sort();
     for finding in &findings {
@@ -145,6 +145,9 @@ fn secrets_are_no_arguments() {
     assert_healthy("FROM a\nRUN --mount=type=secret,id=t T=$(cat /run/secrets/t) && curl \"https://x:$T@h/x\"\n");
 }
 
+/// Parts of a Dockerfile, separated by tildes.
+const PARTS: &str = "FROM a~ AS b~\n~\n~RUN ~ARG ~ENV ~A=1~ ~\\\n~<<E~\nE\n~$A~${A~}~$(~)~((~`~\"~'~git clone ~-b~--branch~https://u@h~hf download ~snapshot_download(~CACHE_BUST~echo ~#~[~\"sh\", \"-c\"~]~;~&&~|~é~\u{0}~\r\n~COPY <<X Y ~=~env ~xargs -n 1 ";
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
@@ -156,7 +159,7 @@ proptest! {
 
     /// Text that looks like a Dockerfile, cut and stirred.
     #[test]
-    fn no_dockerfile_makes_the_checks_panic(parts in proptest::collection::vec(prop::sample::select(PARTS), 0..40)) {
+    fn no_dockerfile_makes_the_checks_panic(parts in proptest::collection::vec(prop::sample::select(PARTS.split('~').collect::<Vec<_>>()), 0..40)) {
         found_any(&parts.concat());
     }
 
@@ -169,54 +172,8 @@ proptest! {
     }
 }
 
-const PARTS: &[&str] = &[
-    "FROM a",
-    " AS b",
-    "\n",
-    "\n",
-    "RUN ",
-    "ARG ",
-    "ENV ",
-    "A=1",
-    " ",
-    "\\\n",
-    "<<E",
-    "\nE\n",
-    "$A",
-    "${A",
-    "}",
-    "$(",
-    ")",
-    "((",
-    "`",
-    "\"",
-    "'",
-    "git clone ",
-    "-b",
-    "--branch",
-    "https://u@h",
-    "hf download ",
-    "snapshot_download(",
-    "CACHE_BUST",
-    "echo ",
-    "#",
-    "[",
-    "\"sh\", \"-c\"",
-    "]",
-    ";",
-    "&&",
-    "|",
-    "é",
-    "\u{0}",
-    "\r\n",
-    "COPY <<X Y ",
-    "=",
-    "env ",
-    "xargs -n 1 ",
-];
-
 fn found_any(text: &str) {
-    let patient = Patient { file: "Dockerfile", text, kept: BTreeSet::new() };
+    let patient = Patient { file: String::new(), text: text.to_owned(), kept: BTreeSet::new() };
     check(&patient, &Names::default());
     let _ = crate::dockerfile::Dockerfile::parse(text);
 }

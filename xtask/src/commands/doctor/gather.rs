@@ -1,0 +1,148 @@
+//! What the doctor looks at. No answer is an answer too.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
+
+use camino::Utf8Path;
+use serde_json::Value;
+use xshell::{Cmd, Shell};
+
+use super::Context;
+use crate::doctor::dockerfile::Patient;
+use crate::doctor::engine::{Answer, Engine};
+use crate::doctor::machine::Machine;
+use crate::doctor::place::Files;
+use crate::doctor::{Area, Finding};
+use crate::error::Failure;
+use crate::facts::compose::{Examined, Project};
+use crate::facts::images::{self, Image};
+use crate::facts::join;
+use crate::facts::workspace::Workspace;
+use crate::plan::key;
+use crate::sys::{disk, docker, files, lock, process};
+use crate::ui::Ui;
+use crate::value::Builder;
+
+/// How long any program may take.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// What a command prints, or why it prints nothing.
+fn ask(ui: &Ui, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> Result<String, Failure> {
+    let sh = Shell::new().map_err(|error| Failure::precondition(error.to_string()))?;
+    let finished = process::output(ui, command(&sh), DEADLINE).map_err(|error| Failure::of(&error))?;
+    if finished.status.success() {
+        return Ok(String::from_utf8_lossy(&finished.stdout).into_owned());
+    }
+    // The first line that is neither a warning nor empty says what is wrong.
+    let says = |line: &&str| !line.is_empty() && !line.contains("level=warning");
+    let cause = finished.stderr.lines().map(str::trim).find(says).unwrap_or("no message").to_owned();
+    Err(Failure { cause, ..docker::failure(&finished) })
+}
+
+/// The same, as the checks want it.
+pub(super) fn answer(ui: &Ui, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> Answer {
+    ask(ui, command).map_err(|failure| failure.cause)
+}
+
+/// The lines of an answer, none when there is no answer.
+fn lines(ui: &Ui, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> Vec<String> {
+    ask(ui, command).unwrap_or_default().lines().map(str::to_owned).filter(|line| !line.is_empty()).collect()
+}
+
+/// Engine, Compose, buildx and the builder, all at the same time.
+pub(super) fn engine(ui: &Ui, builder: Option<&Builder>) -> Engine {
+    thread::scope(|scope| {
+        let compose = scope.spawn(|| answer(ui, docker::compose_version));
+        let buildx = scope.spawn(|| answer(ui, docker::buildx_version));
+        let inspected = scope.spawn(|| answer(ui, |sh| docker::builder_inspect(sh, builder)));
+        let info = ask(ui, docker::info);
+        let mut engine = Engine {
+            compose: Some(join(compose)),
+            buildx: Some(join(buildx)),
+            builder: Some(join(inspected)),
+            ..Engine::default()
+        };
+        match info {
+            Ok(text) => {
+                let info: Value = serde_json::from_str(&text).unwrap_or_default();
+                engine.version = info["ServerVersion"].as_str().map(str::to_owned);
+                let root = info["DockerRootDir"].as_str();
+                engine.disk = root.and_then(|root| Some((root.to_owned(), disk::free(root)?)));
+            }
+            Err(failure) => engine.silent = Some((failure.cause, failure.hint.unwrap_or_default())),
+        }
+        engine
+    })
+}
+
+/// Adds what exists of a project's images.
+pub(super) fn images(ui: &Ui, project: &Project, engine: &mut Engine) {
+    let names = key::images_of(project).ok().filter(|_| engine.silent.is_none());
+    let Some(found) = names.and_then(|names| images::inspect(ui, &names).ok()) else { return };
+    let size = |image: &Image| image.size;
+    let kept = project.services.iter().filter(|(_, built)| built.keep);
+    let unprotected = kept.filter(|(_, built)| key::kept_image(built).is_ok_and(|name| !found.contains_key(&name)));
+    engine.unprotected =
+        unprotected.map(|(service, built)| (service.to_string(), found.get(&built.image).map(size))).collect();
+    engine.largest = found.values().map(size).max();
+}
+
+/// The Dockerfiles of a project, each once; one that is not there is a finding.
+pub(super) fn dockerfiles(examined: &Examined, files: &Files, findings: &mut Vec<Finding>) -> Vec<Patient> {
+    let mut patients: Vec<Patient> = Vec::new();
+    for (service, built) in &examined.project.services {
+        let path = &built.dockerfile_path;
+        let (file, text) = match built.section["dockerfile_inline"].as_str() {
+            Some(text) => ("dockerfile_inline", Ok(text.to_owned())),
+            None => (path.as_str(), std::fs::read_to_string(path)),
+        };
+        let text = match text {
+            Ok(text) => text,
+            // The context is no directory of this machine.
+            Err(_) if !Utf8Path::new(path).is_absolute() => continue,
+            Err(error) => {
+                let what = format!("`{service}` is built from `{path}`: {error}");
+                let finding = Finding::error(Area::Compose, "no-dockerfile", what)
+                    .why("Without it nothing is built.")
+                    .cure("correct `context` or `dockerfile`");
+                findings.push(files.place(finding, service.as_str(), "dockerfile"));
+                continue;
+            }
+        };
+        let kept: BTreeSet<_> = built.target.iter().filter(|_| built.keep).map(|stage| stage.to_lowercase()).collect();
+        match patients.iter_mut().find(|patient| patient.file == file && patient.text == text) {
+            Some(patient) => patient.kept.extend(kept),
+            None => patients.push(Patient { file: file.to_owned(), text, kept }),
+        }
+    }
+    patients
+}
+
+/// The state directory, and what runs of this project hold or left behind.
+pub(super) fn machine(
+    context: &Context,
+    project: Option<&Project>,
+    workspace: Option<&Workspace>,
+    git: Answer,
+    answers: bool,
+) -> Machine {
+    let ui = &context.ui;
+    let mut machine = Machine { git: Some(git), ..Machine::default() };
+    let state = workspace.map(|workspace| &workspace.state);
+    machine.state = state.and_then(|state| {
+        [state.clone(), state.join("logs"), state.join("reports")].iter().find_map(|place| files::obstacle(place))
+    });
+    let Some(Project { name, .. }) = project else { return machine };
+    machine.lock = lock::holder(&context.lock_name(name));
+    let marker = state.map(|state| state.join(format!("staged-{name}"))).filter(|marker| marker.exists());
+    machine.left.extend(marker.map(|marker| format!("the marker `{marker}`")));
+    if answers {
+        let containers = lines(ui, |sh| docker::leftover_containers(sh, name));
+        machine.left.extend(containers.iter().map(|id| format!("the container `{id:.12}`")));
+        let tags = lines(ui, |sh| docker::project_tags(sh, name));
+        let staged = tags.iter().filter(|tag| tag.contains(":staged-"));
+        machine.left.extend(staged.map(|tag| format!("the tag `{tag}`")));
+    }
+    machine
+}
