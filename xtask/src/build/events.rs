@@ -1,18 +1,28 @@
 //! BuildKit's progress: JSON lines of `SolveStatus` (moby/buildkit `client/graph.go`) become steps.
 //! Pure, bounded in memory, and never wrong about success: only the exit status of the build tells that.
 
-use std::collections::{BTreeMap, VecDeque};
+mod bounded;
 
-use crate::value::time::Timestamp;
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use serde::Deserialize;
 
+use crate::build::step::Step;
 use crate::ui::clean;
+use crate::value::time::Timestamp;
+use bounded::{First, Text};
 
 /// Most steps that are followed; a stream with more is not one of BuildKit's.
 const STEP_LIMIT: usize = 20_000;
+/// Longest digest of a step, in bytes; BuildKit's have 71.
+const DIGEST_LIMIT: usize = 100;
+/// Most inputs, and most transfers, that are followed of one step.
+const PART_LIMIT: usize = 100;
 /// Longest name of a step, in characters.
 const NAME_LIMIT: usize = 300;
+/// Longest end of an error, in characters: BuildKit repeats the whole script before the exit code.
+const ERROR_LIMIT: usize = 2000;
 /// Lines that are kept of a step's log, from its end.
 const TAIL_LINES: usize = 20;
 /// Longest kept line, in characters.
@@ -23,25 +33,7 @@ const TAIL_WIDTH: usize = 400;
 pub struct Progress {
     steps: Vec<Step>,
     by_digest: BTreeMap<String, usize>,
-}
-
-/// One vertex of the build graph.
-#[derive(Clone, Debug, Default)]
-pub struct Step {
-    /// The name as BuildKit writes it, without control sequences.
-    pub name: String,
-    /// When it started.
-    pub started: Option<Timestamp>,
-    /// When it completed.
-    pub completed: Option<Timestamp>,
-    /// Whether its result came from the cache.
-    pub cached: bool,
-    /// Whether it moved bytes, as a `FROM` does that downloads its image.
-    pub transferred: bool,
-    /// Why it failed.
-    pub error: Option<String>,
-    /// The end of its log, until it completes without an error.
-    pub tail: VecDeque<String>,
+    text: Text,
 }
 
 /// What a line changed.
@@ -55,19 +47,22 @@ pub enum Event {
     Log(usize, String),
 }
 
+// What BuildKit never escapes is borrowed from the line, so that a hostile one does not become many times its size.
 #[derive(Deserialize)]
-struct SolveStatus {
-    #[serde(default)]
-    vertexes: Option<Vec<Vertex>>,
-    #[serde(default)]
-    statuses: Option<Vec<VertexStatus>>,
-    #[serde(default)]
-    logs: Option<Vec<VertexLog>>,
+struct SolveStatus<'a> {
+    #[serde(default, borrow)]
+    vertexes: Option<First<STEP_LIMIT, Vertex<'a>>>,
+    #[serde(default, borrow)]
+    statuses: Option<First<STEP_LIMIT, VertexStatus<'a>>>,
+    #[serde(default, borrow)]
+    logs: Option<First<STEP_LIMIT, VertexLog<'a>>>,
 }
 
 #[derive(Deserialize)]
-struct Vertex {
-    digest: String,
+struct Vertex<'a> {
+    digest: &'a str,
+    #[serde(default, borrow)]
+    inputs: Option<First<PART_LIMIT, &'a str>>,
     #[serde(default)]
     name: String,
     started: Option<Timestamp>,
@@ -79,35 +74,37 @@ struct Vertex {
 }
 
 #[derive(Deserialize)]
-struct VertexStatus {
-    vertex: String,
+struct VertexStatus<'a> {
+    vertex: &'a str,
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    current: i64,
 }
 
 #[derive(Deserialize)]
-struct VertexLog {
-    vertex: String,
+struct VertexLog<'a> {
+    vertex: &'a str,
     #[serde(default)]
-    data: String,
+    data: &'a str,
 }
 
 impl Progress {
     /// Takes one line; what is not an event is nothing.
     pub fn feed(&mut self, line: &[u8]) -> Vec<Event> {
-        let Ok(status) = serde_json::from_slice::<SolveStatus>(line) else { return Vec::new() };
+        let Ok(status) = serde_json::from_slice::<SolveStatus<'_>>(line) else { return Vec::new() };
         let mut events = Vec::new();
-        for vertex in status.vertexes.unwrap_or_default() {
+        for vertex in status.vertexes.unwrap_or_default().0 {
             self.vertex(vertex, &mut events);
         }
-        for status in status.statuses.unwrap_or_default() {
-            if let Some(&index) = self.by_digest.get(&status.vertex) {
-                self.steps[index].transferred = true;
-            }
+        for status in status.statuses.unwrap_or_default().0 {
+            self.transfer(&status);
         }
-        for log in status.logs.unwrap_or_default() {
-            let Some(&index) = self.by_digest.get(&log.vertex) else { continue };
-            let Ok(bytes) = base64::engine::general_purpose::STANDARD.decode(&log.data) else { continue };
+        for log in status.logs.unwrap_or_default().0 {
+            let Some(&index) = self.by_digest.get(log.vertex) else { continue };
+            let Ok(bytes) = base64::engine::general_purpose::STANDARD.decode(log.data) else { continue };
             let text = clean(&String::from_utf8_lossy(&bytes));
-            self.steps[index].remember(&text);
+            self.remember(index, &text);
             events.push(Event::Log(index, text));
         }
         events
@@ -124,116 +121,83 @@ impl Progress {
         failed().find(|step| !step.was_canceled()).or_else(|| failed().next())
     }
 
-    fn vertex(&mut self, vertex: Vertex, events: &mut Vec<Event>) {
-        let index = match self.by_digest.get(&vertex.digest) {
-            Some(&index) => index,
-            None if self.steps.len() >= STEP_LIMIT => return,
-            None => {
-                self.steps
-                    .push(Step { name: clean(&vertex.name).chars().take(NAME_LIMIT).collect(), ..Step::default() });
-                self.by_digest.insert(vertex.digest, self.steps.len() - 1);
-                self.steps.len() - 1
-            }
-        };
+    /// The number of a step, a new one if it was not seen yet.
+    fn index(&mut self, vertex: &Vertex<'_>) -> Option<usize> {
+        if let Some(&index) = self.by_digest.get(vertex.digest) {
+            return Some(index);
+        }
+        if self.steps.len() >= STEP_LIMIT || vertex.digest.len() > DIGEST_LIMIT {
+            return None;
+        }
+        let name = self.text.keep(clean(&vertex.name).chars().take(NAME_LIMIT));
+        self.steps.push(Step { name, ..Step::default() });
+        self.by_digest.insert(vertex.digest.to_owned(), self.steps.len() - 1);
+        Some(self.steps.len() - 1)
+    }
+
+    fn vertex(&mut self, vertex: Vertex<'_>, events: &mut Vec<Event>) {
+        let Some(index) = self.index(&vertex) else { return };
         let step = &mut self.steps[index];
         let (was_running, was_ended) = (step.is_running(), step.completed.is_some());
         step.cached |= vertex.cached;
+        // An input may be seen after what is made from it; by the time that this starts, all were.
+        let inputs = vertex.inputs.unwrap_or_default().0;
+        if step.inputs.len() < inputs.len() {
+            step.inputs = inputs.iter().filter_map(|digest| self.by_digest.get(*digest).copied()).collect();
+        }
         if vertex.started.is_some() {
             // A vertex that several targets share may start again; its first start and last end count.
             step.started = step.started.or(vertex.started);
             step.completed = vertex.completed;
         }
-        if !vertex.error.is_empty() {
-            step.error = Some(clean(&vertex.error));
+        if !vertex.error.is_empty() && step.error.is_none() {
+            let error = clean(&vertex.error);
+            let skipped = error.chars().count().saturating_sub(ERROR_LIMIT);
+            step.error = Some(self.text.keep(error.chars().skip(skipped)));
         }
         if step.is_running() && !was_running {
             events.push(Event::Started(index));
         }
         if step.completed.is_some() && !was_ended {
             if step.error.is_none() {
-                step.tail.clear();
+                step.tail.drain(..).for_each(|line| self.text.release(&line));
             }
             events.push(Event::Ended(index));
         }
     }
-}
 
-impl Step {
-    /// Whether it has started and not ended.
-    pub fn is_running(&self) -> bool {
-        self.started.is_some() && self.completed.is_none()
-    }
-
-    /// How long it took, in milliseconds; nothing while it runs.
-    pub fn milliseconds(&self) -> u64 {
-        match (self.started, self.completed) {
-            (Some(started), Some(completed)) => u64::try_from(completed.since(started).as_millis()).unwrap_or(0),
-            _ => 0,
+    fn transfer(&mut self, status: &VertexStatus<'_>) {
+        let Some(&index) = self.by_digest.get(status.vertex) else { return };
+        let Ok(bytes @ 1..) = u64::try_from(status.current) else { return };
+        // A layer that was downloaded is counted once more while it is unpacked.
+        if status.id.starts_with("extracting") {
+            return;
+        }
+        let transfers = &mut self.steps[index].transfers;
+        let id: String = clean(&status.id).chars().take(NAME_LIMIT).collect();
+        match transfers.iter().position(|(known, _)| *known == id) {
+            Some(at) => transfers[at].1 = bytes.max(transfers[at].1),
+            None if transfers.len() < PART_LIMIT => transfers.push((self.text.keep(id.chars()), bytes)),
+            None => {}
         }
     }
 
-    /// Service, stage and instruction of a step of the user's: `[service stage 2/5] RUN ...`. The service is missing
-    /// when one target is built alone; what BuildKit does by itself is no step of the user's.
-    pub fn place(&self) -> Option<Place<'_>> {
-        let (head, instruction) = self.name.strip_prefix('[')?.split_once("] ")?;
-        let mut words = head.rsplit(' ');
-        let (number, count) = words.next()?.split_once('/')?;
-        number.parse::<u32>().ok().and(count.parse::<u32>().ok())?;
-        let (stage, service) = match (words.next(), words.next()) {
-            (Some(stage), service) => (stage, service),
-            // One unnamed stage and one target: `[2/5] RUN ...`.
-            (None, _) => ("", None),
-        };
-        Some(Place { service, stage, instruction })
-    }
-
-    fn was_canceled(&self) -> bool {
-        self.error.as_ref().is_some_and(|error| error.contains("context canceled"))
-    }
-
-    fn remember(&mut self, text: &str) {
+    fn remember(&mut self, index: usize, text: &str) {
+        let tail = &mut self.steps[index].tail;
         for line in text.lines().rev().take(TAIL_LINES).collect::<Vec<_>>().into_iter().rev() {
-            if self.tail.len() == TAIL_LINES {
-                self.tail.pop_front();
+            if tail.len() == TAIL_LINES
+                && let Some(oldest) = tail.pop_front()
+            {
+                self.text.release(&oldest);
             }
-            self.tail.push_back(line.chars().take(TAIL_WIDTH).collect());
+            tail.push_back(self.text.keep(line.chars().take(TAIL_WIDTH)));
         }
     }
-}
-
-/// Where a step of the user's stands.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Place<'a> {
-    /// The service whose build named it; others may share it.
-    pub service: Option<&'a str>,
-    /// The stage.
-    pub stage: &'a str,
-    /// The instruction.
-    pub instruction: &'a str,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn step(name: &str) -> Step {
-        Step { name: name.to_owned(), ..Step::default() }
-    }
-
-    #[test]
-    fn names_tell_service_stage_and_instruction() {
-        let place = |name: &str| {
-            step(name).place().map(|p| (p.service.map(str::to_owned), p.stage.to_owned(), p.instruction.to_owned()))
-        };
-        let some = |service: Option<&str>, stage: &str, text: &str| {
-            Some((service.map(str::to_owned), stage.to_owned(), text.to_owned()))
-        };
-        assert_eq!(place("[web source 2/5] RUN [ -d x ] || y"), some(Some("web"), "source", "RUN [ -d x ] || y"));
-        assert_eq!(place("[source 2/5] RUN x"), some(None, "source", "RUN x"));
-        assert_eq!(place("[2/5] RUN x"), some(None, "", "RUN x"));
-        assert_eq!(place("[web internal] load build definition"), None);
-        assert_eq!(place("exporting to image"), None);
-    }
 
     #[test]
     fn a_step_starts_logs_and_ends() {

@@ -3,6 +3,7 @@
 pub mod events;
 pub mod live;
 pub mod staged;
+pub mod step;
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -34,12 +35,16 @@ pub struct Outcome {
     pub log: Utf8PathBuf,
     /// How long it took.
     pub elapsed: Duration,
+    /// Why it failed, if it did.
+    pub failure: Option<Failure>,
 }
 
-/// Builds every service of the plan under its staged tag; `local` takes the place of the source stage.
+/// Builds every service of the plan under its staged tag; `local` takes the place of the source stage. How it failed is
+/// part of the outcome: exit code 4 with step and log when a step does, 3 when the engine or a remote does, 130 when a
+/// signal came.
 ///
 /// # Errors
-/// Exit code 4 with step and log when a step fails, 3 when the engine or a remote fails, 130 when a signal came.
+/// When the build could not begin.
 pub fn run(
     ui: &Ui,
     settings: &Settings,
@@ -63,26 +68,29 @@ pub fn run(
         let mut live = Live::new(ui);
         let sh = Shell::new()?;
         let command = docker::compose_build(&sh, &compose_files, &services, &options);
-        let finished = process::stream(ui, command, |line| {
+        let streamed = process::stream(ui, command, |line| {
             for event in progress.feed(line) {
                 write_event(&mut log, &event, &progress).with_context(|| format!("could not write `{log_path}`"))?;
                 live.show(&event, &progress);
             }
             Ok(())
-        })?;
+        });
         drop(live);
-        writeln!(log, "{}", crate::ui::clean(&finished.stderr))?;
+        let failure = match streamed {
+            Err(error) => Some(Failure::of(&error)),
+            Ok(finished) => {
+                writeln!(log, "{}", crate::ui::clean(&finished.stderr))?;
+                if !finished.status.success() && engine_failed(&finished, &progress) && !retried {
+                    ui.status("Retrying", &format!("the engine broke off: {}", compose_error(&finished)));
+                    retried = true;
+                    continue;
+                }
+                (!finished.status.success()).then(|| failure(&finished, &progress, &log_path))
+            }
+        };
         log.flush()?;
         files::keep_newest(&logs, LOGS)?;
-        if finished.status.success() {
-            return Ok(Outcome { progress, log: log_path, elapsed: started.elapsed() });
-        }
-        if engine_failed(&finished, &progress) && !retried {
-            ui.status("Retrying", &format!("the engine broke off: {}", compose_error(&finished)));
-            retried = true;
-            continue;
-        }
-        return Err(failure(&finished, &progress, &log_path).into());
+        return Ok(Outcome { progress, log: log_path, elapsed: started.elapsed(), failure });
     }
 }
 

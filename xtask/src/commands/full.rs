@@ -51,8 +51,9 @@ fn announce(context: &Context, facts: &Facts, plan: &Plan) {
         let download = if built.keep { ", downloaded again" } else { "" };
         context.ui.status("Full", &format!("{}: every step runs again ({size}{download})", service.service));
     }
-    let last = report::last(&facts.workspace.state, facts.project.name.as_str(), "full");
-    let last = last.or_else(|| report::last(&facts.workspace.state, facts.project.name.as_str(), "rebuild"));
+    let mut before = report::before(&facts.workspace.state, facts.project.name.as_str());
+    before.retain(|summary| summary.failure.is_none());
+    let last = before.iter().find(|summary| summary.command == "full").or(before.first());
     context.ui.status(
         "Time",
         &match last {

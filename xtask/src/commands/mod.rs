@@ -21,7 +21,7 @@ use crate::facts::{self, Facts, Revision};
 use crate::plan::cache_bust::Rule;
 use crate::plan::{Action, Plan, Request, key};
 use crate::promote::{self, Move};
-use crate::report::summary::Summary;
+use crate::report::summary::{self, Summary};
 use crate::report::{self, human};
 use crate::settings::Settings;
 use crate::sys::lock::{self, Lock};
@@ -98,18 +98,22 @@ impl Run<'_> {
 
     /// Builds, verifies, promotes and reports what is not fresh.
     fn carry_out(&self, facts: &Facts, plan: &Plan) -> anyhow::Result<()> {
-        let Context { ui, settings, started } = self.context;
+        let Context { ui, .. } = self.context;
         let state = &facts.workspace.state;
         report::prepare(state)?;
         human::services(ui, plan);
-        let outcome = match plan.builds().next() {
-            Some(_) => Some(self.build(facts, plan)?),
-            None => None,
-        };
-        let reused = reused(facts, plan);
-        promote::move_tags(ui, &reused)?;
-        promote::read_back(ui, &reused)?;
-        let summary = Summary::new(self.command, plan, outcome.as_ref(), settings.now, started.elapsed());
+        let mut outcome = None;
+        let done = self.act(facts, plan, &mut outcome);
+        let failure = done.as_ref().err().map(Failure::of);
+        let summary = self.summary(facts, plan, outcome.as_ref(), failure.as_ref());
+        if let Err(error) = done {
+            if outcome.is_some()
+                && let Err(unwritten) = report::write(state, &summary)
+            {
+                ui.warning(&format!("there is no report of this build: {unwritten:#}"));
+            }
+            return Err(error);
+        }
         human::steps(ui, &summary);
         for service in plan.services.iter().filter(|service| !matches!(service.action, Action::Fresh)) {
             ui.status("Promoted", &format!("{} to {}", service.image, service.cache_bust));
@@ -120,14 +124,49 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// What the run did.
+    fn summary(
+        &self,
+        facts: &Facts,
+        plan: &Plan,
+        outcome: Option<&build::Outcome>,
+        failure: Option<&Failure>,
+    ) -> Summary {
+        let before = outcome.map(|_| report::before(&facts.workspace.state, plan.project.as_str()));
+        Summary::new(summary::Run {
+            command: self.command,
+            project: &facts.project,
+            plan,
+            prediction: Vec::new(),
+            outcome,
+            failure,
+            before: &before.unwrap_or_default(),
+            started: self.context.settings.now,
+            total: self.context.started.elapsed(),
+        })
+    }
+
+    /// Builds, verifies and promotes; `outcome` is what the build did, whatever comes after it.
+    fn act(&self, facts: &Facts, plan: &Plan, outcome: &mut Option<build::Outcome>) -> anyhow::Result<()> {
+        if plan.builds().next().is_some() {
+            self.build(facts, plan, outcome)?;
+        }
+        let reused = reused(facts, plan);
+        promote::move_tags(&self.context.ui, &reused)?;
+        promote::read_back(&self.context.ui, &reused)
+    }
+
     /// Builds under staged tags, verifies, and moves tags when every service passed: versioned and kept ones first.
-    fn build(&self, facts: &Facts, plan: &Plan) -> anyhow::Result<build::Outcome> {
+    fn build(&self, facts: &Facts, plan: &Plan, outcome: &mut Option<build::Outcome>) -> anyhow::Result<()> {
         let Context { ui, settings, .. } = self.context;
         let state = &facts.workspace.state;
         preflight(ui, facts)?;
         let staged = Staged::begin(ui, state, plan)?;
         let local = copy_local(facts, &staged)?;
-        let outcome = build::run(ui, settings, state, plan, local)?;
+        let built = outcome.insert(build::run(ui, settings, state, plan, local)?);
+        if let Some(failure) = &built.failure {
+            return Err(failure.clone().into());
+        }
         let verified = check::staged(ui, plan)?;
         for one in &verified.images {
             ui.status("Verified", &format!("{} {}", one.service.service, one.service.cache_bust));
@@ -155,8 +194,7 @@ impl Run<'_> {
             scope.spawn(|| drop(opened));
             scope.spawn(|| drop(staged));
             promote::read_back(ui, &last)
-        })?;
-        Ok(outcome)
+        })
     }
 }
 

@@ -3,7 +3,6 @@
 use super::{Context, Run};
 use crate::cli;
 use crate::report::human;
-use crate::report::summary::Summary;
 
 /// Runs the command.
 ///
@@ -27,8 +26,7 @@ pub fn run(context: &Context, options: &cli::Rebuild) -> anyhow::Result<()> {
     }
     if plan.is_fresh() {
         human::services(&context.ui, &plan);
-        let summary = Summary::new(run.command, &plan, None, context.settings.now, context.started.elapsed());
-        human::finished(&context.ui, &summary);
+        human::finished(&context.ui, &run.summary(&facts, &plan, None, None));
         return Ok(());
     }
     let (_lock, facts, plan) = run.lock(facts, plan)?;

@@ -41,16 +41,9 @@ pub fn services(ui: &Ui, plan: &Plan) {
 /// Each step, rebuilt or cached, with its time.
 pub fn steps(ui: &Ui, summary: &Summary) {
     for step in &summary.steps {
-        // Options of the instruction, such as mounts, hide what the step is about.
-        let (instruction, mut rest) = step.name.split_once(' ').unwrap_or((&step.name, ""));
-        while let Some((_, after)) = rest.split_once(' ').filter(|(option, _)| option.starts_with("--")) {
-            rest = after;
-        }
-        let name: String = format!("{instruction} {rest}").chars().take(90).collect();
-        let place = if step.stage.is_empty() { String::new() } else { format!("[{}] ", step.stage) };
         match step.cached {
-            true => ui.status("Cached", &format!("{place}{name}")),
-            false => ui.status("Rebuilt", &format!("{place}{name} ({})", seconds(step.duration_ms))),
+            true => ui.status("Cached", &step.title()),
+            false => ui.status("Rebuilt", &format!("{} ({})", step.title(), seconds(step.duration_ms))),
         }
         ui.message("step", step);
     }
@@ -58,8 +51,7 @@ pub fn steps(ui: &Ui, summary: &Summary) {
 
 /// The last line of a run.
 pub fn finished(ui: &Ui, summary: &Summary) {
-    let rebuilt = summary.steps.iter().filter(|step| !step.cached).count();
-    let cached = summary.steps.len() - rebuilt;
+    let (rebuilt, cached) = (summary.figures.ran, summary.figures.cached);
     let what = match summary.services.iter().any(|service| service.action == "build") {
         true => format!("{rebuilt} steps rebuilt, {cached} cached, build {}", seconds(summary.build_ms)),
         false => "nothing to build".to_owned(),

@@ -1,6 +1,9 @@
 //! What a run did: one value, from which every rendering is made.
 
+pub mod figures;
 pub mod human;
+pub mod stages;
+pub mod steps;
 pub mod summary;
 pub mod verdicts;
 
@@ -17,7 +20,7 @@ const REPORTS: usize = 20;
 /// # Errors
 /// Exit code 3 when it cannot be made.
 pub fn prepare(state: &Utf8Path) -> anyhow::Result<()> {
-    files::create_directory(&state.join("reports"))
+    files::create_directory(&directory(state))
 }
 
 /// Writes a summary below `state`/reports.
@@ -25,17 +28,20 @@ pub fn prepare(state: &Utf8Path) -> anyhow::Result<()> {
 /// # Errors
 /// Exit code 3 when it cannot be written.
 pub fn write(state: &Utf8Path, summary: &Summary) -> anyhow::Result<()> {
-    let directory = state.join("reports");
+    let directory = directory(state);
     let path = directory.join(format!("{}-{}.json", summary.started.compact(), summary.project));
     files::write(&path, format!("{}\n", serde_json::to_string_pretty(summary)?).as_bytes())?;
     files::keep_newest(&directory, REPORTS)
 }
 
-/// The newest summary of a project that a command of this name wrote, if there is one that can be read.
-pub fn last(state: &Utf8Path, project: &str, command: &str) -> Option<Summary> {
-    let entries = state.join("reports").read_dir_utf8().ok()?;
-    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.into_path())).collect();
-    paths.sort();
-    let read = |path: &Utf8PathBuf| serde_json::from_slice::<Summary>(&fs_err::read(path).ok()?).ok();
-    paths.iter().rev().filter_map(read).find(|summary| summary.project == project && summary.command == command)
+/// The summaries of a project that can be read, the newest first.
+pub fn before(state: &Utf8Path, project: &str) -> Vec<Summary> {
+    let read = |path: Utf8PathBuf| Summary::parse(&fs_err::read(path).ok()?);
+    let mut all: Vec<_> = files::newest(&directory(state), ".json").into_iter().filter_map(read).collect();
+    all.retain(|summary| summary.project == project);
+    all
+}
+
+fn directory(state: &Utf8Path) -> Utf8PathBuf {
+    state.join("reports")
 }

@@ -1,17 +1,21 @@
-//! The summary of a build.
+//! The summary of a run: what happened, step by step, and the figures that every rendering shows.
 
 use std::time::Duration;
 
-use crate::value::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::build::Outcome;
-use crate::build::events::Step;
+use crate::error::Failure;
+use crate::facts::compose::Project;
 use crate::plan::predict::StagePrediction;
 use crate::plan::{Action, Plan};
+use crate::report::figures::Figures;
+use crate::report::stages::{self, StageSummary};
+use crate::report::steps::{self, StepSummary};
 use crate::ui::SCHEMA;
+use crate::value::time::Timestamp;
 
-/// What one run did; times in milliseconds.
+/// What one run did; times in milliseconds. `docs/report.schema.json` describes it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Summary {
     /// The version of this format.
@@ -22,19 +26,37 @@ pub struct Summary {
     pub command: String,
     /// When the run started.
     pub started: Timestamp,
-    /// From the start to the promotion.
+    /// From the start to the promotion, or to the failure.
     pub total_ms: u64,
     /// The part of it that the build took.
     pub build_ms: u64,
+    /// Why the run failed.
+    #[serde(default)]
+    pub failure: Option<FailureSummary>,
     /// The services of the run.
     pub services: Vec<ServiceSummary>,
     /// What was expected of each stage before; empty when nobody could say.
     #[serde(default)]
     pub prediction: Vec<StagePrediction>,
-    /// The steps of the build, in the order in which they started.
+    /// The stages of the build, each after those that it is made from.
+    #[serde(default)]
+    pub stages: Vec<StageSummary>,
+    /// The steps of the build, each after those that it is made from.
     pub steps: Vec<StepSummary>,
+    /// What follows from the steps.
+    #[serde(default)]
+    pub figures: Figures,
     /// The complete log, when something was built.
     pub log: Option<String>,
+}
+
+/// How a run failed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FailureSummary {
+    /// The exit code.
+    pub code: u8,
+    /// The cause.
+    pub cause: String,
 }
 
 /// What happened to one service.
@@ -54,25 +76,33 @@ pub struct ServiceSummary {
     pub revision: String,
 }
 
-/// What happened to one step.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct StepSummary {
-    /// The service whose build named it; empty when only one was built.
-    pub service: String,
-    /// The stage.
-    pub stage: String,
-    /// The instruction.
-    pub name: String,
-    /// Whether its result came from the cache.
-    pub cached: bool,
+/// Everything that a summary is made of.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// `rebuild` or `full`.
+    pub command: &'a str,
+    /// What Compose builds.
+    pub project: &'a Project,
+    /// What was planned.
+    pub plan: &'a Plan,
+    /// What was expected of each stage.
+    pub prediction: Vec<StagePrediction>,
+    /// What the build did, when something was built.
+    pub outcome: Option<&'a Outcome>,
+    /// How the run failed.
+    pub failure: Option<&'a Failure>,
+    /// Earlier summaries of the project, the newest first.
+    pub before: &'a [Summary],
+    /// When the run started.
+    pub started: Timestamp,
     /// How long it took.
-    pub duration_ms: u64,
+    pub total: Duration,
 }
 
 impl Summary {
-    /// Sums up a run; `outcome` is missing when nothing had to be built.
-    pub fn new(command: &str, plan: &Plan, outcome: Option<&Outcome>, started: Timestamp, total: Duration) -> Self {
-        let services = plan.services.iter().map(|plan| ServiceSummary {
+    /// Sums up a run.
+    pub fn new(run: Run<'_>) -> Self {
+        let services = run.plan.services.iter().map(|plan| ServiceSummary {
             service: plan.service.to_string(),
             image: plan.image.to_string(),
             action: plan.action.name().to_owned(),
@@ -80,35 +110,35 @@ impl Summary {
             cache_bust: plan.cache_bust.to_string(),
             revision: plan.revision.clone(),
         });
-        let mut steps: Vec<&Step> = outcome.map(|o| o.progress.steps().iter().collect()).unwrap_or_default();
-        steps.sort_by_key(|step| step.started);
+        let steps = run.outcome.map_or(Vec::new(), |outcome| {
+            steps::of(&outcome.progress, &steps::Context::new(run.project, run.plan, run.before))
+        });
         Self {
             schema: SCHEMA,
-            project: plan.project.to_string(),
-            command: command.to_owned(),
-            started,
-            total_ms: milliseconds(total),
-            build_ms: outcome.map_or(0, |outcome| milliseconds(outcome.elapsed)),
+            project: run.plan.project.to_string(),
+            command: run.command.to_owned(),
+            started: run.started,
+            total_ms: milliseconds(run.total),
+            build_ms: run.outcome.map_or(0, |outcome| milliseconds(outcome.elapsed)),
+            failure: run.failure.map(|failure| FailureSummary { code: failure.code, cause: failure.cause.clone() }),
             services: services.collect(),
-            prediction: Vec::new(),
-            steps: steps.into_iter().filter_map(StepSummary::of).collect(),
-            log: outcome.map(|outcome| outcome.log.to_string()),
+            stages: stages::of(&steps, &run.prediction),
+            prediction: run.prediction,
+            figures: Figures::of(&steps),
+            steps,
+            log: run.outcome.map(|outcome| outcome.log.to_string()),
         }
     }
-}
 
-impl StepSummary {
-    fn of(step: &Step) -> Option<Self> {
-        let place = step.place()?;
-        // BuildKit never calls a `FROM` cached; one that downloaded nothing is.
-        let cached = step.cached || (place.instruction.starts_with("FROM ") && !step.transferred);
-        Some(Self {
-            service: place.service.unwrap_or_default().to_owned(),
-            stage: place.stage.to_owned(),
-            name: place.instruction.split_whitespace().collect::<Vec<_>>().join(" "),
-            cached,
-            duration_ms: if cached { 0 } else { step.milliseconds() },
-        })
+    /// Reads a summary; nothing when it is none, or one of another version.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let summary: Self = serde_json::from_slice(bytes).ok()?;
+        let above = |inputs: &[usize], own: usize| inputs.iter().all(|&input| input < own);
+        let sound = summary.schema == SCHEMA
+            && summary.steps.iter().enumerate().all(|(own, step)| above(&step.inputs, own))
+            && summary.stages.iter().enumerate().all(|(own, stage)| above(&stage.inputs, own))
+            && above(&summary.figures.critical, summary.steps.len());
+        sound.then_some(summary)
     }
 }
 

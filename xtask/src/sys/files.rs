@@ -47,17 +47,29 @@ pub fn write(path: &Utf8Path, bytes: &[u8]) -> anyhow::Result<()> {
     written.with_context(|| format!("could not write `{path}`"))
 }
 
-/// Removes all but the newest `keep` files of a directory; names start with a time and so sort by age.
+/// Removes all but the newest `keep` names of a directory, each with all its endings.
 ///
 /// # Errors
 /// The error of the file system.
 pub fn keep_newest(directory: &Utf8Path, keep: usize) -> anyhow::Result<()> {
-    let mut paths: Vec<_> = directory.read_dir_utf8()?.filter_map(|entry| Some(entry.ok()?.into_path())).collect();
-    paths.sort();
-    for path in paths.iter().rev().skip(keep) {
+    let paths = newest(directory, "");
+    let stem = |path: &Utf8PathBuf| path.file_name().and_then(|name| name.split('.').next()).map(str::to_owned);
+    let mut stems: Vec<_> = paths.iter().map(stem).collect();
+    stems.dedup();
+    for path in paths.iter().filter(|path| stems.iter().skip(keep).any(|old| *old == stem(path))) {
         fs_err::remove_file(path)?;
     }
     Ok(())
+}
+
+/// The files of a directory with this ending, the newest first: their names start with a time and so sort by age.
+pub fn newest(directory: &Utf8Path, ending: &str) -> Vec<Utf8PathBuf> {
+    let entries = directory.read_dir_utf8().into_iter().flatten();
+    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.into_path())).collect();
+    paths.retain(|path| path.as_str().ends_with(ending));
+    paths.sort();
+    paths.reverse();
+    paths
 }
 
 /// Why a directory of ours, or the place where it will be made, cannot be used, and the cure; nothing is made.

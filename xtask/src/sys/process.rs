@@ -121,7 +121,7 @@ pub fn stream(ui: &Ui, cmd: Cmd<'_>, mut on_line: impl FnMut(&[u8]) -> anyhow::R
     let mut child = spawn(ui, cmd, 0)?;
     let stdout = child.stdout.take();
     // A few lines at most wait in memory, however long they are.
-    let (send, receive) = sync_channel(8);
+    let (send, receive) = sync_channel(2);
     thread::spawn(move || {
         let Some(stdout) = stdout else { return };
         let mut reader = BufReader::with_capacity(64 << 10, stdout);

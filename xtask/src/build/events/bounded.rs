@@ -1,0 +1,72 @@
+//! Limits of what is kept of a stream that nobody may trust.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
+
+/// Bytes of text that are kept of all steps together.
+const TEXT_LIMIT: usize = 8 << 20;
+
+/// The first elements of a list; the rest is read and dropped.
+#[derive(Debug)]
+pub(super) struct First<const N: usize, T>(pub(super) Vec<T>);
+
+impl<const N: usize, T> Default for First<N, T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, const N: usize, T: Deserialize<'de>> Deserialize<'de> for First<N, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Self::default())
+    }
+}
+
+impl<'de, const N: usize, T: Deserialize<'de>> Visitor<'de> for First<N, T> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Self, A::Error> {
+        while self.0.len() < N {
+            match list.next_element()? {
+                Some(element) => self.0.push(element),
+                None => return Ok(self),
+            }
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(self)
+    }
+}
+
+/// How much text may still be kept.
+#[derive(Debug)]
+pub(super) struct Text {
+    left: usize,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self { left: TEXT_LIMIT }
+    }
+}
+
+impl Text {
+    /// The text, or nothing when there is no room for it.
+    pub(super) fn keep(&mut self, text: impl Iterator<Item = char>) -> String {
+        let text: String = text.collect();
+        if text.len() > self.left {
+            return String::new();
+        }
+        self.left -= text.len();
+        text
+    }
+
+    /// Makes room again.
+    pub(super) fn release(&mut self, text: &str) {
+        self.left += text.len();
+    }
+}

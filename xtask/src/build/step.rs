@@ -1,0 +1,98 @@
+//! One step of a build.
+
+use std::collections::VecDeque;
+
+use crate::value::time::Timestamp;
+
+/// One vertex of the build graph.
+#[derive(Clone, Debug, Default)]
+pub struct Step {
+    /// The name as BuildKit writes it, without control sequences.
+    pub name: String,
+    /// When it started.
+    pub started: Option<Timestamp>,
+    /// When it completed.
+    pub completed: Option<Timestamp>,
+    /// Whether its result came from the cache.
+    pub cached: bool,
+    /// The steps that it is made from, by their numbers.
+    pub inputs: Vec<usize>,
+    /// What it transferred: name and bytes so far.
+    pub transfers: Vec<(String, u64)>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// The end of its log, until it completes without an error.
+    pub tail: VecDeque<String>,
+}
+
+/// Where a step of the user's stands.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The service whose build named it; others may share it.
+    pub service: Option<&'a str>,
+    /// The stage.
+    pub stage: &'a str,
+    /// The instruction.
+    pub instruction: &'a str,
+}
+
+impl Step {
+    /// Whether it has started and not ended.
+    pub fn is_running(&self) -> bool {
+        self.started.is_some() && self.completed.is_none()
+    }
+
+    /// How long it took, in milliseconds; nothing while it runs.
+    pub fn milliseconds(&self) -> u64 {
+        match (self.started, self.completed) {
+            (Some(started), Some(completed)) => u64::try_from(completed.since(started).as_millis()).unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// The bytes that it transferred, as a `FROM` does that downloads its image.
+    pub fn bytes(&self) -> u64 {
+        self.transfers.iter().fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes))
+    }
+
+    /// Service, stage and instruction of a step of the user's: `[service stage 2/5] RUN ...`. The service is missing
+    /// when one target is built alone; what BuildKit does by itself is no step of the user's.
+    pub fn place(&self) -> Option<Place<'_>> {
+        let (head, instruction) = self.name.strip_prefix('[')?.split_once("] ")?;
+        let mut words = head.rsplit(' ');
+        let (number, count) = words.next()?.split_once('/')?;
+        number.parse::<u32>().ok().and(count.parse::<u32>().ok())?;
+        let (stage, service) = match (words.next(), words.next()) {
+            (Some(stage), service) => (stage, service),
+            // One unnamed stage and one target: `[2/5] RUN ...`.
+            (None, _) => ("", None),
+        };
+        Some(Place { service, stage, instruction })
+    }
+
+    /// Whether it failed only because another one did.
+    pub fn was_canceled(&self) -> bool {
+        self.error.as_ref().is_some_and(|error| error.contains("context canceled"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_service_stage_and_instruction() {
+        let place = |name: &str| {
+            let step = Step { name: name.to_owned(), ..Step::default() };
+            step.place().map(|p| (p.service.map(str::to_owned), p.stage.to_owned(), p.instruction.to_owned()))
+        };
+        let some = |service: Option<&str>, stage: &str, text: &str| {
+            Some((service.map(str::to_owned), stage.to_owned(), text.to_owned()))
+        };
+        assert_eq!(place("[web source 2/5] RUN [ -d x ] || y"), some(Some("web"), "source", "RUN [ -d x ] || y"));
+        assert_eq!(place("[source 2/5] RUN x"), some(None, "source", "RUN x"));
+        assert_eq!(place("[2/5] RUN x"), some(None, "", "RUN x"));
+        assert_eq!(place("[web internal] load build definition"), None);
+        assert_eq!(place("exporting to image"), None);
+    }
+}

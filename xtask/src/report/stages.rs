@@ -1,0 +1,135 @@
+//! The stages of a build, what was expected of each, and what it did.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::predict::{Expected, StagePrediction};
+use crate::report::steps::{Status, StepSummary};
+
+/// What happened to one stage; times in milliseconds.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct StageSummary {
+    /// The stage.
+    pub stage: String,
+    /// All services whose images need it.
+    pub services: Vec<String>,
+    /// What happened: the most that happened to one of its steps.
+    pub status: Status,
+    /// Its steps that ran.
+    pub ran: usize,
+    /// Its steps that came from the cache.
+    pub cached: usize,
+    /// How long its steps took.
+    pub duration_ms: u64,
+    /// The stages that it is made from, by their places in the list; all of them come before it.
+    pub inputs: Vec<usize>,
+    /// What was expected, when anything was.
+    pub expected: Option<Expected>,
+    /// Why that was expected.
+    pub why: Option<String>,
+    /// How long it was expected to take.
+    pub expected_ms: Option<u64>,
+    /// Whether what was expected happened; nothing when nothing was.
+    pub as_expected: Option<bool>,
+}
+
+/// The stages of these steps, each after those that it is made from, beside what was expected.
+pub fn of(steps: &[StepSummary], prediction: &[StagePrediction]) -> Vec<StageSummary> {
+    let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut stages: Vec<StageSummary> = Vec::new();
+    // A stage is known by its last step: by then everything that it is made from was there.
+    for step in steps.iter().rev() {
+        numbers.entry(&step.stage).or_insert_with(|| {
+            stages.push(StageSummary { stage: step.stage.clone(), ..StageSummary::default() });
+            stages.len() - 1
+        });
+    }
+    stages.reverse();
+    let count = stages.len();
+    numbers.values_mut().for_each(|number| *number = count - 1 - *number);
+    for step in steps {
+        let number = numbers[step.stage.as_str()];
+        let inputs = step.inputs.iter().map(|&input| numbers[steps[input].stage.as_str()]);
+        let stage = &mut stages[number];
+        stage.inputs.extend(inputs.filter(|&input| input < number));
+        stage.services.extend(step.services.iter().cloned());
+        stage.status = stage.status.max(step.status());
+        stage.ran += usize::from(!step.cached);
+        stage.cached += usize::from(step.cached);
+        stage.duration_ms = stage.duration_ms.saturating_add(step.duration_ms);
+    }
+    for stage in &mut stages {
+        stage.inputs.sort_unstable();
+        stage.inputs.dedup();
+        stage.services.sort_unstable();
+        stage.services.dedup();
+    }
+    for expected in prediction {
+        let number = numbers.get(expected.stage.as_str()).copied();
+        let number = number.unwrap_or_else(|| {
+            let (stage, services) = (expected.stage.clone(), expected.services.clone());
+            stages.push(StageSummary { stage, services, ..StageSummary::default() });
+            stages.len() - 1
+        });
+        compare(&mut stages[number], expected);
+    }
+    stages
+}
+
+/// Puts what was expected beside what happened. A stage that failed or was not finished tells nothing about it.
+fn compare(stage: &mut StageSummary, expected: &StagePrediction) {
+    stage.expected = Some(expected.expected);
+    stage.why = Some(expected.why.clone());
+    stage.expected_ms = expected.expected_ms;
+    stage.as_expected = match (expected.expected, stage.status) {
+        (Expected::Unknown, _) | (_, Status::Canceled) => None,
+        (Expected::Runs, status) => Some(matches!(status, Status::Ran | Status::Failed)),
+        (Expected::Cached, status) => Some(matches!(status, Status::Cached | Status::Absent)),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(stage: &str, cached: bool, inputs: &[usize]) -> StepSummary {
+        let duration_ms = if cached { 0 } else { 10 };
+        StepSummary { stage: stage.to_owned(), cached, duration_ms, inputs: inputs.to_vec(), ..StepSummary::default() }
+    }
+
+    fn expected(stage: &str, expected: Expected) -> StagePrediction {
+        let (why, expected_ms, longest) = ("told".to_owned(), Some(7), None);
+        StagePrediction { stage: stage.to_owned(), services: Vec::new(), expected, why, expected_ms, longest }
+    }
+
+    #[test]
+    fn a_stage_is_what_its_steps_are_and_comes_after_its_inputs() {
+        // The first step of `final` is its base, long before what is copied from `source`.
+        let steps = [
+            step("final", true, &[]),
+            step("source", true, &[]),
+            step("source", false, &[1]),
+            step("final", false, &[0, 2]),
+        ];
+        let prediction = [
+            expected("source", Expected::Cached),
+            expected("final", Expected::Runs),
+            expected("kept", Expected::Cached),
+        ];
+        let stages = of(&steps, &prediction);
+        let short: Vec<_> = stages.iter().map(|s| (s.stage.as_str(), s.status, s.ran, s.as_expected)).collect();
+        assert_eq!(
+            short,
+            [
+                ("source", Status::Ran, 1, Some(false)),
+                ("final", Status::Ran, 1, Some(true)),
+                ("kept", Status::Absent, 0, Some(true)),
+            ]
+        );
+        assert_eq!(
+            (stages[1].inputs.as_slice(), stages[1].duration_ms, stages[1].expected_ms),
+            (&[0][..], 10, Some(7))
+        );
+    }
+}

@@ -1,0 +1,239 @@
+//! The steps of a build: what BuildKit said about each, put into an order in which causes come first.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::build::events::Progress;
+use crate::build::step::{Place, Step};
+use crate::facts::compose::Project;
+use crate::plan::Plan;
+use crate::report::summary::Summary;
+use crate::value::time::Timestamp;
+
+/// What happened to one step.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct StepSummary {
+    /// The service whose build named it; empty when only one was built.
+    pub service: String,
+    /// All services whose images need it.
+    #[serde(default)]
+    pub services: Vec<String>,
+    /// The stage.
+    pub stage: String,
+    /// The instruction.
+    pub name: String,
+    /// Whether its result came from the cache.
+    pub cached: bool,
+    /// Why it ran.
+    #[serde(default)]
+    pub cause: Cause,
+    /// The steps that it is made from, by their places in the list; all of them come before it.
+    #[serde(default)]
+    pub inputs: Vec<usize>,
+    /// When it started, after the first one did.
+    #[serde(default)]
+    pub start_ms: u64,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// How long it took the last time that it ran, when it came from the cache and a report knows.
+    #[serde(default)]
+    pub last_ms: Option<u64>,
+    /// The bytes that it downloaded.
+    #[serde(default)]
+    pub bytes: u64,
+    /// Why it failed.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// The end of its log, when it failed.
+    #[serde(default)]
+    pub tail: Vec<String>,
+}
+
+/// Why a step ran.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cause {
+    /// It did not.
+    #[default]
+    Cached,
+    /// Nothing that it is made from ran: its own line, an argument, or what it reads from outside changed.
+    Root,
+    /// These of its inputs ran.
+    Inputs(Vec<usize>),
+}
+
+impl StepSummary {
+    /// What happened, in a word.
+    pub fn status(&self) -> Status {
+        match &self.error {
+            Some(error) if error.contains("context canceled") => Status::Canceled,
+            Some(_) => Status::Failed,
+            None if self.cached => Status::Cached,
+            None => Status::Ran,
+        }
+    }
+
+    /// Stage and instruction, on one line; options of the instruction, such as mounts, hide what it is about.
+    pub fn title(&self) -> String {
+        let place = if self.stage.is_empty() { String::new() } else { format!("[{}] ", self.stage) };
+        place + &self.instruction()
+    }
+
+    /// The instruction without its options.
+    pub fn instruction(&self) -> String {
+        let (instruction, mut rest) = self.name.split_once(' ').unwrap_or((&self.name, ""));
+        while let Some((_, after)) = rest.split_once(' ').filter(|(option, _)| option.starts_with("--")) {
+            rest = after;
+        }
+        format!("{instruction} {rest}").chars().take(90).collect()
+    }
+}
+
+/// What happened to a step or a stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It had nothing to do in this build.
+    #[default]
+    Absent,
+    /// It came from the cache.
+    Cached,
+    /// It stopped because another one failed.
+    Canceled,
+    /// It ran.
+    Ran,
+    /// It failed.
+    Failed,
+}
+
+impl Status {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Absent => "not built",
+            Self::Cached => "cached",
+            Self::Canceled => "canceled",
+            Self::Ran => "ran",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What is known beside the events.
+pub struct Context<'a> {
+    project: &'a Project,
+    plan: &'a Plan,
+    times: BTreeMap<(&'a str, &'a str), u64>,
+}
+
+impl<'a> Context<'a> {
+    /// Services from the project and the plan, earlier times from earlier summaries, the newest first.
+    pub fn new(project: &'a Project, plan: &'a Plan, before: &'a [Summary]) -> Self {
+        let mut times = BTreeMap::new();
+        for step in before.iter().flat_map(|summary| &summary.steps) {
+            let time = if step.status() == Status::Ran { Some(step.duration_ms) } else { step.last_ms };
+            if let Some(time) = time {
+                times.entry((step.stage.as_str(), step.name.as_str())).or_insert(time);
+            }
+        }
+        Self { project, plan, times }
+    }
+
+    /// The services that are built and whose images need the stage.
+    fn services(&self, place: &Place<'_>) -> Vec<String> {
+        let built: Vec<_> = self.plan.builds().map(|(plan, _)| &plan.service).collect();
+        let of = |name: &str| self.project.services.iter().find(|(service, _)| service.as_str() == name);
+        let named = match (place.service, built.as_slice()) {
+            (Some(name), _) => name,
+            (None, [one]) => one.as_str(),
+            (None, _) => return Vec::new(),
+        };
+        let file = of(named).map(|(_, built)| &built.dockerfile_path);
+        let stage = place.stage.to_lowercase();
+        let needs = |name: &str| {
+            name == named
+                || of(name).is_some_and(|(_, other)| {
+                    Some(&other.dockerfile_path) == file
+                        && other.closure.as_ref().is_some_and(|closure| closure.stages.contains(&stage))
+                })
+        };
+        built.into_iter().map(|service| service.to_string()).filter(|name| needs(name)).collect()
+    }
+}
+
+/// The steps of the user's, each after those that it is made from.
+pub fn of(progress: &Progress, context: &Context<'_>) -> Vec<StepSummary> {
+    let all = progress.steps();
+    let first = all.iter().filter_map(|step| step.started).min();
+    let last = all.iter().filter_map(|step| step.completed.max(step.started)).max();
+    let mut numbers = BTreeMap::new();
+    let mut steps: Vec<StepSummary> = Vec::new();
+    for index in ordered(all) {
+        let Some(mut step) = summed_up(&all[index], context) else { continue };
+        step.inputs = all[index].inputs.iter().filter_map(|input| numbers.get(input).copied()).collect();
+        if !step.cached {
+            let ran: Vec<_> = step.inputs.iter().copied().filter(|&input| !steps[input].cached).collect();
+            step.cause = if ran.is_empty() { Cause::Root } else { Cause::Inputs(ran) };
+        }
+        let between = |from, to: Option<_>| to.zip(from).map_or(0, |(to, from)| milliseconds(to, from));
+        step.start_ms = between(first, all[index].started);
+        if all[index].is_running() {
+            step.duration_ms = between(all[index].started, last);
+        }
+        numbers.insert(index, steps.len());
+        steps.push(step);
+    }
+    steps
+}
+
+fn milliseconds(to: Timestamp, from: Timestamp) -> u64 {
+    u64::try_from(to.since(from).as_millis()).unwrap_or(0)
+}
+
+/// A step of the user's that BuildKit got to.
+fn summed_up(step: &Step, context: &Context<'_>) -> Option<StepSummary> {
+    let place = step.place()?;
+    if step.started.is_none() && !step.cached && step.error.is_none() {
+        return None;
+    }
+    // BuildKit never calls a `FROM` cached; one that downloaded nothing is.
+    let bytes = step.bytes();
+    let cached = step.cached || (place.instruction.starts_with("FROM ") && bytes == 0 && step.error.is_none());
+    let name = place.instruction.split_whitespace().collect::<Vec<_>>().join(" ");
+    let last_ms = context.times.get(&(place.stage, name.as_str())).copied().filter(|_| cached);
+    let unfinished = (step.is_running() && !cached).then(|| "context canceled: it did not end".to_owned());
+    let error = step.error.clone().or(unfinished);
+    Some(StepSummary {
+        service: place.service.unwrap_or_default().to_owned(),
+        services: context.services(&place),
+        stage: place.stage.to_owned(),
+        name,
+        cached,
+        duration_ms: if cached { 0 } else { step.milliseconds() },
+        last_ms,
+        bytes,
+        tail: if error.is_some() { step.tail.iter().cloned().collect() } else { Vec::new() },
+        error,
+        ..StepSummary::default()
+    })
+}
+
+/// The numbers of all steps by their start, but inputs always first.
+fn ordered(steps: &[Step]) -> Vec<usize> {
+    let mut by_start: Vec<usize> = (0..steps.len()).collect();
+    by_start.sort_by_key(|&index| (steps[index].started.is_none(), steps[index].started));
+    let mut seen = vec![false; steps.len()];
+    let mut order = Vec::with_capacity(steps.len());
+    for first in by_start {
+        let mut open = if seen[first] { Vec::new() } else { vec![first] };
+        while let Some(&at) = open.last() {
+            seen[at] = true;
+            match steps[at].inputs.iter().find(|&&input| !seen[input]) {
+                Some(&input) => open.push(input),
+                None => order.extend(open.pop()),
+            }
+        }
+    }
+    order
+}
