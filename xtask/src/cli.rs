@@ -56,12 +56,25 @@ pub enum Command {
     Full(Full),
     /// Compare the remote's tip with what the images hold and the containers run
     Verify(Verify),
+    /// Say what the last build did, step by step, and why
+    Report(Report),
     /// Free disk: old images of this project and build cache; prints the plan unless told to act
     Prune(Prune),
     /// Move the tags of all services back to a version that is still there; lists them when none is named
     Rollback(Rollback),
     /// Find every problem of engine, machine, compose project and Dockerfiles at once, each with its cure
     Doctor,
+}
+
+/// Options of `report`.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Write a page for the browser beside the report and print its path
+    #[arg(long)]
+    pub html: bool,
+    /// Write a trace for Perfetto beside the report and print its path
+    #[arg(long)]
+    pub trace: bool,
 }
 
 /// Options of `prune`.

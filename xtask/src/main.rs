@@ -21,7 +21,8 @@ fn main() -> ExitCode {
     };
     let global = &cli.global;
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let ui = Ui::new(global.message_format, global.quiet, global.verbose, global.color, no_color);
+    let github = std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
+    let ui = Ui::new(global.message_format, global.quiet, global.verbose, global.color, no_color, github);
     match run(&ui, &cli, started) {
         Ok(()) => ExitCode::from(exit_code::OK),
         Err(error) => {
@@ -41,6 +42,7 @@ fn run(ui: &Ui, cli: &Cli, started: Instant) -> anyhow::Result<()> {
         Command::Rebuild(options) => commands::rebuild::run(&context, options),
         Command::Full(options) => commands::full::run(&context, options),
         Command::Verify(options) => commands::verify::run(&context, options),
+        Command::Report(options) => commands::report::run(&context, options),
         Command::Prune(options) => commands::prune::run(&context, options),
         Command::Rollback(options) => commands::rollback::run(&context, options),
         Command::Doctor => commands::doctor::run(&context),

@@ -1,7 +1,7 @@
 //! What command line and environment mean together; precedence is decided here and nowhere else.
 
 use crate::value::time::Timestamp;
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::cli::Global;
 use crate::error::Failure;
@@ -18,6 +18,8 @@ pub struct Environment {
     pub compose_file: Option<String>,
     /// What the CI system counts: GITHUB_RUN_NUMBER, CI_PIPELINE_IID or BUILD_NUMBER.
     pub build_number: Option<String>,
+    /// GITHUB_STEP_SUMMARY: the file whose Markdown GitHub Actions shows beside the run.
+    pub step_summary: Option<String>,
     /// DOCKER_HOST and DOCKER_CONTEXT, which tell engines apart.
     pub engine: String,
 }
@@ -30,6 +32,7 @@ impl Environment {
             cache_bust: var("CACHE_BUST"),
             compose_file: var("COMPOSE_FILE"),
             build_number: ["GITHUB_RUN_NUMBER", "CI_PIPELINE_IID", "BUILD_NUMBER"].into_iter().find_map(var),
+            step_summary: var("GITHUB_STEP_SUMMARY"),
             engine: ["DOCKER_HOST", "DOCKER_CONTEXT"].map(|name| var(name).unwrap_or_default()).join("|"),
         }
     }
@@ -61,6 +64,11 @@ impl Settings {
     ) -> Result<Self, Failure> {
         let files = compose::find_files(directory, &global.files, environment.compose_file.as_deref())?;
         Ok(Self { files, builder: global.builder.clone(), now, environment })
+    }
+
+    /// The directory of the project: that of its first compose file.
+    pub fn directory(&self) -> &Utf8Path {
+        self.files.first().and_then(|file| file.parent()).unwrap_or(Utf8Path::new("."))
     }
 
     /// How the bust value is made according to the flag, or to CACHE_BUST of the environment.

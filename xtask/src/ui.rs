@@ -40,6 +40,7 @@ pub struct Ui {
     quiet: bool,
     verbose: bool,
     color: bool,
+    github: bool,
     progress: indicatif::MultiProgress,
 }
 
@@ -50,8 +51,9 @@ const CYAN: &str = "\u{1b}[1;36m";
 const RESET: &str = "\u{1b}[0m";
 
 impl Ui {
-    /// Output as the command line asks for it; `no_color` is whether NO_COLOR is set.
-    pub fn new(format: Format, quiet: bool, verbose: bool, color: Color, no_color: bool) -> Self {
+    /// Output as the command line asks for it; `no_color` is whether NO_COLOR is set, `github` whether the log is one of
+    /// GitHub Actions, which takes some lines for commands.
+    pub fn new(format: Format, quiet: bool, verbose: bool, color: Color, no_color: bool, github: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let color = match color {
             Color::Auto => terminal && !no_color,
@@ -60,7 +62,7 @@ impl Ui {
         };
         let target =
             if quiet { indicatif::ProgressDrawTarget::hidden() } else { indicatif::ProgressDrawTarget::stderr() };
-        Self { format, quiet, verbose, color, progress: indicatif::MultiProgress::with_draw_target(target) }
+        Self { format, quiet, verbose, color, github, progress: indicatif::MultiProgress::with_draw_target(target) }
     }
 
     /// Whether data goes out as JSON lines.
@@ -100,6 +102,15 @@ impl Ui {
     /// Something that does not stop the run.
     pub fn warning(&self, text: &str) {
         self.line(YELLOW, "warning:", text);
+        self.annotate("warning", text);
+    }
+
+    /// An annotation of the run in GitHub Actions: `error`, `warning` or `notice`.
+    pub fn annotate(&self, level: &str, text: &str) {
+        if self.github && !(self.quiet && level == "notice") {
+            let text = clean(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+            self.write(&format!("::{level} title=xtask::{text}\n"));
+        }
     }
 
     /// Why the run ends, what was kept and what to do next; in JSON a line with the reason `error` too.
@@ -110,6 +121,7 @@ impl Ui {
                 self.line(CYAN, &format!(" {label}"), text);
             }
         }
+        self.annotate("error", &failure.cause);
         let Failure { code, cause, kept, hint } = failure;
         self.message("error", &serde_json::json!({"code": code, "cause": cause, "kept": kept, "hint": hint}));
     }
@@ -117,7 +129,7 @@ impl Ui {
     /// Data for people; left out when data goes out as JSON.
     pub fn data(&self, text: &str) {
         if !self.is_json() {
-            write_out(&format!("{}\n", clean(text)));
+            write_out(&self.inert(format!("{}\n", clean(text))));
         }
     }
 
@@ -132,7 +144,9 @@ impl Ui {
             line.extend(fields);
         }
         // JSON escapes C0; C1 and bidirectional overrides are legal in it and removed here.
-        write_out(&format!("{}\n", clean(&line.to_string())));
+        let line = clean(&line.to_string());
+        // The same string in JSON, and no command of GitHub Actions.
+        write_out(&format!("{}\n", if self.github { line.replace("##[", "##\\u005b") } else { line }));
     }
 
     /// A question on the terminal; no terminal, no answer.
@@ -148,11 +162,19 @@ impl Ui {
 
     fn line(&self, style: &str, label: &str, text: &str) {
         let (start, end) = if self.color { (style, RESET) } else { ("", "") };
-        let line = format!("{start}{label}{end} {}\n", clean(text));
+        self.write(&self.inert(format!("{start}{label}{end} {}\n", clean(text))));
+    }
+
+    fn write(&self, text: &str) {
         self.progress.suspend(|| {
             // A closed standard error is no reason to fail.
-            let _ = std::io::stderr().write_all(line.as_bytes());
+            let _ = std::io::stderr().write_all(text.as_bytes());
         });
+    }
+
+    /// Lines that no CI system takes for commands.
+    fn inert(&self, text: String) -> String {
+        if self.github { no_commands(&text) } else { text }
     }
 }
 
@@ -162,7 +184,7 @@ pub fn usage(error: &clap::Error) -> std::process::ExitCode {
         let text = error.render().to_string();
         let text =
             text.replace("For more information, try '--help'.", " hint: `cargo xtask --help` says what is possible");
-        let _ = std::io::stderr().write_all(clean(&text).as_bytes());
+        let _ = std::io::stderr().write_all(no_commands(&clean(&text)).as_bytes());
         return crate::error::exit_code::USAGE.into();
     }
     let _ = error.print();
@@ -200,6 +222,19 @@ pub fn clean(text: &str) -> String {
     shown + rest
 }
 
+/// The text without the commands of GitHub Actions: `::` at the start of a line, and `##[` anywhere.
+fn no_commands(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for line in text.replace("##[", "## [").split_inclusive('\n') {
+        let word = line.trim_start();
+        let (space, word) = line.split_at(line.len() - word.len());
+        safe.push_str(space);
+        safe.push_str(if word.starts_with("::") { ": " } else { "" });
+        safe.push_str(word);
+    }
+    safe
+}
+
 /// Text from outside on one line: cleaned, white space as single spaces, cut after so many characters.
 pub fn plain(text: &str, most: usize) -> String {
     // Cut first: a text may be megabytes long.
@@ -224,6 +259,12 @@ mod tests {
     fn a_line_from_outside_stays_one_line() {
         assert_eq!(plain(" a\n\u{1b}[2Kb\t c ", 9), "a [2Kb c");
         assert_eq!(plain("abcdef", 3), "abc…");
+    }
+
+    #[test]
+    fn no_line_is_a_command_of_github() {
+        let text = "::add-mask::a\n  ::error::b\n##[command]c ####[d]\n[x] ::e\n";
+        assert_eq!(no_commands(text), ": ::add-mask::a\n  : ::error::b\n## [command]c #### [d]\n[x] ::e\n");
     }
 
     #[test]

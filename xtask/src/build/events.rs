@@ -222,6 +222,36 @@ mod tests {
     }
 
     #[test]
+    fn inputs_and_transfers_are_those_of_the_step() {
+        let mut progress = Progress::default();
+        // The input is seen after the step, and resolved when the step starts.
+        progress.feed(br#"{"vertexes":[{"digest":"b","inputs":["a"],"name":"b"},{"digest":"a","name":"a"}]}"#);
+        progress.feed(br#"{"vertexes":[{"digest":"b","inputs":["a"],"name":"b","started":"2026-01-01T00:00:00Z"}]}"#);
+        assert_eq!(progress.steps()[0].inputs, [1]);
+        for (id, current) in [("layer", 10), ("layer", 70), ("layer", 60), ("other", 5), ("extracting layer", 70)] {
+            let status = format!(r#"{{"statuses":[{{"vertex":"a","id":"{id}","current":{current}}}]}}"#);
+            progress.feed(status.as_bytes());
+        }
+        progress
+            .feed(br#"{"statuses":[{"vertex":"b","id":"resolve","current":0},{"vertex":"b","id":"x","current":-1}]}"#);
+        assert_eq!([progress.steps()[0].bytes(), progress.steps()[1].bytes()], [0, 75]);
+    }
+
+    #[test]
+    fn what_is_kept_of_a_step_is_bounded() {
+        let mut progress = Progress::default();
+        let (long, many) = ("x".repeat(10_000), vec!["\"a\""; 1000].join(","));
+        progress.feed(format!(r#"{{"vertexes":[{{"digest":"{long}","name":"no digest"}}]}}"#).as_bytes());
+        assert!(progress.steps().is_empty());
+        let vertex = format!(r#"{{"digest":"a","inputs":[{many}],"name":"{long}","error":"{long} exit code: 1"}}"#);
+        progress.feed(format!(r#"{{"vertexes":[{vertex}]}}"#).as_bytes());
+        let step = &progress.steps()[0];
+        assert_eq!((step.name.len(), step.inputs.len()), (NAME_LIMIT, PART_LIMIT));
+        let error = step.error.as_deref().expect("failed");
+        assert!(error.len() == ERROR_LIMIT && error.ends_with("exit code: 1"), "{error}");
+    }
+
+    #[test]
     fn garbage_is_nothing() {
         let mut progress = Progress::default();
         for line in

@@ -5,7 +5,7 @@ use crate::cli;
 use crate::error::Failure;
 use crate::facts::Facts;
 use crate::plan::Plan;
-use crate::report::{self, human};
+use crate::report::{human, kept};
 
 /// Runs the command.
 ///
@@ -51,7 +51,7 @@ fn announce(context: &Context, facts: &Facts, plan: &Plan) {
         let download = if built.keep { ", downloaded again" } else { "" };
         context.ui.status("Full", &format!("{}: every step runs again ({size}{download})", service.service));
     }
-    let mut before = report::before(&facts.workspace.state, facts.project.name.as_str());
+    let mut before = kept::before(&context.ui, &facts.workspace.state, facts.project.name.as_str());
     before.retain(|summary| summary.failure.is_none());
     let last = before.iter().find(|summary| summary.command == "full").or(before.first());
     context.ui.status(

@@ -4,6 +4,7 @@ pub mod doctor;
 pub mod full;
 pub mod prune;
 pub mod rebuild;
+pub mod report;
 pub mod rollback;
 pub mod verify;
 
@@ -22,10 +23,10 @@ use crate::plan::cache_bust::Rule;
 use crate::plan::{Action, Plan, Request, key};
 use crate::promote::{self, Move};
 use crate::report::summary::{self, Summary};
-use crate::report::{self, human};
+use crate::report::{human, kept, markdown};
 use crate::settings::Settings;
 use crate::sys::lock::{self, Lock};
-use crate::sys::{disk, docker, process};
+use crate::sys::{disk, docker, files, process};
 use crate::ui::Ui;
 use crate::value::ProjectName;
 use crate::{build, cli, verify as check};
@@ -100,15 +101,16 @@ impl Run<'_> {
     fn carry_out(&self, facts: &Facts, plan: &Plan) -> anyhow::Result<()> {
         let Context { ui, .. } = self.context;
         let state = &facts.workspace.state;
-        report::prepare(state)?;
+        kept::prepare(state)?;
         human::services(ui, plan);
         let mut outcome = None;
         let done = self.act(facts, plan, &mut outcome);
         let failure = done.as_ref().err().map(Failure::of);
         let summary = self.summary(facts, plan, outcome.as_ref(), failure.as_ref());
+        self.step_summary(&summary);
         if let Err(error) = done {
             if outcome.is_some()
-                && let Err(unwritten) = report::write(state, &summary)
+                && let Err(unwritten) = kept::write(state, &summary)
             {
                 ui.warning(&format!("there is no report of this build: {unwritten:#}"));
             }
@@ -119,7 +121,7 @@ impl Run<'_> {
             ui.status("Promoted", &format!("{} to {}", service.image, service.cache_bust));
             ui.message("image", service);
         }
-        report::write(state, &summary)?;
+        kept::write(state, &summary)?;
         human::finished(ui, &summary);
         Ok(())
     }
@@ -132,7 +134,7 @@ impl Run<'_> {
         outcome: Option<&build::Outcome>,
         failure: Option<&Failure>,
     ) -> Summary {
-        let before = outcome.map(|_| report::before(&facts.workspace.state, plan.project.as_str()));
+        let before = outcome.map(|_| kept::before(&self.context.ui, &facts.workspace.state, plan.project.as_str()));
         Summary::new(summary::Run {
             command: self.command,
             project: &facts.project,
@@ -144,6 +146,16 @@ impl Run<'_> {
             started: self.context.settings.now,
             total: self.context.started.elapsed(),
         })
+    }
+
+    /// Shows the summary beside the run in GitHub Actions.
+    fn step_summary(&self, summary: &Summary) {
+        let Context { ui, settings, .. } = self.context;
+        if let Some(path) = &settings.environment.step_summary
+            && let Err(unwritten) = files::append(Utf8Path::new(path), markdown::page(summary).as_bytes())
+        {
+            ui.warning(&format!("the step summary was not written: {unwritten:#}"));
+        }
     }
 
     /// Builds, verifies and promotes; `outcome` is what the build did, whatever comes after it.

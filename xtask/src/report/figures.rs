@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::report::human::seconds;
 use crate::report::steps::{Status, StepSummary};
 
 /// The figures of a build; times in milliseconds.
@@ -44,9 +45,20 @@ impl Figures {
         }
     }
 
+    /// The time that the cache saved against running everything, in words.
+    pub fn saved(&self) -> String {
+        match (self.saved_ms, self.unknown) {
+            (None, _) => "unknown, no report has the time of a cached step".to_owned(),
+            (Some(saved), 0) => seconds(saved),
+            (Some(saved), unknown) => {
+                format!("{}, not counting {unknown} cached steps of unknown time", seconds(saved))
+            }
+        }
+    }
+
     /// The share of the steps that came from the cache, in percent.
     pub fn cached_share(&self, steps: usize) -> usize {
-        if steps == 0 { 0 } else { self.cached * 100 / steps }
+        (self.cached * 100).checked_div(steps).unwrap_or(0)
     }
 }
 

@@ -56,7 +56,9 @@ pub fn finished(ui: &Ui, summary: &Summary) {
         true => format!("{rebuilt} steps rebuilt, {cached} cached, build {}", seconds(summary.build_ms)),
         false => "nothing to build".to_owned(),
     };
-    ui.status("Finished", &format!("{} in {} ({what})", summary.command, seconds(summary.total_ms)));
+    let all = format!("{} in {} ({what})", summary.command, seconds(summary.total_ms));
+    ui.status("Finished", &all);
+    ui.annotate("notice", &all);
     ui.message(
         "finished",
         &serde_json::json!({

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::predict::{Expected, StagePrediction};
+use crate::report::human::seconds;
 use crate::report::steps::{Status, StepSummary};
 
 /// What happened to one stage; times in milliseconds.
@@ -34,6 +35,37 @@ pub struct StageSummary {
     pub as_expected: Option<bool>,
 }
 
+impl StageSummary {
+    /// Its name; the only stage of a Dockerfile needs none.
+    pub fn name(&self) -> &str {
+        if self.stage.is_empty() { "the only stage" } else { &self.stage }
+    }
+
+    /// What was expected, with the time.
+    pub fn prediction(&self) -> String {
+        match (self.expected, self.expected_ms) {
+            (Some(Expected::Runs), Some(time)) => format!("runs ~{}", seconds(time)),
+            (Some(Expected::Runs), None) => "runs".to_owned(),
+            (Some(Expected::Cached), _) => "cached".to_owned(),
+            (Some(Expected::Unknown) | None, _) => "unknown".to_owned(),
+        }
+    }
+
+    /// What happened, and whether it was expected.
+    pub fn actual(&self) -> String {
+        let verdict = if self.as_expected == Some(false) { ", not as predicted" } else { "" };
+        self.outcome() + verdict
+    }
+
+    /// What happened to it, with its time.
+    pub fn outcome(&self) -> String {
+        match self.duration_ms {
+            0 => self.status.word().to_owned(),
+            time => format!("{} {}", self.status.word(), seconds(time)),
+        }
+    }
+}
+
 /// The stages of these steps, each after those that it is made from, beside what was expected.
 pub fn of(steps: &[StepSummary], prediction: &[StagePrediction]) -> Vec<StageSummary> {
     let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
@@ -50,10 +82,14 @@ pub fn of(steps: &[StepSummary], prediction: &[StagePrediction]) -> Vec<StageSum
     numbers.values_mut().for_each(|number| *number = count - 1 - *number);
     for step in steps {
         let number = numbers[step.stage.as_str()];
-        let inputs = step.inputs.iter().map(|&input| numbers[steps[input].stage.as_str()]);
+        // Stages with the same base share its step, which is named after one of them.
+        let inputs = step.inputs.iter().map(|&input| &steps[input]).filter(|input| !input.is_base());
+        let inputs = inputs.map(|input| numbers[input.stage.as_str()]);
         let stage = &mut stages[number];
         stage.inputs.extend(inputs.filter(|&input| input < number));
-        stage.services.extend(step.services.iter().cloned());
+        if !step.is_base() || stage.services.is_empty() {
+            stage.services.extend(step.services.iter().cloned());
+        }
         stage.status = stage.status.max(step.status());
         stage.ran += usize::from(!step.cached);
         stage.cached += usize::from(step.cached);

@@ -74,6 +74,11 @@ impl StepSummary {
         }
     }
 
+    /// Whether it is the base of a stage.
+    pub fn is_base(&self) -> bool {
+        self.name.starts_with("FROM ")
+    }
+
     /// Stage and instruction, on one line; options of the instruction, such as mounts, hide what it is about.
     pub fn title(&self) -> String {
         let place = if self.stage.is_empty() { String::new() } else { format!("[{}] ", self.stage) };
@@ -108,6 +113,11 @@ pub enum Status {
 }
 
 impl Status {
+    /// The same without spaces, as a class of HTML.
+    pub fn class(self) -> &'static str {
+        if self == Self::Absent { "absent" } else { self.word() }
+    }
+
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {
@@ -184,7 +194,21 @@ pub fn of(progress: &Progress, context: &Context<'_>) -> Vec<StepSummary> {
         numbers.insert(index, steps.len());
         steps.push(step);
     }
+    share_services(&mut steps);
     steps
+}
+
+/// Whoever needs a step needs its inputs.
+fn share_services(steps: &mut [StepSummary]) {
+    for index in (0..steps.len()).rev() {
+        for input in steps[index].inputs.clone() {
+            let (before, from) = steps.split_at_mut(index);
+            let (services, others) = (&mut before[input].services, &from[0].services);
+            let new: Vec<_> = others.iter().filter(|service| !services.contains(service)).cloned().collect();
+            services.extend(new);
+        }
+        steps[index].services.sort_unstable();
+    }
 }
 
 fn milliseconds(to: Timestamp, from: Timestamp) -> u64 {

@@ -11,7 +11,7 @@ use crate::plan::predict::StagePrediction;
 use crate::plan::{Action, Plan};
 use crate::report::figures::Figures;
 use crate::report::stages::{self, StageSummary};
-use crate::report::steps::{self, StepSummary};
+use crate::report::steps::{self, Cause, StepSummary};
 use crate::ui::SCHEMA;
 use crate::value::time::Timestamp;
 
@@ -128,6 +128,37 @@ impl Summary {
             steps,
             log: run.outcome.map(|outcome| outcome.log.to_string()),
         }
+    }
+
+    /// Why a step ran, in words; nothing when it did not.
+    pub fn because(&self, step: &StepSummary) -> Option<String> {
+        match &step.cause {
+            Cause::Cached => None,
+            Cause::Root => {
+                let stage =
+                    self.stages.iter().find(|stage| stage.stage == step.stage && stage.as_expected == Some(true));
+                let why = stage.and_then(|stage| stage.why.as_ref()).map_or(String::new(), |why| format!(": {why}"));
+                Some(format!("first in its chain{why}"))
+            }
+            Cause::Inputs(inputs) => {
+                let first = inputs.first().and_then(|&input| self.steps.get(input))?;
+                let more = if inputs.len() > 1 { format!(" and {} more", inputs.len() - 1) } else { String::new() };
+                Some(format!("because {}{more} ran", first.title()))
+            }
+        }
+    }
+
+    /// When the run started, as people read it.
+    pub fn when(&self) -> String {
+        let time = self.started.to_string();
+        format!("{} UTC", time.split('.').next().unwrap_or(&time).replace('T', " "))
+    }
+
+    /// The steps, the longest first, cached ones last.
+    pub fn longest_first(&self) -> Vec<&StepSummary> {
+        let mut steps: Vec<_> = self.steps.iter().collect();
+        steps.sort_by_key(|step| (step.cached, std::cmp::Reverse(step.duration_ms)));
+        steps
     }
 
     /// Reads a summary; nothing when it is none, or one of another version.

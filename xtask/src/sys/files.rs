@@ -1,6 +1,6 @@
 //! Files of our own: written whole or not at all, never through a symbolic link.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 
 use anyhow::Context;
@@ -27,6 +27,27 @@ pub fn create(path: &Utf8Path) -> anyhow::Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).custom_flags(nix::libc::O_NOFOLLOW);
     options.open(path).with_context(|| format!("could not create `{path}`"))
+}
+
+/// Reads a file of ours, if it is one, no link and not longer than `limit`.
+///
+/// # Errors
+/// Exit code 3 when it is a symbolic link, or the error of the file system.
+pub fn read(path: &Utf8Path, limit: u64) -> anyhow::Result<Vec<u8>> {
+    refuse_link(path)?;
+    let mut bytes = Vec::new();
+    fs_err::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Adds `bytes` to the end of a file that another program made for us.
+///
+/// # Errors
+/// Exit code 3 when it is a symbolic link, or the error of the file system.
+pub fn append(path: &Utf8Path, bytes: &[u8]) -> anyhow::Result<()> {
+    refuse_link(path)?;
+    fs_err::OpenOptions::new().append(true).open(path)?.write_all(bytes)?;
+    Ok(())
 }
 
 /// Writes `bytes` to a temporary file beside `path` and renames it, so that readers see all or nothing.

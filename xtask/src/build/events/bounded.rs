@@ -70,3 +70,23 @@ impl Text {
         self.left += text.len();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_beyond_the_limit_is_dropped_until_there_is_room() {
+        let mut text = Text { left: 3 };
+        assert_eq!([text.keep("ab".chars()), text.keep("cd".chars())], ["ab", ""]);
+        text.release("ab");
+        assert_eq!(text.keep("cd".chars()), "cd");
+    }
+
+    #[test]
+    fn a_list_is_read_to_its_end_and_kept_to_its_limit() {
+        let lists: Vec<First<2, u8>> = serde_json::from_str("[[1, 2, 3, 4], [], [5]]").expect("lists");
+        let kept: Vec<_> = lists.into_iter().map(|list| list.0).collect();
+        assert_eq!(kept, [vec![1, 2], vec![], vec![5]]);
+    }
+}

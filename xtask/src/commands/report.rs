@@ -1,0 +1,39 @@
+//! `report`: what the last build did.
+
+use super::Context;
+use crate::cli;
+use crate::error::Failure;
+use crate::facts::workspace;
+use crate::report::{html, kept, terminal, trace};
+use crate::sys::files;
+
+/// Runs the command.
+///
+/// # Errors
+/// Exit code 1 when no build is on record, 3 when a page cannot be written.
+pub fn run(context: &Context, options: &cli::Report) -> anyhow::Result<()> {
+    let Context { ui, settings, .. } = context;
+    let state = workspace::read(ui, settings.directory())?.state;
+    let mut all = kept::all(ui, &state).into_iter();
+    let Some((path, last)) = all.next() else {
+        return Err(Failure::no("no build is on record").hint("make one: `cargo xtask rebuild`").into());
+    };
+    let before: Vec<_> = all.map(|(_, summary)| summary).filter(|summary| summary.project == last.project).collect();
+    let mut files = Vec::new();
+    if options.html {
+        files.push((path.with_extension("html"), html::page(&last, &before)));
+    }
+    if options.trace {
+        files.push((path.with_extension("trace"), trace::trace(&last).to_string()));
+    }
+    for (path, text) in &files {
+        files::write(path, text.as_bytes())?;
+        ui.data(path.as_str());
+    }
+    if files.is_empty() {
+        terminal::lines(&last).iter().for_each(|line| ui.data(line));
+    }
+    let written: Vec<_> = files.iter().map(|(path, _)| path).collect();
+    ui.message("report", &serde_json::json!({"report": path, "written": written, "summary": last}));
+    Ok(())
+}

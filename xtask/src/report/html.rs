@@ -1,0 +1,178 @@
+//! The page of a build: one file without scripts that needs no network.
+
+mod graph;
+mod timeline;
+mod trend;
+
+use crate::report::human::{bytes, seconds};
+use crate::report::inert::html;
+use crate::report::stages::StageSummary;
+use crate::report::steps::{Status, StepSummary};
+use crate::report::summary::Summary;
+
+const STYLE: &str = include_str!("html/style.css");
+
+/// The page of a summary; `before` are the earlier ones of the project, the newest first.
+pub fn page(summary: &Summary, before: &[Summary]) -> String {
+    let title = html(&format!("{} {}", summary.project, summary.command));
+    let sections = [
+        header(summary),
+        failure(summary),
+        tiles(summary),
+        section("Services", &services(summary)),
+        section("Timeline", &timeline::draw(summary)),
+        format!(
+            "<div class=\"pair\">{}{}</div>",
+            section("Stages", &graph::draw(&summary.stages)),
+            section("Predicted and actual", &prediction(&summary.stages))
+        ),
+        section("Steps", &steps(summary)),
+        section("Last builds", &trend::draw(summary, before)),
+        footer(summary),
+    ];
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{}\n</main>\n</body>\n</html>\n",
+        sections.join("\n")
+    )
+}
+
+fn section(title: &str, content: &str) -> String {
+    format!("<section>\n<h2>{title}</h2>\n{content}\n</section>")
+}
+
+fn header(summary: &Summary) -> String {
+    let (class, word) = match (&summary.failure, summary.figures.ran) {
+        (Some(_), _) => ("failed", "failed"),
+        (None, 0) => ("cached", "nothing ran"),
+        (None, _) => ("ran", "done"),
+    };
+    format!(
+        "<header><h1>{}</h1><p><code>{}</code> on {} <span class=\"chip {class}\">{word}</span></p></header>",
+        html(&summary.project),
+        html(&summary.command),
+        summary.when()
+    )
+}
+
+fn failure(summary: &Summary) -> String {
+    let Some(failure) = &summary.failure else { return String::new() };
+    let cause = failure.cause.lines().next().unwrap_or_default();
+    let mut text = format!("<section class=\"failure\">\n<h2>It failed</h2>\n<p>{}</p>", html(cause));
+    for step in summary.steps.iter().filter(|step| step.status() == Status::Failed) {
+        let tail: Vec<_> = step.tail.iter().map(|line| html(line)).collect();
+        text += &format!("\n<h3>{}</h3>\n<pre>{}</pre>", html(&step.title()), tail.join("\n"));
+    }
+    text + "\n</section>"
+}
+
+fn tiles(summary: &Summary) -> String {
+    let figures = &summary.figures;
+    let count = summary.steps.len();
+    let tile = |name: &str, value: &str, note: &str| {
+        format!("<div class=\"tile\"><dt>{name}</dt><dd>{value}</dd><dd class=\"note\">{note}</dd></div>")
+    };
+    let share = format!(
+        "{} of {count} steps<span class=\"share\"><i style=\"width:{}%\"></i></span>",
+        figures.cached,
+        figures.cached_share(count)
+    );
+    let saved = figures.saved();
+    let (saved, note) = saved.split_once(", ").unwrap_or((&saved, "against running everything"));
+    let downloads = match figures.bytes {
+        0 => String::new(),
+        downloaded => tile("Downloaded", &bytes(downloaded), "by steps of the build"),
+    };
+    format!(
+        "<dl class=\"tiles\">{}{}{}{}{downloads}</dl>",
+        tile("Total", &seconds(summary.total_ms), &format!("build {}", seconds(summary.build_ms))),
+        tile("From the cache", &format!("{} %", figures.cached_share(count)), &share),
+        tile("Critical path", &seconds(figures.critical_ms), &format!("{} steps in a row", figures.critical.len())),
+        tile("Saved", saved, note)
+    )
+}
+
+fn services(summary: &Summary) -> String {
+    let row = |service: &crate::report::summary::ServiceSummary| {
+        format!(
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td><code>{}</code></td><td>{}</td></tr>",
+            html(&service.service),
+            html(&service.action),
+            html(&service.cache_bust),
+            html(&service.why)
+        )
+    };
+    let rows: String = summary.services.iter().map(row).collect();
+    format!(
+        "<div class=\"scroll\"><table class=\"services\"><thead><tr><th>Service</th><th>Action</th><th>Value</th><th>Why</th></tr></thead>\
+         <tbody>{rows}</tbody></table></div>"
+    )
+}
+
+fn prediction(stages: &[StageSummary]) -> String {
+    let row = |stage: &StageSummary| {
+        let mark = match stage.as_expected {
+            Some(true) => "<span class=\"yes\" title=\"as predicted\">✓</span>",
+            Some(false) => "<span class=\"no\" title=\"not as predicted\">✗</span>",
+            None => "",
+        };
+        let why = stage.why.as_ref().map_or(String::new(), |why| format!("<small>{}</small>", html(why)));
+        format!(
+            "<tr><th scope=\"row\">{}{why}</th><td>{}</td><td>{} {mark}</td></tr>",
+            html(stage.name()),
+            stage.prediction(),
+            stage.outcome()
+        )
+    };
+    let rows: String = stages.iter().map(row).collect();
+    let note = match stages.iter().all(|stage| stage.expected.is_none()) {
+        true => "<p class=\"note\">Nothing was predicted for this build.</p>",
+        false => "",
+    };
+    format!(
+        "<table><thead><tr><th>Stage</th><th>Predicted</th><th>Actual</th></tr></thead><tbody>{rows}</tbody></table>{note}"
+    )
+}
+
+fn steps(summary: &Summary) -> String {
+    let table = |steps: Vec<&StepSummary>| {
+        let rows: String = steps.into_iter().map(|step| step_row(step, summary)).collect();
+        format!(
+            "<div class=\"scroll\"><table class=\"steps\"><thead><tr><th>Step</th><th>Services</th><th>Time</th></tr></thead>\
+             <tbody>{rows}</tbody></table></div>"
+        )
+    };
+    let (cached, ran): (Vec<_>, Vec<_>) = summary.longest_first().into_iter().partition(|step| step.cached);
+    let count = cached.len();
+    let ran = if ran.is_empty() { "<p class=\"note\">No step ran.</p>".to_owned() } else { table(ran) };
+    match count {
+        0 => ran,
+        _ => format!("{ran}<details><summary>{count} steps came from the cache</summary>{}</details>", table(cached)),
+    }
+}
+
+fn step_row(step: &StepSummary, summary: &Summary) -> String {
+    let note = match (summary.because(step), step.last_ms) {
+        (Some(because), _) => format!("{} {because}", step.status().word()),
+        (None, Some(last)) => format!("took {} the last time", seconds(last)),
+        (None, None) => step.status().word().to_owned(),
+    };
+    let time = if step.cached { "cached".to_owned() } else { seconds(step.duration_ms) };
+    let downloaded = if step.bytes > 0 { format!("<br>{}", bytes(step.bytes)) } else { String::new() };
+    format!(
+        "<tr class=\"{}\"><td><code title=\"{}\">{}</code><small>{}</small></td><td>{}</td><td class=\"time\">{time}{downloaded}</td></tr>",
+        step.status().word(),
+        html(&step.name),
+        html(&step.title()),
+        html(&note),
+        html(&step.services.join(", "))
+    )
+}
+
+fn footer(summary: &Summary) -> String {
+    let log = summary.log.as_ref().map_or(String::new(), |log| format!("Log: <code>{}</code><br>", html(log)));
+    format!("<footer>{log}Written by <code>cargo xtask report --html</code></footer>")
+}

@@ -1,0 +1,54 @@
+//! The reports that are kept below the target directory.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::report::summary::Summary;
+use crate::sys::files;
+use crate::ui::Ui;
+
+/// Reports that are kept.
+const REPORTS: usize = 20;
+/// Longest report that is read, in bytes; one of 20,000 steps is shorter.
+const REPORT_LIMIT: u64 = 64 << 20;
+
+/// Makes the place for reports, before anything happens that must be reported.
+///
+/// # Errors
+/// Exit code 3 when it cannot be made.
+pub fn prepare(state: &Utf8Path) -> anyhow::Result<()> {
+    files::create_directory(&directory(state))
+}
+
+/// Writes a summary below `state`/reports.
+///
+/// # Errors
+/// Exit code 3 when it cannot be written.
+pub fn write(state: &Utf8Path, summary: &Summary) -> anyhow::Result<()> {
+    let directory = directory(state);
+    let path = directory.join(format!("{}-{}.json", summary.started.compact(), summary.project));
+    files::write(&path, format!("{}\n", serde_json::to_string_pretty(summary)?).as_bytes())?;
+    files::keep_newest(&directory, REPORTS)
+}
+
+/// All summaries with their files, the newest first; says which cannot be read.
+pub fn all(ui: &Ui, state: &Utf8Path) -> Vec<(Utf8PathBuf, Summary)> {
+    let read = |path: Utf8PathBuf| match files::read(&path, REPORT_LIMIT).as_deref().map(Summary::parse) {
+        Ok(Some(summary)) => Some((path, summary)),
+        _ => {
+            ui.warning(&format!("`{path}` is no report of this version; it is left out"));
+            None
+        }
+    };
+    files::newest(&directory(state), ".json").into_iter().filter_map(read).collect()
+}
+
+/// The summaries of a project, the newest first.
+pub fn before(ui: &Ui, state: &Utf8Path, project: &str) -> Vec<Summary> {
+    let mut before: Vec<_> = all(ui, state).into_iter().map(|(_, summary)| summary).collect();
+    before.retain(|summary| summary.project == project);
+    before
+}
+
+fn directory(state: &Utf8Path) -> Utf8PathBuf {
+    state.join("reports")
+}
