@@ -108,7 +108,7 @@ impl Ui {
     /// An annotation of the run in GitHub Actions: `error`, `warning` or `notice`.
     pub fn annotate(&self, level: &str, text: &str) {
         if self.github && !(self.quiet && level == "notice") {
-            let text = clean(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+            let text = clean(text).replace("##[", "## [").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
             self.write(&format!("::{level} title=xtask::{text}\n"));
         }
     }

@@ -9,6 +9,8 @@ mod lock;
 mod messages;
 mod properties;
 mod rebuild;
+mod report;
+mod schema;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;

@@ -4,6 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use regex_lite::Regex;
 use xtask::build::events::Progress;
+use xtask::report::summary::Summary;
+use xtask::report::{html, markdown, terminal, trace};
 use xtask::ui::clean;
 use xtask::value::{CacheBust, Commit, GitRef, GitUrl, ImageRef, Service};
 
@@ -100,6 +102,51 @@ proptest! {
         }
         look(&progress);
         prop_assert!(progress.steps().len() <= 12);
+    }
+}
+
+/// A summary with this text everywhere where text is.
+fn summary(text: &str, failed: bool, numbers: &[u64]) -> Summary {
+    let number = |index: usize| numbers[index % numbers.len()];
+    let step = |index: usize| {
+        serde_json::json!({"service": text, "services": [text], "stage": text, "name": text, "cached": index == 1,
+            "cause": if index == 0 { serde_json::json!("root") } else { serde_json::json!({"inputs": [0]}) },
+            "inputs": if index == 0 { vec![] } else { vec![0] }, "start_ms": number(index), "duration_ms": number(index + 1),
+            "bytes": number(index + 2), "error": (failed && index == 0).then_some(text), "tail": [text, text]})
+    };
+    let stage = serde_json::json!({"stage": text, "services": [text], "status": "ran", "ran": 1, "cached": 1, "duration_ms": number(0),
+        "inputs": [], "expected": "runs", "why": text, "expected_ms": number(1), "as_expected": true});
+    let value = serde_json::json!({"schema": 1, "project": text, "command": text, "started": "2026-01-01T00:00:00Z",
+        "total_ms": number(3), "build_ms": number(4), "failure": failed.then(|| serde_json::json!({"code": 4, "cause": text})),
+        "services": [{"service": text, "image": text, "action": text, "why": text, "cache_bust": text, "revision": text}],
+        "stages": [stage], "steps": [step(0), step(1), step(2)], "log": text,
+        "figures": {"ran": 2, "cached": 1, "bytes": number(5), "critical": [0, 2], "critical_ms": number(6), "saved_ms": number(7), "unknown": 1}});
+    Summary::parse(value.to_string().as_bytes()).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+
+    #[test]
+    fn no_text_adds_markup_to_a_report(
+        text in prop_oneof![
+            vec(prop::sample::select("<>&\"'`|#[]()!*_~\\/:=-. \n\r\u{1b}\u{202e}xé".chars().collect::<Vec<_>>()), 1..40)
+                .prop_map(|chars| chars.into_iter().collect::<String>()),
+            any::<String>(),
+        ],
+        failed in any::<bool>(),
+        numbers in vec(any::<u64>(), 1..9),
+    ) {
+        let text = format!("x{text}");
+        let (hostile, harmless) = (summary(&text, failed, &numbers), summary("x", failed, &numbers));
+        let count = |page: &str, signs: &str| signs.chars().map(|sign| page.matches(sign).count()).collect::<Vec<_>>();
+        let pages = [html::page(&hostile, &[]), html::page(&harmless, &[])];
+        prop_assert_eq!(count(&pages[0], "<>\"'"), count(&pages[1], "<>\"'"), "{}", pages[0]);
+        let pages = [markdown::page(&hostile), markdown::page(&harmless)];
+        prop_assert_eq!(count(&pages[0], "<>|`*[_!\n"), count(&pages[1], "<>|`*[_!\n"), "{}", pages[0]);
+        let forged = |text: &str| text.contains(|c: char| c.is_control() && c != '\n' && c != '\t');
+        prop_assert!(!forged(&html::page(&hostile, std::slice::from_ref(&hostile))) && !forged(&trace::trace(&hostile).to_string()));
+        terminal::lines(&hostile);
     }
 }
 

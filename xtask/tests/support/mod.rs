@@ -210,6 +210,14 @@ impl World {
         found
     }
 
+    /// The newest report.
+    #[track_caller]
+    pub(crate) fn report(&self) -> Value {
+        let reports = self.written().into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "json"));
+        let newest = reports.filter(|path| path.parent().unwrap().ends_with("reports")).max().unwrap();
+        serde_json::from_slice(&fs::read(newest).unwrap()).unwrap()
+    }
+
     /// The calls of `docker` and `git` so far.
     pub(crate) fn calls(&self) -> Vec<Call> {
         let text = fs::read_to_string(self.path("state/calls")).unwrap_or_default();
