@@ -5,8 +5,9 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand};
 
+use crate::plan::release::version::Wanted;
 use crate::ui::{Color, Format};
-use crate::value::{Builder, CacheBust, ImageRef, Service, measure};
+use crate::value::{Builder, CacheBust, GitRef, ImageRef, Service, measure};
 
 /// Rebuild exactly what the remote changed.
 #[derive(Debug, Parser)]
@@ -62,6 +63,8 @@ pub enum Command {
     Prune(Prune),
     /// Move the tags of all services back to a version that is still there; lists them when none is named
     Rollback(Rollback),
+    /// Release a version: changelog, commit, images, tags; prints the plan unless told to act
+    Release(Release),
     /// Find every problem of engine, machine, compose project and Dockerfiles at once, each with its cure
     Doctor,
 }
@@ -105,6 +108,26 @@ pub struct Prune {
 pub struct Rollback {
     /// The version, by its bust value
     pub value: Option<CacheBust>,
+    /// Fail instead of waiting for another run of the same project
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// Options of `release`.
+#[derive(Debug, Args)]
+pub struct Release {
+    /// major, minor, patch, rc (the next release candidate) or the version itself [default: what Cargo.toml says]
+    #[arg(value_name = "LEVEL|VERSION")]
+    pub wanted: Option<Wanted>,
+    /// Do what the plan says
+    #[arg(long)]
+    pub execute: bool,
+    /// Publish it too: images to their registry, then branch and tag to `origin`
+    #[arg(long)]
+    pub push: bool,
+    /// The branch that releases are made on [default: that of `origin`, else main]
+    #[arg(long, value_name = "NAME")]
+    pub branch: Option<GitRef>,
     /// Fail instead of waiting for another run of the same project
     #[arg(long)]
     pub no_wait: bool,

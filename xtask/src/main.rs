@@ -45,6 +45,7 @@ fn run(ui: &Ui, cli: &Cli, started: Instant) -> anyhow::Result<()> {
         Command::Report(options) => commands::report::run(&context, options),
         Command::Prune(options) => commands::prune::run(&context, options),
         Command::Rollback(options) => commands::rollback::run(&context, options),
+        Command::Release(options) => commands::release::run(&context, options),
         Command::Doctor => commands::doctor::run(&context),
     }
 }

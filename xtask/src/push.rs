@@ -12,7 +12,7 @@ use crate::ui::Ui;
 use crate::value::ImageRef;
 
 /// How long an upload may take; models are large and lines are slow.
-const UPLOAD: Duration = Duration::from_secs(4 * 3600);
+pub const UPLOAD: Duration = Duration::from_secs(4 * 3600);
 /// How long a registry may take to move a tag.
 const MOVE: Duration = Duration::from_secs(60);
 

@@ -56,7 +56,12 @@ pub fn run(
     files::write(&override_path, format!("{:#}\n", override_file::render(plan, local)).as_bytes())?;
     let services: Vec<_> = plan.builds().map(|(service, _)| &service.service).collect();
     let compose_files: Vec<_> = settings.files.iter().chain([&override_path]).collect();
-    let options = docker::BuildOptions { no_cache: plan.no_cache, pull: plan.pull, builder: settings.builder.as_ref() };
+    let options = docker::BuildOptions {
+        no_cache: plan.no_cache,
+        pull: plan.pull,
+        builder: settings.builder.as_ref(),
+        attestations: plan.attestations.provenance,
+    };
     let logs = state.join("logs");
     files::create_directory(&logs)?;
     let log_path = logs.join(format!("{}-{}.log", settings.now.compact(), plan.project));

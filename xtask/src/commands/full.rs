@@ -4,7 +4,7 @@ use super::{Context, Run};
 use crate::cli;
 use crate::error::Failure;
 use crate::facts::Facts;
-use crate::plan::Plan;
+use crate::plan::{Attestations, Plan};
 use crate::report::{human, kept};
 
 /// Runs the command.
@@ -21,6 +21,7 @@ pub fn run(context: &Context, options: &cli::Full) -> anyhow::Result<()> {
         local: None,
         full: true,
         keep_models: options.keep_models,
+        attestations: Attestations::default(),
     };
     let (facts, plan) = run.gather()?;
     announce(context, &facts, &plan);
@@ -37,7 +38,9 @@ pub fn run(context: &Context, options: &cli::Full) -> anyhow::Result<()> {
         }
     }
     let (_lock, facts, plan) = run.lock(facts, plan)?;
-    run.carry_out(&facts, &plan)
+    let summary = run.carry_out(&facts, &plan)?;
+    human::finished(&context.ui, &summary);
+    Ok(())
 }
 
 /// Says what will be built, how large it is and how long it took last time.

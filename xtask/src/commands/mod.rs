@@ -4,6 +4,7 @@ pub mod doctor;
 pub mod full;
 pub mod prune;
 pub mod rebuild;
+pub mod release;
 pub mod report;
 pub mod rollback;
 pub mod verify;
@@ -20,7 +21,7 @@ use crate::error::Failure;
 use crate::facts::images::Image;
 use crate::facts::{self, Facts, Revision};
 use crate::plan::cache_bust::Rule;
-use crate::plan::{Action, Plan, Request, key};
+use crate::plan::{Action, Attestations, Plan, Request, key};
 use crate::promote::{self, Move};
 use crate::report::summary::{self, Summary};
 use crate::report::{human, kept, markdown};
@@ -67,6 +68,7 @@ struct Run<'a> {
     local: Option<Utf8PathBuf>,
     full: bool,
     keep_models: bool,
+    attestations: Attestations,
 }
 
 impl Run<'_> {
@@ -84,6 +86,7 @@ impl Run<'_> {
             full: self.full,
             keep_models: self.keep_models,
             pull: self.options.pull,
+            attestations: self.attestations,
             run: settings.run(),
         };
         let plan = crate::plan::plan(&facts, &request)?;
@@ -98,7 +101,7 @@ impl Run<'_> {
     }
 
     /// Builds, verifies, promotes and reports what is not fresh.
-    fn carry_out(&self, facts: &Facts, plan: &Plan) -> anyhow::Result<()> {
+    fn carry_out(&self, facts: &Facts, plan: &Plan) -> anyhow::Result<Summary> {
         let Context { ui, .. } = self.context;
         let state = &facts.workspace.state;
         kept::prepare(state)?;
@@ -117,13 +120,12 @@ impl Run<'_> {
             return Err(error);
         }
         human::steps(ui, &summary);
-        for service in plan.services.iter().filter(|service| !matches!(service.action, Action::Fresh)) {
+        for service in plan.services.iter().filter(|service| service.moves()) {
             ui.status("Promoted", &format!("{} to {}", service.image, service.cache_bust));
             ui.message("image", service);
         }
         kept::write(state, &summary)?;
-        human::finished(ui, &summary);
-        Ok(())
+        Ok(summary)
     }
 
     /// What the run did.

@@ -2,6 +2,7 @@
 
 use super::{Context, Run};
 use crate::cli;
+use crate::plan::Attestations;
 use crate::report::human;
 
 /// Runs the command.
@@ -18,6 +19,7 @@ pub fn run(context: &Context, options: &cli::Rebuild) -> anyhow::Result<()> {
         local: options.local.clone(),
         full: false,
         keep_models: true,
+        attestations: Attestations::default(),
     };
     let (facts, plan) = run.gather()?;
     if options.dry_run {
@@ -30,5 +32,7 @@ pub fn run(context: &Context, options: &cli::Rebuild) -> anyhow::Result<()> {
         return Ok(());
     }
     let (_lock, facts, plan) = run.lock(facts, plan)?;
-    run.carry_out(&facts, &plan)
+    let summary = run.carry_out(&facts, &plan)?;
+    human::finished(&context.ui, &summary);
+    Ok(())
 }

@@ -29,6 +29,16 @@ type Trees<'a> = BTreeMap<(&'a GitUrl, Commit), Tree>;
 /// # Errors
 /// Exit code 1 when something is not current, 2 for an unknown service, 3 when remote or engine do not answer.
 pub fn run(context: &Context, options: &cli::Verify) -> anyhow::Result<()> {
+    let rows = rows(context, options)?;
+    verdicts::show(&context.ui, &rows);
+    conclude(&rows)
+}
+
+/// Judges everything that is asked for.
+///
+/// # Errors
+/// Exit code 2 for an unknown service, 3 when remote or engine do not answer.
+pub fn rows(context: &Context, options: &cli::Verify) -> anyhow::Result<Vec<Row>> {
     let ui = &context.ui;
     let known = Known::gather(ui, &context.settings.files, options.offline)?;
     let skip = Skip::parse(&known.workspace.config.deep_skip)?;
@@ -62,8 +72,7 @@ pub fn run(context: &Context, options: &cli::Verify) -> anyhow::Result<()> {
         }
         rows.push(Row::new(subject.service.clone(), subject.name.clone(), evidence, subject.alone));
     }
-    verdicts::show(ui, &rows);
-    conclude(&rows)
+    Ok(rows)
 }
 
 /// What is verified: the services that were named, all of them, or one image.

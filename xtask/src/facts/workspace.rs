@@ -19,8 +19,12 @@ use crate::value::{ArgName, Service, show};
 pub struct Workspace {
     /// The version of the deployment.
     pub version: Version,
+    /// The directory of its Cargo.toml; nothing without Cargo.
+    pub root: Option<Utf8PathBuf>,
     /// Versions of the members, by package name.
     pub packages: BTreeMap<String, Version>,
+    /// The manifests of the members, by package name.
+    pub manifests: BTreeMap<String, Utf8PathBuf>,
     /// Where logs, reports and override files go.
     pub state: Utf8PathBuf,
     /// What cannot be derived.
@@ -162,17 +166,24 @@ pub fn read(ui: &Ui, directory: &Utf8Path) -> anyhow::Result<Workspace> {
         })?,
         None => Config::default(),
     };
+    let manifests =
+        metadata.packages.iter().map(|package| (package.name.clone(), package.manifest_path.clone())).collect();
     let packages = metadata.packages.into_iter().map(|package| (package.name, package.version)).collect();
     Ok(Workspace {
         version: version.unwrap_or(Version::new(0, 0, 0)),
+        root: Some(metadata.workspace_root),
         packages,
+        manifests,
         state: metadata.target_directory.join("xtask"),
         config,
     })
 }
 
 /// `[workspace.package] version`, which `cargo metadata` does not pass on.
-fn workspace_version(manifest: &str) -> Result<Option<Version>, Failure> {
+///
+/// # Errors
+/// Exit code 2 for a manifest or a version that cannot be read.
+pub fn workspace_version(manifest: &str) -> Result<Option<Version>, Failure> {
     let manifest: toml_edit::DocumentMut =
         manifest.parse().map_err(|error| Failure::usage(format!("Cargo.toml: {error}")))?;
     let version = manifest.get("workspace").and_then(|w| w.get("package")?.get("version")?.as_str());
@@ -189,7 +200,9 @@ fn without_cargo(ui: &Ui, directory: &Utf8Path) -> anyhow::Result<Workspace> {
     let home = home.or_else(|| Some(Utf8PathBuf::from(std::env::var("HOME").ok()?).join(".local/state")));
     Ok(Workspace {
         version: tag.parse().unwrap_or(Version::new(0, 0, 0)),
+        root: None,
         packages: BTreeMap::new(),
+        manifests: BTreeMap::new(),
         state: home.unwrap_or_else(|| directory.join("target")).join("xtask"),
         config: Config::default(),
     })

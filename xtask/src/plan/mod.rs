@@ -8,6 +8,7 @@ pub mod layers;
 pub mod override_file;
 pub mod predict;
 pub mod prune;
+pub mod release;
 pub mod rollback;
 pub mod service;
 
@@ -39,8 +40,19 @@ pub struct Request {
     pub keep_models: bool,
     /// Look for newer base images, which no key can know about.
     pub pull: bool,
+    /// What the images say about how they were built; an image without that is built again.
+    pub attestations: Attestations,
     /// Time and build number.
     pub run: Run,
+}
+
+/// What an image says about how it was built and what is in it, beside its labels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Attestations {
+    /// How it was built, without the values of build arguments.
+    pub provenance: bool,
+    /// The packages in it.
+    pub sbom: bool,
 }
 
 /// What will be done.
@@ -52,6 +64,8 @@ pub struct Plan {
     pub no_cache: bool,
     /// Whether newer base images are looked for.
     pub pull: bool,
+    /// What the images say about how they were built.
+    pub attestations: Attestations,
     /// One entry a selected service, by name.
     pub services: Vec<ServicePlan>,
 }
@@ -73,6 +87,26 @@ pub struct ServicePlan {
     pub action: Action,
     /// Why, in words.
     pub why: String,
+}
+
+impl ServicePlan {
+    /// The name of its image once the plan is carried out, whether the mutable tag moves or not.
+    pub fn made(&self) -> &ImageRef {
+        match &self.action {
+            Action::Fresh => &self.image,
+            Action::Reuse(kept) => kept,
+            Action::Build(build) => build.promote.first().unwrap_or(&self.image),
+        }
+    }
+
+    /// Whether the mutable tag moves.
+    pub fn moves(&self) -> bool {
+        match &self.action {
+            Action::Fresh => false,
+            Action::Reuse(_) => true,
+            Action::Build(build) => build.promote.contains(&self.image),
+        }
+    }
 }
 
 /// What happens to one service.
@@ -121,6 +155,16 @@ impl Plan {
         self.services.iter().all(|plan| matches!(plan.action, Action::Fresh))
     }
 
+    /// Leaves the tags of the compose file where they are, whatever is built.
+    pub fn leave_mutable(&mut self) {
+        self.services.retain(|service| !matches!(service.action, Action::Reuse(_)));
+        for service in &mut self.services {
+            if let Action::Build(build) = &mut service.action {
+                build.promote.retain(|tag| *tag != service.image);
+            }
+        }
+    }
+
     /// The services to build, each with how.
     pub fn builds(&self) -> impl Iterator<Item = (&ServicePlan, &Build)> {
         self.services.iter().filter_map(|plan| match &plan.action {
@@ -143,7 +187,8 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Failure> {
     let services = selected.iter().map(|service| service::plan(facts, request, service, &keyed, &selected));
     let services = services.collect::<Result<Vec<_>, _>>()?;
     check_tags(project, &services)?;
-    Ok(Plan { project: project.name.clone(), no_cache: request.full, pull: request.pull, services })
+    let (no_cache, pull, attestations) = (request.full, request.pull, request.attestations);
+    Ok(Plan { project: project.name.clone(), no_cache, pull, attestations, services })
 }
 
 /// No tag of this run may be one that another service, a kept image or a staged one has.

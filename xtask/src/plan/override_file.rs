@@ -16,11 +16,18 @@ pub fn render(plan: &Plan, local: Option<&Utf8Path>) -> Value {
             if let Some(directory) = local.filter(|_| build.local) {
                 contexts.insert(LOCAL_STAGE.to_owned(), directory.to_string());
             }
-            let build_section = json!({
+            let mut build_section = json!({
                 "args": escaped(&build.args),
                 "labels": escaped(&build.labels),
                 "additional_contexts": escaped(&contexts),
             });
+            // With `mode=max` the values of build arguments would be in it.
+            if plan.attestations.provenance {
+                build_section["provenance"] = "mode=min".into();
+            }
+            if plan.attestations.sbom {
+                build_section["sbom"] = true.into();
+            }
             (service.service.as_str(), json!({"image": escape(&build.staged.to_string()), "build": build_section}))
         })
         .collect();

@@ -13,7 +13,7 @@ use crate::error::Failure;
 use crate::facts::compose::Project;
 use crate::facts::store::{Store, Stored};
 use crate::plan::layers::{Layers, Sizes};
-use crate::plan::{key, label};
+use crate::plan::{key, label, release};
 use crate::value::ImageRef;
 
 /// What the user wants kept.
@@ -124,8 +124,8 @@ impl Names {
         let forms: Vec<_> = image.tags.iter().map(|tag| Form::of(tag, image)).collect();
         if let Some(tag) = image.tags.iter().zip(&forms).find_map(|(tag, form)| (*form == Form::Foreign).then_some(tag))
         {
-            let release = semver::Version::parse(&tag.tag).is_ok();
-            return Ok(if release { format!("release {}", tag.tag) } else { format!("tagged {tag}") });
+            let release = self.current.keys().find_map(|mutable| release::version_of(tag, mutable));
+            return Ok(release.map_or_else(|| format!("tagged {tag}"), |version| format!("release {version}")));
         }
         let age = policy.now.since(image.created);
         if policy.older_than.is_some_and(|limit| age < limit) {

@@ -34,7 +34,7 @@ pub fn plan(
             _ => (Action::Reuse(name.clone()), format!("kept as {}", name.tag)),
         },
         (_, Some(current))
-            if is_fresh(facts, service, key, current) && !again && !request.pull && !copies_context(built) =>
+            if is_fresh(facts, service, key, current) && !again && !asks_more(request) && !copies_context(built) =>
         {
             (Action::Fresh, format!("{} is current", current.label(label::CACHE_BUST).unwrap_or_default()))
         }
@@ -62,6 +62,11 @@ fn is_fresh(facts: &Facts, service: &Service, key: &Key, current: &Image) -> boo
     current.label(label::KEY) == Some(key.as_str())
         && current.belongs_to(&facts.project.name)
         && current.label(label::SERVICE) == Some(service.as_str())
+}
+
+/// Whether more is wanted of an image than that its key is right.
+fn asks_more(request: &Request) -> bool {
+    request.pull || request.attestations.provenance
 }
 
 /// Whether only BuildKit can know if something changed: files of this machine go in, or the Dockerfile is not readable.
@@ -93,8 +98,12 @@ fn why(facts: &Facts, request: &Request, service: &Service, keyed: &Keyed<'_>, c
             _ => "the Dockerfile, an argument or the image it is built from changed".to_owned(),
         };
     }
-    if copies_context(keyed.built) { "it takes local files, so BuildKit decides" } else { "base images may be newer" }
-        .to_owned()
+    match (copies_context(keyed.built), request.pull) {
+        (true, _) => "it takes local files, so BuildKit decides",
+        (false, true) => "base images may be newer",
+        (false, false) => "a release says how it was built",
+    }
+    .to_owned()
 }
 
 fn build(

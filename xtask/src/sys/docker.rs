@@ -89,6 +89,8 @@ pub struct BuildOptions<'a> {
     pub pull: bool,
     /// A buildx builder other than the current one.
     pub builder: Option<&'a Builder>,
+    /// Let images say how they were built, as the compose files ask for it.
+    pub attestations: bool,
 }
 
 /// One build of all `services`, events as JSON lines on the standard output.
@@ -108,8 +110,9 @@ pub fn compose_build<'a>(
     if let Some(builder) = options.builder {
         cmd = cmd.arg("--builder").arg(builder);
     }
-    // Attestations would give the same build a new digest every time.
-    cmd.arg("--").args(services).env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1")
+    // Attestations give the same build a new digest every time.
+    let without = (!options.attestations).then_some(("BUILDX_NO_DEFAULT_ATTESTATIONS", "1"));
+    cmd.arg("--").args(services).envs(without)
 }
 
 /// Everything about the images that exist, as a JSON array; the others are named on the standard error.
@@ -136,6 +139,11 @@ pub fn registry_inspect<'a>(sh: &'a Shell, image: &ImageRef) -> Cmd<'a> {
 /// Uploads an image under its name.
 pub fn push<'a>(sh: &'a Shell, image: &ImageRef) -> Cmd<'a> {
     cmd!(sh, "docker image push --").arg(image.to_string())
+}
+
+/// Brings an image from its registry.
+pub fn pull<'a>(sh: &'a Shell, image: &ImageRef) -> Cmd<'a> {
+    cmd!(sh, "docker image pull --quiet --").arg(image.to_string())
 }
 
 /// Gives the manifest with this digest a tag in its registry, as it is.

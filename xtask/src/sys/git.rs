@@ -1,5 +1,7 @@
 //! Asking Git remotes and checkouts; never a prompt, never a transport that runs commands.
 
+pub mod checkout;
+
 use std::time::Duration;
 
 use camino::Utf8Path;
@@ -28,6 +30,11 @@ const PASSED: &[&str] = &[
     "GIT_CONFIG_SYSTEM",
     "GIT_CONFIG_NOSYSTEM",
     "GIT_EXEC_PATH",
+    "GIT_AUTHOR_NAME",
+    "GIT_AUTHOR_EMAIL",
+    "GIT_COMMITTER_NAME",
+    "GIT_COMMITTER_EMAIL",
+    "GNUPGHOME",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "CURL_CA_BUNDLE",

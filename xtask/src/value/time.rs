@@ -25,6 +25,11 @@ impl Timestamp {
         self.0.duration_since(earlier.0).unwrap_or_default()
     }
 
+    /// The day: `2026-01-31`.
+    pub fn day(self) -> String {
+        self.to_string().chars().take_while(|&c| c != 'T').collect()
+    }
+
     /// Date and time to the second, as file names and tags take them: `20260131T235959`.
     pub fn compact(self) -> String {
         self.to_string().chars().take_while(|&c| c != '.').filter(|c| !matches!(c, '-' | ':')).collect()
@@ -97,9 +102,10 @@ mod tests {
     }
 
     #[test]
-    fn file_names_hold_the_time_without_separators() {
+    fn days_and_file_names_are_parts_of_the_time() {
         let time: Timestamp = "2026-01-31T23:59:59.9Z".parse().expect("valid");
         assert_eq!(time.compact(), "20260131T235959");
+        assert_eq!(time.day(), "2026-01-31");
         assert_eq!(Timestamp::UNIX_EPOCH.since(time), Duration::ZERO);
     }
 }

@@ -9,6 +9,7 @@ mod lock;
 mod messages;
 mod properties;
 mod rebuild;
+mod release;
 mod report;
 mod schema;
 mod streams;

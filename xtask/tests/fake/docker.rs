@@ -21,6 +21,14 @@ pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
             Reply::ok(Engine::read(state).config.to_string())
         }
         ["compose", rest @ ..] if rest.contains(&"build") => Engine::update(state, |e| build(e, rest, names)),
+        ["info", "--format", "{{json .}}"] => {
+            let status = if Engine::read(state).containerd {
+                json!([["driver-type", "io.containerd.snapshotter.v1"]])
+            } else {
+                json!([["Backing Filesystem", "extfs"]])
+            };
+            Reply::ok(json!({"DriverStatus": status}).to_string())
+        }
         ["info", "--format", "{{.DockerRootDir}}"] => Reply::ok("/not/a/path/of/this/machine\n"),
         ["image", "inspect"] => inspect(&Engine::read(state), names),
         ["image", "tag"] => Engine::update(state, |e| tag(e, names)),
@@ -157,7 +165,9 @@ fn copy(engine: &Engine, names: &[&str]) -> Reply {
     let place = format!("{}/backend/version.txt", image.working_dir);
     let Some(content) = image.version.as_ref().filter(|_| path == place) else {
         let below = path.strip_prefix(&format!("{}/", image.working_dir)).unwrap_or(path);
-        if let Some(archive) = archive(engine.contents.get(&image.id), below) {
+        let revision = image.labels.get("org.opencontainers.image.revision");
+        let contents = engine.contents.get(&image.id).or_else(|| engine.contents.get(revision?));
+        if let Some(archive) = archive(contents, below) {
             return Reply::ok(archive);
         }
         let text = format!("Could not find the file {path} in container {}", container.id);

@@ -19,7 +19,9 @@ pub(crate) struct Engine {
     pub(crate) remotes: BTreeMap<String, Vec<u8>>,
     /// The containers that run.
     pub(crate) running: Vec<Running>,
-    /// The source files in images, by the ID of the image and their paths from its working directory.
+    /// Images are in containerd's store.
+    pub(crate) containerd: bool,
+    /// The source files in images, by the ID of the image or its commit, and their paths from its working directory.
     pub(crate) contents: BTreeMap<String, BTreeMap<String, Entry>>,
     /// The commits of all remotes.
     pub(crate) commits: BTreeMap<String, GitCommit>,

@@ -1,0 +1,204 @@
+//! The steps of a release. Each can be done again, and none relies on what an earlier run remembered.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use xshell::Shell;
+
+use super::Session;
+use crate::cli;
+use crate::commands::Run;
+use crate::facts::images::{self, Images};
+use crate::facts::{checkout, registry};
+use crate::plan::cache_bust::Rule;
+use crate::plan::release::files::Edit;
+use crate::plan::release::steps::Step;
+use crate::plan::release::version;
+use crate::plan::{Attestations, ServicePlan, label};
+use crate::promote::{self, Move};
+use crate::push;
+use crate::sys::git::checkout as git;
+use crate::sys::{docker, files, process};
+use crate::value::ImageRef;
+
+/// The image that BuildKit looks into others with, to list what is in them.
+const SCANNER: &str = "docker.io/docker/buildkit-syft-scanner:stable-1";
+
+impl Session<'_> {
+    /// Does a step and returns the verb for it.
+    pub(super) fn act(&mut self, step: Step) -> anyhow::Result<&'static str> {
+        match step {
+            Step::Write => self.write().map(|()| "Wrote"),
+            Step::Commit => self.commit().map(|()| "Committed"),
+            Step::Build => self.build().map(|()| "Verified"),
+            Step::Name => self.name().map(|()| "Promoted"),
+            Step::Tag => self.tag().map(|()| "Tagged"),
+            Step::PushImages => self.push_images().map(|()| "Pushed"),
+            Step::PushGit => self.push_git().map(|()| "Pushed"),
+        }
+    }
+
+    fn write(&self) -> anyhow::Result<()> {
+        let mut edits = self.release.edits.iter().filter(|edit| !edit.written);
+        edits.try_for_each(|Edit { file, text, .. }| files::write(&self.checkout.root.join(file), text.as_bytes()))
+    }
+
+    fn commit(&mut self) -> anyhow::Result<()> {
+        let (ui, root) = (&self.context.ui, &self.checkout.root);
+        let files: Vec<_> = self.release.edits.iter().filter(|edit| !edit.committed).map(|edit| edit.file).collect();
+        let sh = Shell::new()?;
+        checkout::required(ui, git::commit(&sh, root, &version::subject(&self.release.version), &files))?;
+        self.checkout.head = checkout::required(ui, git::head(&sh, root))?.trim().parse()?;
+        Ok(())
+    }
+
+    /// Builds what is not there, verifies it, and gives it the name that never moves.
+    fn build(&mut self) -> anyhow::Result<()> {
+        let ui = &self.context.ui;
+        self.fetch()?;
+        let options = cli::Build { services: Vec::new(), cache_bust: None, pull: false, no_wait: true };
+        let run = Run {
+            context: self.context,
+            command: "release",
+            options: &options,
+            // A release says its version and its commit, whatever is usual here.
+            chosen: Some(Rule::Auto),
+            local: None,
+            full: false,
+            keep_models: true,
+            attestations: self.attestations()?,
+        };
+        let (facts, mut plan) = run.gather()?;
+        plan.services.retain(|service| !self.has(service));
+        let made: Vec<_> = plan.services.iter().map(|plan| (plan.service.clone(), plan.made().clone())).collect();
+        if !self.release.latest {
+            plan.leave_mutable();
+        }
+        if !plan.services.is_empty() {
+            run.carry_out(&facts, &plan)?;
+        }
+        let sources: Vec<_> = made.iter().map(|(_, made)| made.clone()).collect();
+        let found = images::inspect(ui, &sources)?;
+        let own = made.iter().filter_map(|(service, made)| {
+            Some(Move { tag: self.release.tags[service].own.clone(), from: None, to: found.get(made)?.id.clone() })
+        });
+        let own: Vec<_> = own.collect();
+        promote::add_tags(ui, &own)?;
+        promote::read_back(ui, &own)?;
+        let wanted: Vec<_> = self.release.tags.values().map(|tags| tags.own.clone()).collect();
+        self.local.extend(images::inspect(ui, &wanted)?);
+        Ok(())
+    }
+
+    /// Takes from the registry what another machine released.
+    fn fetch(&mut self) -> anyhow::Result<()> {
+        let ui = &self.context.ui;
+        let absent: Vec<_> = self.registered.keys().filter(|tag| !self.local.contains_key(tag)).cloned().collect();
+        let sh = Shell::new()?;
+        for tag in &absent {
+            let finished = process::output(ui, docker::pull(&sh, tag), push::UPLOAD)?;
+            if !finished.status.success() {
+                return Err(docker::registry_failure(&finished, tag).into());
+            }
+        }
+        self.local.extend(images::inspect(ui, &absent)?);
+        Ok(())
+    }
+
+    /// Whether an earlier run made the image of a service: after the Git tag was made any is right, before it only the one
+    /// that would be made now.
+    fn has(&self, plan: &ServicePlan) -> bool {
+        let own = self.own(&plan.service, &self.release.tags[&plan.service].own);
+        own.is_some_and(|image| self.release.cut || image.label(label::KEY) == Some(plan.key.as_str()))
+    }
+
+    /// What images can say about how they were built, here and now.
+    fn attestations(&self) -> anyhow::Result<Attestations> {
+        let ui = &self.context.ui;
+        let sh = Shell::new()?;
+        let finished = process::output(ui, docker::info(&sh), Duration::from_secs(30))?;
+        if !finished.status.success() {
+            return Err(docker::failure(&finished).into());
+        }
+        let provenance = has_containerd_store(&finished.stdout);
+        let scanner: ImageRef = SCANNER.parse()?;
+        let sbom = provenance && registry::image(ui, &scanner).is_ok_and(|image| image.is_some());
+        match (provenance, sbom) {
+            (false, _) => ui.status(
+                "Note",
+                "no provenance and no SBOM: this engine's image store cannot hold them, containerd's can",
+            ),
+            (true, false) => ui.status("Note", &format!("no SBOM: `{SCANNER}` cannot be reached")),
+            (true, true) => {}
+        }
+        Ok(Attestations { provenance, sbom })
+    }
+
+    /// Moves the names that move, all of them or none.
+    fn name(&self) -> anyhow::Result<()> {
+        let ui = &self.context.ui;
+        let tags = self.release.tags.values();
+        let pairs: Vec<_> = tags.flat_map(|tags| tags.moving.iter().map(|tag| (tag.clone(), &tags.own))).collect();
+        let before = images::inspect(ui, &pairs.iter().map(|(tag, _)| tag.clone()).collect::<Vec<_>>())?;
+        let id = |images: &Images, tag: &ImageRef| images.get(tag).map(|image| image.id.clone());
+        let moves = pairs
+            .into_iter()
+            .filter_map(|(tag, own)| Some(Move { from: id(&before, &tag), to: id(&self.local, own)?, tag }));
+        let moves: Vec<_> = moves.collect();
+        promote::move_tags(ui, &moves)?;
+        promote::read_back(ui, &moves)
+    }
+
+    fn tag(&self) -> anyhow::Result<()> {
+        let version = &self.release.version;
+        let images = self.release.tags.iter().map(|(service, tags)| {
+            let revision = self.local.get(&tags.own).and_then(|image| image.label(label::REVISION)).unwrap_or_default();
+            format!("{service}: {} {revision}\n", tags.own)
+        });
+        let message = format!("{}\n\n{}", version::subject(version), images.collect::<String>());
+        let sh = Shell::new()?;
+        let command = git::tag(&sh, &self.checkout.root, version, &message, &self.checkout.head);
+        checkout::required(&self.context.ui, command).map(|_| ())
+    }
+
+    /// Uploads under the names that never move, reads back, and only then moves the others.
+    fn push_images(&mut self) -> anyhow::Result<()> {
+        let ui = &self.context.ui;
+        for tags in self.release.tags.values() {
+            if self.registered.contains_key(&tags.own) {
+                continue;
+            }
+            let image = push::upload(ui, &tags.own)?;
+            ui.status("Uploaded", &format!("{} {}", tags.own, image.id));
+            self.registered.insert(tags.own.clone(), image);
+        }
+        for tags in self.release.tags.values() {
+            let digest = &self.registered[&tags.own].id;
+            for tag in &tags.moving {
+                push::point(ui, tag, digest)?;
+                push::read_back(ui, tag, digest)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn push_git(&self) -> anyhow::Result<()> {
+        let sh = Shell::new()?;
+        let command = git::push(&sh, &self.checkout.root, &self.release.branch, &self.release.version);
+        checkout::required(&self.context.ui, command).map(|_| ())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Info {
+    #[serde(default)]
+    driver_status: Vec<(String, String)>,
+}
+
+/// Whether the engine keeps images in containerd's store, from the answer of `docker info`.
+fn has_containerd_store(info: &[u8]) -> bool {
+    let info: Option<Info> = serde_json::from_slice(info).ok();
+    let is_store = |(name, value): &(String, String)| name == "driver-type" && value.starts_with("io.containerd.");
+    info.is_some_and(|info| info.driver_status.iter().any(is_store))
+}

@@ -1,0 +1,154 @@
+//! The checkout that is released: its files, branch and tags, and the tags of its remote.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use semver::Version;
+use xshell::{Cmd, Shell};
+
+use crate::error::Failure;
+use crate::facts::workspace::Workspace;
+use crate::plan::release::files;
+use crate::sys::git::{self, checkout as commands};
+use crate::sys::process;
+use crate::ui::Ui;
+use crate::value::Commit;
+
+/// A checkout of the repository around the workspace.
+#[derive(Clone, Debug)]
+pub struct Checkout {
+    /// The directory of Cargo.toml, Cargo.lock and CHANGELOG.md.
+    pub root: Utf8PathBuf,
+    /// The branch that is checked out, if one is.
+    pub branch: Option<String>,
+    /// The branch that the remote calls its own, if that is known here.
+    pub remote_branch: Option<String>,
+    /// The commit that is checked out.
+    pub head: Commit,
+    /// Its subject.
+    pub subject: String,
+    /// Files that differ from it, from `root` where they are below it.
+    pub changed: Vec<String>,
+    /// The files that a release may change, as far as they are in the commit.
+    pub committed: BTreeMap<&'static str, String>,
+    /// The same as they are on disk.
+    pub on_disk: BTreeMap<&'static str, String>,
+    /// Cargo.toml in the commit before.
+    pub before: Option<String>,
+    /// Members whose version is that of the workspace.
+    pub members: BTreeSet<String>,
+    /// Versions with a tag, and the commits that these mean.
+    pub tags: BTreeMap<Version, Commit>,
+    /// The same at the remote, when it was asked.
+    pub remote_tags: BTreeMap<Version, Commit>,
+    /// Why git cannot make commits, if it cannot.
+    pub nobody: Option<String>,
+}
+
+/// Reads the checkout around a workspace.
+///
+/// # Errors
+/// Exit code 2 without a Cargo workspace in a Git repository with a commit.
+pub fn read(ui: &Ui, workspace: &Workspace) -> anyhow::Result<Checkout> {
+    let root = workspace.root.clone().ok_or_else(|| {
+        Failure::usage("there is no Cargo workspace, whose version a release could count")
+            .hint("add a Cargo.toml with `[workspace.package] version`")
+    })?;
+    let sh = Shell::new()?;
+    let ask = |cmd: Cmd<'_>| answer(ui, cmd);
+    let Some(head) = ask(commands::head(&sh, &root))? else {
+        return Err(Failure::usage(format!("`{root}` is in no Git repository with a commit"))
+            .hint("commit first: a release is a commit with a tag")
+            .into());
+    };
+    let prefix = ask(commands::prefix(&sh, &root))?.unwrap_or_default();
+    let status = required(ui, commands::changes(&sh, &root))?;
+    let changed = status.split('\0').filter_map(|line| line.get(3..)).filter(|path| !path.is_empty());
+    let changed = changed.map(|path| path.strip_prefix(&prefix).unwrap_or(path).to_owned()).collect();
+    let mut committed = BTreeMap::new();
+    for file in [files::MANIFEST, files::LOCK, files::CHANGELOG] {
+        committed.extend(text(ui, commands::show(&sh, &root, "HEAD", file))?.map(|text| (file, text)));
+    }
+    let on_disk = committed.keys().filter_map(|file| Some((*file, fs_err::read_to_string(root.join(file)).ok()?)));
+    let inherits = |path: &&Utf8PathBuf| fs_err::read_to_string(path).is_ok_and(|manifest| files::inherits(&manifest));
+    let members = workspace.manifests.iter().filter(|(_, path)| inherits(path)).map(|(name, _)| name.clone());
+    let remote_branch = ask(commands::remote_head(&sh, &root))?;
+    let identity = process::output(ui, commands::identity(&sh, &root), git::DEADLINE)?;
+    Ok(Checkout {
+        branch: ask(commands::branch(&sh, &root))?,
+        remote_branch: remote_branch.and_then(|name| Some(name.split_once('/')?.1.to_owned())),
+        head: head.parse()?,
+        subject: ask(commands::subject(&sh, &root))?.unwrap_or_default(),
+        changed,
+        on_disk: on_disk.collect(),
+        committed,
+        before: text(ui, commands::show(&sh, &root, "HEAD^", files::MANIFEST))?,
+        members: members.collect(),
+        tags: versions(&required(ui, commands::tags(&sh, &root))?, ' '),
+        remote_tags: BTreeMap::new(),
+        nobody: (!identity.status.success()).then(|| identity.last_error().to_owned()),
+        root,
+    })
+}
+
+/// The tags of versions that the remote has.
+///
+/// # Errors
+/// Exit code 3 when there is no remote or it does not answer.
+pub fn remote_tags(ui: &Ui, root: &Utf8Path) -> anyhow::Result<BTreeMap<Version, Commit>> {
+    let sh = Shell::new()?;
+    Ok(versions(&required(ui, commands::remote_tags(&sh, root))?, '\t'))
+}
+
+/// What a command of git must be able to do.
+///
+/// # Errors
+/// Exit code 3 when it is not.
+pub fn required(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<String> {
+    let shown = cmd.to_string();
+    let finished = process::output(ui, cmd, process::LONG)?;
+    if !finished.status.success() {
+        return Err(Failure::precondition(format!("git: {}", finished.last_error()))
+            .hint(format!("see what git says: {shown}"))
+            .into());
+    }
+    Ok(String::from_utf8_lossy(&finished.stdout).into_owned())
+}
+
+/// The answer to a question that git may not be able to answer.
+fn text(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<Option<String>> {
+    let finished = process::output(ui, cmd, git::DEADLINE)?;
+    Ok(finished.status.success().then(|| String::from_utf8_lossy(&finished.stdout).into_owned()))
+}
+
+/// The same without white space around it.
+fn answer(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<Option<String>> {
+    Ok(text(ui, cmd)?.map(|text| text.trim().to_owned()))
+}
+
+/// Reads lines of commit and tag; the line of an annotated tag's commit comes after its own.
+fn versions(lines: &str, separator: char) -> BTreeMap<Version, Commit> {
+    let read = |line: &str| {
+        let (commit, name) = line.split_once(separator)?;
+        let name = name.strip_prefix("refs/tags/v")?;
+        Some((name.strip_suffix("^{}").unwrap_or(name).parse().ok()?, commit.parse().ok()?))
+    };
+    lines.lines().filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_mean_commits_and_only_versions_count() {
+        let [tag, commit, other] = ["1", "2", "3"].map(|digit| digit.repeat(40));
+        let lines = format!(
+            "{other}\trefs/tags/v1.0.0\n{tag}\trefs/tags/v1.1.0-rc.1+b\n{commit}\trefs/tags/v1.1.0-rc.1+b^{{}}\n\
+             {tag}\trefs/tags/vendor\nnonsense\n"
+        );
+        let found = versions(&lines, '\t');
+        let found: Vec<_> = found.iter().map(|(version, commit)| format!("{version} {commit}")).collect();
+        assert_eq!(found, [format!("1.0.0 {other}"), format!("1.1.0-rc.1+b {commit}")]);
+    }
+}

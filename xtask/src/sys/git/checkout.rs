@@ -1,0 +1,84 @@
+//! The user's own checkout: what a release reads there, and what it writes.
+
+use camino::Utf8Path;
+use semver::Version;
+use xshell::{Cmd, Shell};
+
+use super::{allowed, git};
+use crate::plan::release::tag_name;
+use crate::value::Commit;
+
+/// The remote that releases go to.
+pub const REMOTE: &str = "origin";
+
+/// A command in a checkout. Its remote is the user's own choice, so it may be a directory too.
+fn within<'a>(sh: &'a Shell, root: &Utf8Path) -> Cmd<'a> {
+    git(sh, &allowed(&["file".to_owned()])).args(["-C", root.as_str()])
+}
+
+/// The path of a directory from the top of its checkout, empty or with a slash at its end.
+pub fn prefix<'a>(sh: &'a Shell, root: &Utf8Path) -> Cmd<'a> {
+    within(sh, root).args(["rev-parse", "--show-prefix"])
+}
+
+/// The full ID of the commit that is checked out.
+pub fn head<'a>(sh: &'a Shell, root: &Utf8Path) -> Cmd<'a> {
+    within(sh, root).args(["rev-parse", "--verify", "HEAD"])
+}
+
+/// The subject of the commit that is checked out.
+pub fn subject<'a>(sh: &'a Shell, root: &Utf8Path) -> Cmd<'a> {
+    within(sh, root).args(["log", "--max-count=1", "--no-show-signature", "--format=%s"])
+}
+
+/// The branch that is checked out; fails when none is.
+pub fn branch<'a>(sh: &'a Shell, root: &Utf8Path) -> Cmd<'a> {
+    within(sh, root).args(["symbolic-ref", "--quiet", "--short", "HEAD"])
+}
+
+/// The branch that the remote calls its own, after the name of the remote; fails when that is not known here.
+pub fn remote_head<'a>(sh: &'a Shell, root: &Utf8Path) -> Cmd<'a> {
+    within(sh, root).args(["symbolic-ref", "--quiet", "--short", &format!("refs/remotes/{REMOTE}/HEAD")])
+}
+
+/// What differs from the commit: two letters, space, path from the top, NUL-terminated.
+pub fn changes<'a>(sh: &'a Shell, root: &Utf8Path) -> Cmd<'a> {
+    within(sh, root).args(["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all"])
+}
+
+/// A file beside the manifest as it is in a commit; fails when it is not there.
+pub fn show<'a>(sh: &'a Shell, root: &Utf8Path, commit: &str, file: &str) -> Cmd<'a> {
+    within(sh, root).args(["show", &format!("{commit}:./{file}")])
+}
+
+/// The tags of versions, with the commits they mean: commit, space, name.
+pub fn tags<'a>(sh: &'a Shell, root: &Utf8Path) -> Cmd<'a> {
+    let format = "--format=%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end) %(refname)";
+    within(sh, root).args(["for-each-ref", format, "refs/tags/v*"])
+}
+
+/// The same of the remote, in the form of `ls-remote`.
+pub fn remote_tags<'a>(sh: &'a Shell, root: &Utf8Path) -> Cmd<'a> {
+    within(sh, root).args(["ls-remote", "--", REMOTE, "refs/tags/v*"])
+}
+
+/// Ends well when git knows who makes commits and tags.
+pub fn identity<'a>(sh: &'a Shell, root: &Utf8Path) -> Cmd<'a> {
+    within(sh, root).args(["var", "GIT_COMMITTER_IDENT"])
+}
+
+/// Commits exactly these files.
+pub fn commit<'a>(sh: &'a Shell, root: &Utf8Path, message: &str, files: &[&str]) -> Cmd<'a> {
+    within(sh, root).args(["commit", "--quiet", "--message", message, "--"]).args(files)
+}
+
+/// Makes an annotated tag.
+pub fn tag<'a>(sh: &'a Shell, root: &Utf8Path, version: &Version, message: &str, commit: &Commit) -> Cmd<'a> {
+    within(sh, root).args(["tag", "--annotate", "--message", message, "--", &tag_name(version), commit.as_str()])
+}
+
+/// Pushes the commit that is checked out to a branch, and a version's tag: both or none.
+pub fn push<'a>(sh: &'a Shell, root: &Utf8Path, branch: &str, version: &Version) -> Cmd<'a> {
+    let refs = [format!("HEAD:refs/heads/{branch}"), format!("refs/tags/{}", tag_name(version))];
+    within(sh, root).args(["push", "--quiet", "--atomic", "--", REMOTE]).args(refs)
+}
