@@ -19,7 +19,7 @@ use crate::verify::compare::{Difference, Expected};
 use crate::verify::skip::Skip;
 use crate::verify::verdict::{Evidence, Row, VersionFile};
 use crate::verify::{Opened, deep};
-use known::{Known, Subject};
+use known::{Known, Side, Subject};
 
 /// Files of commits, by repository and commit.
 type Trees<'a> = BTreeMap<(&'a GitUrl, Commit), Tree>;
@@ -97,24 +97,33 @@ fn trees<'a>(
     offline: bool,
 ) -> anyhow::Result<Trees<'a>> {
     let mut trees = Trees::new();
-    for subject in subjects.iter().filter(|subject| subject.complete && subject.ours) {
-        for (remote, label, _) in subject.sides() {
-            let Some(commit) = label else {
-                context
-                    .ui
-                    .warning(&format!("`{}` is not made from a commit, so its files are not compared", subject.name));
+    let comparable = |subject: &&Subject<'_>| subject.complete && subject.ours && subject.image.is_some();
+    for subject in subjects.iter().filter(comparable) {
+        subject.directories(&known.workspace.config)?;
+        for side in subject.sides() {
+            let Some(commit) = side.label else {
+                let warning = format!("`{}` is not made from a commit, so its files are not compared", subject.name);
+                context.ui.warning(&warning);
                 continue;
             };
-            if !trees.contains_key(&(remote.url, commit.clone())) {
-                let tree = trees::of_commit(&context.ui, &known.workspace.state, remote, &commit, offline)?;
-                trees.insert((remote.url, commit), tree);
+            if !trees.contains_key(&(side.remote.url, commit.clone())) {
+                let tree = trees::of_commit(&context.ui, &known.workspace.state, side.remote, &commit, offline)?;
+                trees.insert((side.remote.url, commit), tree);
             }
         }
     }
     Ok(trees)
 }
 
-/// What is in an image: its version file, and how its files differ from those of its commit, if there is a tree of it.
+/// The files that an image has to have, when all its commits are known.
+fn expected(known: &Known, subject: &Subject<'_>, trees: &Trees<'_>, skip: &Skip) -> Option<Expected> {
+    let directories = subject.directories(&known.workspace.config).ok().filter(|_| subject.complete)?;
+    let tree = |side: Side<'_>| trees.get(&(side.remote.url, side.label?)).cloned();
+    let trees: Option<Vec<_>> = subject.sides().into_iter().map(tree).collect();
+    Some(Expected::new(directories.into_iter().zip(trees?).collect(), skip.clone()))
+}
+
+/// What is in an image: its version file, and how its files differ from those of its commits, if these are known.
 fn open(
     context: &Context,
     known: &Known,
@@ -122,14 +131,11 @@ fn open(
     trees: &Trees<'_>,
     skip: &Skip,
 ) -> anyhow::Result<(VersionFile, Option<Difference>)> {
-    let Some(image) = subject.image.as_ref().filter(|_| subject.ours) else {
+    let image = subject.image.as_ref().filter(|_| subject.ours);
+    let expected = expected(known, subject, trees, skip);
+    let (Some(image), true) = (image, subject.version_path.is_some() || expected.is_some()) else {
         return Ok((VersionFile::NotExpected, None));
     };
-    let sides = if subject.complete { subject.sides() } else { Vec::new() };
-    let tree = sides.into_iter().find_map(|(remote, label, _)| trees.get(&(remote.url, label?)));
-    if subject.version_path.is_none() && tree.is_none() {
-        return Ok((VersionFile::NotExpected, None));
-    }
     let opened = Opened::new(&context.ui, &known.project.name, &[&subject.name])?;
     let version_file = match &subject.version_path {
         None => VersionFile::NotExpected,
@@ -143,17 +149,16 @@ fn open(
             },
         },
     };
-    let difference =
-        tree.map(|tree| deep::compare(&opened, &subject.name, image, Expected::new(tree.clone(), skip.clone())));
+    let difference = expected.map(|expected| deep::compare(&opened, &subject.name, image, expected));
     Ok((version_file, difference.transpose()?))
 }
 
 /// How the image relates to the tips of its sources.
 fn relation(context: &Context, known: &Known, subject: &Subject<'_>) -> anyhow::Result<Option<Relation>> {
     let sides = subject.sides().into_iter();
-    let relations = sides.filter(|(_, label, tip)| label.is_none() || label != tip).map(|(remote, label, tip)| {
-        match (label, tip) {
-            (Some(label), Some(tip)) => history::relation(&context.ui, &known.workspace.state, remote, &label, &tip),
+    let relations = sides.filter(|side| side.label.is_none() || side.label != side.tip).map(|side| {
+        match (&side.label, &side.tip) {
+            (Some(label), Some(tip)) => history::relation(&context.ui, &known.workspace.state, side.remote, label, tip),
             // Made from local files, or the label is not what this tool writes.
             _ => Ok(Relation::Elsewhere),
         }

@@ -67,6 +67,8 @@ pub struct SourceConfig {
     pub ref_arg: Option<String>,
     /// The build argument that takes the commit to build.
     pub commit_arg: Option<String>,
+    /// Where its files are in the images, from their working directory.
+    pub path: Option<String>,
     /// The services made from it; unless told otherwise those that take one of its arguments.
     pub services: Vec<String>,
 }

@@ -15,20 +15,39 @@ const NAMED: usize = 20;
 #[derive(Debug)]
 pub struct Expected {
     files: BTreeMap<Vec<u8>, Blob>,
+    /// What the commits have in their roots; nothing else is read.
+    entries: BTreeSet<Vec<u8>>,
     skip: Skip,
 }
 
 impl Expected {
-    /// The files of a tree without what is skipped; what is in submodules is never compared.
-    pub fn new(tree: Tree, mut skip: Skip) -> Self {
-        skip.add(tree.submodules);
-        let files = tree.files.into_iter().filter(|(path, _)| !skip.covers(path)).collect();
-        Self { files, skip }
+    /// The files of trees, each below a directory, without what is skipped; what is in submodules is never compared.
+    pub fn new(trees: Vec<(String, Tree)>, mut skip: Skip) -> Self {
+        let (mut files, mut entries) = (BTreeMap::new(), BTreeSet::new());
+        for (directory, tree) in trees {
+            let start = if directory.is_empty() { String::new() } else { format!("{directory}/") }.into_bytes();
+            skip.add(tree.submodules.into_iter().map(|path| [start.as_slice(), &path].concat()));
+            for (path, blob) in tree.files {
+                let whole = [start.as_slice(), &path].concat();
+                if !skip.covers(&whole) {
+                    let first = path.iter().position(|&b| b == b'/').unwrap_or(path.len());
+                    entries.insert(whole[..start.len() + first].to_vec());
+                    files.insert(whole, blob);
+                }
+            }
+        }
+        Self { files, entries, skip }
     }
 
-    /// Files and directories right below the root.
-    pub fn entries(&self) -> BTreeSet<&[u8]> {
-        self.files.keys().filter_map(|path| path.split(|&b| b == b'/').next()).collect()
+    /// Files and directories in the roots of the commits.
+    pub fn entries(&self) -> &BTreeSet<Vec<u8>> {
+        &self.entries
+    }
+
+    /// Whether a path that no commit has should not be there either.
+    fn is_closed(&self, path: &[u8]) -> bool {
+        let ends = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at).chain([path.len()]);
+        ends.into_iter().any(|end| self.entries.contains(&path[..end])) && !self.skip.covers(path)
     }
 
     /// What a path is expected to be, if it is.
@@ -66,8 +85,8 @@ impl Seen {
                 }
                 self.found.insert(path, is);
             }
-            None if expected.skip.covers(&path) => {}
-            None => self.extra.add(&path),
+            None if expected.is_closed(&path) => self.extra.add(&path),
+            None => {}
         }
     }
 
@@ -148,20 +167,21 @@ mod tests {
         let files = paths.iter().map(|path| (path.as_bytes().to_vec(), blob(path))).collect();
         let skipped: Vec<_> = skipped.iter().map(|&text| text.to_owned()).collect();
         let skip = Skip::parse(&skipped).expect("valid");
-        Expected::new(Tree { files, submodules: BTreeSet::from([b"sub".to_vec()]) }, skip)
+        Expected::new(vec![(String::new(), Tree { files, submodules: BTreeSet::from([b"d/sub".to_vec()]) })], skip)
     }
 
     #[test]
     fn missing_extra_and_changed_are_told_apart() {
         let expected = expected(&["a", "d/b", "d/c", "e", "out/x"], &["out", "d/made"]);
-        assert_eq!(expected.entries().into_iter().collect::<Vec<_>>(), [&b"a"[..], b"d", b"e"]);
+        assert_eq!(expected.entries().iter().collect::<Vec<_>>(), [&b"a"[..], b"d", b"e"]);
         let mut seen = Seen::default();
         for (path, is) in [
             ("a", Some(blob("a"))),
             ("d/b", Some(blob("other"))),
             ("d/new", Some(blob("x"))),
             ("d/made", None),
-            ("sub/y", None),
+            ("d/sub/y", None),
+            ("venv/x", None),
             ("e", Some(Blob { link: true, id: "e".to_owned() })),
         ] {
             seen.note(&expected, path.as_bytes().to_vec(), is);
@@ -174,11 +194,26 @@ mod tests {
     }
 
     #[test]
+    fn sources_are_compared_where_they_are_in_the_image() {
+        let tree = |path: &str| Tree { files: [(path.as_bytes().to_vec(), blob(path))].into(), ..Tree::default() };
+        let trees = vec![(String::new(), tree("run.py")), ("web/app".to_owned(), tree("src/page.ts"))];
+        let expected = Expected::new(trees, Skip::default());
+        assert_eq!(expected.entries().iter().collect::<Vec<_>>(), [&b"run.py"[..], b"web/app/src"]);
+        let mut seen = Seen::default();
+        for path in ["web/app/src/new.ts", "web/app/dist/x", "web/y"] {
+            seen.note(&expected, path.as_bytes().to_vec(), None);
+        }
+        let difference = Difference::new(&expected, &[seen]);
+        assert_eq!(difference.missing.first, ["run.py", "web/app/src/page.ts"]);
+        assert_eq!(difference.extra.first, ["web/app/src/new.ts"]);
+    }
+
+    #[test]
     fn at_most_twenty_are_named_and_all_counted() {
-        let expected = expected(&[], &[]);
+        let expected = expected(&["d/a"], &[]);
         let mut seen = [Seen::default(), Seen::default()];
         for number in 0..30 {
-            seen[number % 2].note(&expected, format!("\u{1b}]0;{number}").into_bytes(), None);
+            seen[number % 2].note(&expected, format!("d/\u{1b}]0;{number}").into_bytes(), None);
         }
         let extra = Difference::new(&expected, &seen).extra;
         assert_eq!((extra.count, extra.first.len()), (30, 20));

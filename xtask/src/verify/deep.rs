@@ -30,7 +30,7 @@ const MOST_ENTRIES: usize = 64;
 /// # Errors
 /// Exit code 3 when the engine does not answer or its answer is cut.
 pub fn compare(opened: &Opened<'_>, name: &ImageRef, image: &Image, expected: Expected) -> anyhow::Result<Difference> {
-    let mut entries: Vec<Vec<u8>> = expected.entries().into_iter().map(<[u8]>::to_vec).collect();
+    let mut entries: Vec<Vec<u8>> = expected.entries().iter().cloned().collect();
     if entries.len() > MOST_ENTRIES {
         entries = vec![b".".to_vec()];
     }
@@ -41,8 +41,10 @@ pub fn compare(opened: &Opened<'_>, name: &ImageRef, image: &Image, expected: Ex
         let mut all = Vec::new();
         while let Some((number, entry)) = next() {
             let expected = Arc::clone(&expected);
-            let seen =
-                opened.archive(name, image, OsStr::from_bytes(&entry), move |archive| see(archive, &expected))?;
+            // An archive names what it holds from the last part of the path on.
+            let above = entry.iter().rposition(|&b| b == b'/').map_or(Vec::new(), |at| entry[..=at].to_vec());
+            let see = move |archive: &mut dyn Read| see(archive, &above, &expected);
+            let seen = opened.archive(name, image, OsStr::from_bytes(&entry), see)?;
             let seen = seen.transpose().map_err(|error| {
                 Failure::precondition(format!("the engine's answer is cut or garbled: {error}"))
                     .kept("nothing was changed")
@@ -62,8 +64,9 @@ pub fn compare(opened: &Opened<'_>, name: &ImageRef, image: &Image, expected: Ex
     Ok(Difference::new(&expected, &seen))
 }
 
-/// What a tar archive of the working directory, or of something right below it, holds.
-fn see(archive: &mut dyn Read, expected: &Expected) -> io::Result<Seen> {
+/// What a tar archive of the working directory, or of something `above` leads to, holds.
+fn see(archive: &mut dyn Read, above: &[u8], expected: &Expected) -> io::Result<Seen> {
+    let relative = |path: &[u8]| [above, path.strip_prefix(b"./").unwrap_or(path)].concat();
     let mut seen = Seen::default();
     // The archive's own headers ask for a few bytes at a time.
     let mut archive = tar::Archive::new(io::BufReader::with_capacity(64 << 10, archive));
@@ -73,7 +76,7 @@ fn see(archive: &mut dyn Read, expected: &Expected) -> io::Result<Seen> {
         if kind.is_dir() {
             continue;
         }
-        let path = relative(&entry.path_bytes()).to_vec();
+        let path = relative(&entry.path_bytes());
         let is = match expected.get(&path) {
             // Only what may be right is hashed.
             Some(wanted) if kind.is_file() && !wanted.link => {
@@ -85,7 +88,7 @@ fn see(archive: &mut dyn Read, expected: &Expected) -> io::Result<Seen> {
                 Some(Blob { link: true, id: hash(wanted.id.len(), target.len() as u64, &mut target.as_slice())? })
             }
             // The same file under another name, which came before.
-            Some(_) if kind.is_hard_link() => seen.at(relative(&entry.link_name_bytes().unwrap_or_default())),
+            Some(_) if kind.is_hard_link() => seen.at(&relative(&entry.link_name_bytes().unwrap_or_default())),
             _ => None,
         };
         seen.note(expected, path, is);
@@ -93,11 +96,6 @@ fn see(archive: &mut dyn Read, expected: &Expected) -> io::Result<Seen> {
     // Whoever writes the archive must be able to write its padding too.
     io::copy(&mut archive.into_inner(), &mut io::sink())?;
     Ok(seen)
-}
-
-/// A path in an archive as Git writes it.
-fn relative(path: &[u8]) -> &[u8] {
-    path.strip_prefix(b"./").unwrap_or(path)
 }
 
 /// The ID that Git gives to a content, with so many digits.
@@ -122,8 +120,6 @@ fn hash(digits: usize, size: u64, content: &mut impl Read) -> io::Result<String>
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::facts::trees::Tree;
     use crate::verify::skip::Skip;
@@ -148,11 +144,11 @@ mod tests {
     fn expected(files: &[(&str, bool, &str)]) -> Expected {
         let blob = |link, id: &str| Blob { link, id: id.to_owned() };
         let files = files.iter().map(|&(path, link, id)| (path.as_bytes().to_vec(), blob(link, id))).collect();
-        Expected::new(Tree { files, submodules: BTreeSet::new() }, Skip::default())
+        Expected::new(vec![(String::new(), Tree { files, ..Tree::default() })], Skip::default())
     }
 
     fn differs(expected: &Expected, bytes: &[u8]) -> Difference {
-        let seen = see(&mut &bytes[..], expected).expect("archive");
+        let seen = see(&mut &bytes[..], b"", expected).expect("archive");
         Difference::new(expected, &[seen])
     }
 
@@ -197,7 +193,7 @@ mod tests {
         let bytes = archive(|builder| {
             builder.append_data(&mut header(tar::EntryType::Regular, 6), "first", &b"hello\n"[..]).expect("file");
         });
-        assert!(see(&mut &bytes[..515], &expected).is_err());
-        assert!(see(&mut &b"no archive at all"[..], &expected).is_err());
+        assert!(see(&mut &bytes[..515], b"", &expected).is_err());
+        assert!(see(&mut &b"no archive at all"[..], b"", &expected).is_err());
     }
 }

@@ -23,7 +23,7 @@ impl Skip {
                 Some(_) => return Err(refused(text)),
                 None => (&mut skip.paths, text.strip_suffix('/').unwrap_or(text)),
             };
-            if path.contains(['*', '?', '[', '\\']) || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            if !is_inside(path) || path.contains(['*', '?', '[', '\\']) {
                 return Err(refused(text));
             }
             into.push(path.as_bytes().to_vec());
@@ -43,6 +43,11 @@ impl Skip {
         let part = |part: &[u8]| self.names.iter().any(|name| name == part);
         self.paths.iter().any(below) || path.split(|&b| b == b'/').any(part)
     }
+}
+
+/// Whether a path leads from the working directory to something in it.
+pub fn is_inside(path: &str) -> bool {
+    path.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
 fn refused(text: &str) -> Failure {

@@ -194,10 +194,12 @@ fn archive(contents: Option<&BTreeMap<String, Entry>>, path: &str) -> Option<Vec
             let mut header = tar::Header::new_gnu();
             header.set_entry_type(tar::EntryType::Directory);
             header.set_size(0);
-            archive.append_data(&mut header, format!("{path}/"), std::io::empty()).unwrap();
+            let directory = path.rsplit('/').next().unwrap();
+            archive.append_data(&mut header, format!("{directory}/"), std::io::empty()).unwrap();
         }
         found = true;
-        let name = if path == "." { format!("./{name}") } else { name.clone() };
+        let above = path.rfind('/').map_or(0, |at| at + 1);
+        let name = if path == "." { format!("./{name}") } else { name[above..].to_owned() };
         let mut header = tar::Header::new_gnu();
         header.set_mode(0o644);
         match entry {

@@ -2,15 +2,17 @@
 
 use camino::Utf8PathBuf;
 
+use crate::error::Failure;
 use crate::facts::compose::Project;
 use crate::facts::images::{self, Image, Images};
 use crate::facts::repository::Remote;
 use crate::facts::sources::{self, Source};
-use crate::facts::workspace::Workspace;
+use crate::facts::workspace::{Config, Workspace};
 use crate::facts::{Revision, gather, read_project};
 use crate::plan::{key, label};
 use crate::ui::Ui;
-use crate::value::{Commit, ImageRef, Service};
+use crate::value::{Commit, ImageRef, Service, show};
+use crate::verify::skip::is_inside;
 
 /// Facts of a verification.
 pub struct Known {
@@ -80,7 +82,7 @@ impl Known {
             None => config.version_file.as_deref().filter(|path| !path.is_empty()),
         };
         // An image that is only built, never started, has parts of the code at most.
-        let complete = sources.len() == 1 && !build_only;
+        let complete = !sources.is_empty() && !build_only;
         let remotes: Option<Vec<String>> =
             sources.iter().map(|(_, revision)| revision.as_ref().map(ToString::to_string)).collect();
         Subject {
@@ -89,7 +91,7 @@ impl Known {
             image,
             ours,
             alone: false,
-            version_path: path.filter(|_| complete).map(str::to_owned),
+            version_path: path.filter(|_| complete && sources.len() == 1).map(str::to_owned),
             complete,
             // Without sources there is nothing to ask, offline or not.
             remote: remotes.map(|revisions| revisions.join(" ")),
@@ -97,6 +99,16 @@ impl Known {
             transports: &config.transports,
         }
     }
+}
+
+/// One source of an image.
+pub struct Side<'a> {
+    /// Where it is.
+    pub remote: Remote<'a>,
+    /// The commit that the label has for it.
+    pub label: Option<Commit>,
+    /// The commit that the remote has, if it was asked.
+    pub tip: Option<Commit>,
 }
 
 /// One image to verify.
@@ -113,7 +125,7 @@ pub struct Subject<'a> {
     pub alone: bool,
     /// Its version file, if it has to have one.
     pub version_path: Option<String>,
-    /// Whether all code of one source is in it.
+    /// Whether all code of its sources is in it.
     pub complete: bool,
     /// What its remotes have, if they were asked.
     pub remote: Option<String>,
@@ -127,8 +139,8 @@ impl Subject<'_> {
         self.image.as_ref().filter(|_| self.ours)?.label(label::REVISION)
     }
 
-    /// Each source with the revision that the label has for it, and the remote's.
-    pub fn sides(&self) -> Vec<(Remote<'_>, Option<Commit>, Option<Commit>)> {
+    /// What the image is made from.
+    pub fn sides(&self) -> Vec<Side<'_>> {
         let mut label = self.label().unwrap_or_default().split_whitespace();
         let sides = self.sources.iter().map(|(source, revision)| {
             let remote = Remote { url: &source.repository, transports: self.transports };
@@ -136,8 +148,37 @@ impl Subject<'_> {
                 Some(Revision::Commit(commit)) => Some(commit.clone()),
                 _ => None,
             };
-            (remote, label.next().and_then(|text| text.parse().ok()), tip)
+            Side { remote, label: label.next().and_then(|text| text.parse().ok()), tip }
         });
         sides.collect()
+    }
+
+    /// Where the files of each source are in the image, from its working directory; empty is that itself.
+    ///
+    /// # Errors
+    /// Exit code 2 when several sources are in it and the configuration does not say where.
+    pub fn directories(&self, config: &Config) -> Result<Vec<String>, Failure> {
+        let directory = |(source, _): &(Source, Option<Revision>)| {
+            let configured = config.sources.iter().find(|one| one.name == source.name);
+            match configured.and_then(|one| one.path.as_deref()) {
+                None if self.sources.len() == 1 => Ok(String::new()),
+                Some("" | ".") => Ok(String::new()),
+                Some(path) if is_inside(path.trim_end_matches('/')) => Ok(path.trim_end_matches('/').to_owned()),
+                path => {
+                    let (name, image) = (show(&source.name), &self.name);
+                    let cause = match path {
+                        Some(path) => format!("source {name} has the path {}", show(path)),
+                        None => {
+                            format!("`{image}` has several sources, and where the files of {name} are is not known")
+                        }
+                    };
+                    Err(Failure::usage(cause).kept("nothing was changed").hint(
+                        "set `path` of the source in [[workspace.metadata.xtask.sources]]: its directory in the image, from the \
+                         working directory, such as `web` or `.`",
+                    ))
+                }
+            }
+        };
+        self.sources.iter().map(|source| directory(source)).collect()
     }
 }
