@@ -79,7 +79,11 @@ fn remove_images(ui: &Ui, store: &Store, images: &[&Line]) -> anyhow::Result<()>
     // A command line has its limits; a thousand IDs are well below.
     for some in wanted.chunks(1000) {
         let sh = xshell::Shell::new()?;
-        process::output(ui, docker::remove_images(&sh, some), process::LONG)?;
+        let done = process::output(ui, docker::remove_images(&sh, some), process::LONG)?;
+        // What is in use stays and is said; anything else is no answer of the engine.
+        if !done.status.success() && !["conflict", "No such image"].iter().any(|sign| done.stderr.contains(sign)) {
+            return Err(docker::failure(&done).kept("what is in use; some of the rest may be gone").into());
+        }
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod cache;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use std::time::Duration;
@@ -59,8 +60,9 @@ pub fn plan(store: &Store, project: &Project, policy: &Policy) -> Result<Vec<Lin
     let own: BTreeMap<&String, &Stored> =
         store.images.iter().filter(|(_, image)| image.label(label::PROJECT) == Some(project.name.as_str())).collect();
     let ranks = ranks(&own);
-    let verdicts: Vec<_> =
+    let mut verdicts: Vec<_> =
         own.iter().map(|(id, image)| (*id, *image, names.verdict(store, id, image, &ranks, policy))).collect();
+    verdicts.sort_by_key(|(id, image, verdict)| (verdict.is_err(), Reverse(image.created), *id));
     let goes: BTreeSet<&String> =
         verdicts.iter().filter(|(.., verdict)| verdict.is_err()).map(|(id, ..)| *id).collect();
     let sizes = Sizes::new(store.images.values());
@@ -83,7 +85,6 @@ pub fn plan(store: &Store, project: &Project, policy: &Policy) -> Result<Vec<Lin
             }
         })
         .collect();
-    lines.sort_by_key(|line| (line.remove, line.age_s));
     lines.extend(cache::lines(store, project, policy));
     Ok(lines)
 }

@@ -74,56 +74,10 @@ fn our_own_files_are_healthy() {
     }
 }
 
-const OLD_DOCKERFILE: &str = r#"FROM python:3.11 AS model-downloader
-RUN pip install huggingface_hub
-RUN huggingface-cli download acme/voice-large --local-dir /models
-
-FROM python:3.11 AS backend-builder
-ARG GITHUB_REPO=https://git.example/upstream.git
-ARG GITHUB_BRANCH=main
-ARG CACHE_BUST=unknown
-RUN apt-get update && apt-get install -y git
-RUN echo "busting the cache: CACHE_BUST" && \
-    # The application.
-    git clone --branch ${GITHUB_BRANCH} ${GITHUB_REPO} /src && \
-    cd /src && \
-    git checkout main
-RUN pip install -r /src/requirements.txt
-
-FROM python:3.11-slim AS vibevoice
-ARG GITHUB_REPO=https://git.example/upstream.git
-ARG GITHUB_BRANCH=main
-ARG HF_TOKEN
-RUN <<EOF
-echo CACHE_BUST
-git clone --branch "${GITHUB_BRANCH}" "${GITHUB_REPO}" /app
-cd /app
-git checkout main
-EOF
-COPY --from=model-downloader /models /app/models
-COPY --from=backend-builder /src /app/backend
-"#;
-
-const OLD_COMPOSE: &str = "services:
-  model-downloader:
-    build:
-      context: .
-      target: model-downloader
-  backend-builder:
-    build:
-      context: .
-      target: backend-builder
-  vibevoice:
-    privileged: true
-    build:
-      context: .
-      target: vibevoice
-      network: host
-      args:
-        GITHUB_REPO: https://git.example/fork.git
-        CACHE_BUST: ${CACHE_BUST:-unknown}
-        HF_TOKEN: hf_canary
-";
+const OLD_DOCKERFILE: &str = include_str!("../fixtures/old-workflow/Dockerfile");
+const OLD_COMPOSE: &str = include_str!("../fixtures/old-workflow/compose.yml");
+/// What is wrong in them, a line each.
+const OLD_FINDINGS: &str = include_str!("../fixtures/old-workflow/findings.txt");
 
 /// The files of the workflow that this tool replaces.
 fn old_workflow() -> World {
@@ -144,32 +98,11 @@ fn old_workflow() -> World {
     world
 }
 
-/// What is wrong in its Dockerfile.
-const OLD_DOCKERFILE_FINDINGS: [&str; 10] = [
-    "warning model-without-revision Dockerfile:3",
-    "warning bust-above-installs Dockerfile:8",
-    "warning bust-without-dollar Dockerfile:10",
-    "warning unquoted-argument Dockerfile:12",
-    "error hard-coded-checkout Dockerfile:14",
-    "warning installs-below-clone Dockerfile:15",
-    "warning secret-in-dockerfile Dockerfile:20",
-    "warning bust-without-dollar Dockerfile:22",
-    "error clone-without-bust Dockerfile:23",
-    "error hard-coded-checkout Dockerfile:25",
-];
-
 #[test]
 fn every_fault_of_the_old_workflow_is_found_where_it_is() {
     let world = old_workflow();
     let outcome = doctor(&world, &JSON).fails(2);
-    let compose = [
-        "error services-disagree compose.yml:6",
-        "error bust-not-passed compose.yml:6",
-        "error secret-argument compose.yml:19",
-        "warning host-network compose.yml:15",
-        "warning privileged compose.yml:11",
-    ];
-    assert_found(&outcome, &[&OLD_DOCKERFILE_FINDINGS[..], &compose].concat());
+    assert_found(&outcome, &OLD_FINDINGS.lines().collect::<Vec<_>>());
     assert!(!outcome.stdout.contains("hf_canary") && !outcome.stderr.contains("hf_canary"), "{outcome}");
     let last = outcome.messages().pop().unwrap();
     assert_eq!((last["reason"].as_str(), last["code"].as_i64()), (Some("error"), Some(2)));
@@ -205,7 +138,8 @@ fn a_doctor_does_not_die_early() {
         "error configuration",
         "error compose-refuses compose.yml",
     ];
-    assert_found(&outcome, &[&OLD_DOCKERFILE_FINDINGS[..], &others].concat());
+    let of_dockerfile = OLD_FINDINGS.lines().filter(|line| line.contains(" Dockerfile:"));
+    assert_found(&outcome, &of_dockerfile.chain(others).collect::<Vec<_>>());
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod rebuild;
 mod release;
 mod report;
 mod schema;
+mod space;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::Reply;
 use crate::state::{Container, Engine, Entry, Image};
+use crate::{Reply, disk};
 
 pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -33,6 +33,14 @@ pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
         ["image", "inspect"] => inspect(&Engine::read(state), names),
         ["image", "tag"] => Engine::update(state, |e| tag(e, names)),
         ["image", "rm", "--no-prune"] => Engine::update(state, |e| each(names, |name| untag(e, name))),
+        ["image", "rm"] => Engine::update(state, |e| each(names, |name| disk::remove(e, name))),
+        ["image", "ls", "--all", "--quiet", "--no-trunc"] => disk::image_ids(&Engine::read(state)),
+        ["ps", "--all", "--quiet", "--no-trunc"] => disk::container_ids(&Engine::read(state)),
+        ["container", "inspect", "--format", _] => disk::container_images(&Engine::read(state), names),
+        ["system", "df", "--verbose", "--format", "{{json .}}"] => disk::usage(&Engine::read(state)),
+        ["buildx", "prune", "--force", "--filter", filter] => {
+            Engine::update(state, |engine| disk::prune(engine, filter))
+        }
         ["create", .., "--label", label] => Engine::update(state, |e| create(e, label, names)),
         ["cp"] => copy(&Engine::read(state), names),
         ["rm"] => Engine::update(state, |e| each(names, |name| remove(e, name))),
@@ -68,7 +76,7 @@ fn resolved(mut config: Value) -> Value {
     config
 }
 
-fn no_such(what: &str, name: &str) -> String {
+pub(crate) fn no_such(what: &str, name: &str) -> String {
     format!("Error response from daemon: No such {what}: {name}\n")
 }
 
@@ -93,7 +101,7 @@ fn inspect(engine: &Engine, names: &[&str]) -> Reply {
         let image = engine.find(name).ok_or_else(|| no_such("image", name))?;
         found.push(json!({
             "Id": image.id, "RepoTags": image.tags, "Size": image.size, "Created": "2026-01-01T00:00:00Z",
-            "Config": {"Labels": image.labels, "WorkingDir": image.working_dir},
+            "Config": {"Labels": image.labels, "WorkingDir": image.working_dir}, "RootFS": {"Layers": [image.id]},
         }));
         Ok(String::new())
     });
@@ -125,7 +133,7 @@ fn tag(engine: &mut Engine, names: &[&str]) -> Reply {
     }
 }
 
-fn untag(engine: &mut Engine, name: &str) -> Result<String, String> {
+pub(crate) fn untag(engine: &mut Engine, name: &str) -> Result<String, String> {
     let image = engine.find(name).ok_or_else(|| no_such("image", name))?.clone();
     let user = engine.containers.iter().find(|container| container.image == image.id);
     if let Some(user) = user.filter(|_| image.tags.len() < 2) {

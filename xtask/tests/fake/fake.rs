@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a fake that cannot go on fails loudly")]
 #![allow(clippy::zombie_processes, reason = "children that outlive their parent are a fault to try")]
 
+mod disk;
 mod docker;
 mod git;
 mod state;

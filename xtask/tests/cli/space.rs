@@ -1,0 +1,239 @@
+//! `prune` and `rollback`: what was printed is what happens, and what is not ours stays.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::support::state::{Engine, Image, Rule};
+use crate::support::{MUTABLE, Outcome, World, commit};
+use crate::verify::start;
+
+/// A world with these versions, built one after the other.
+fn versions(commits: &str) -> World {
+    let world = World::new();
+    for digit in commits.chars() {
+        world.push(&commit(digit));
+        world.run(["rebuild"]).ok();
+    }
+    world
+}
+
+fn value(digit: char) -> String {
+    format!("v0.1.0-{}", &commit(digit)[..12])
+}
+
+fn app(tag: &str) -> String {
+    format!("zhaokundev/vibevoicefusion:{tag}")
+}
+
+/// An image that no build of ours made, with these labels.
+fn stranger(number: usize, tag: &str, labels: &[(&str, &str)]) -> Image {
+    Image {
+        id: format!("sha256:{number:064x}"),
+        tags: vec![tag.to_owned()],
+        size: 5_000_000,
+        labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        working_dir: "/".to_owned(),
+        version: None,
+        files: Vec::new(),
+    }
+}
+
+/// A record of the build cache that was used in this minute.
+fn record(id: &str, parent: &str, minute: u32, image: Option<&str>) -> Value {
+    json!({"ID": id, "Parent": parent, "Description": "[x 1/1] RUN y", "Size": "10MB", "InUse": "false", "Image": image,
+        "LastUsedAt": format!("2026-01-01 00:{minute:02}:00 +0000 UTC")})
+}
+
+/// The IDs of all images and cache records.
+fn ids(world: &World) -> BTreeSet<String> {
+    let text = |id: &Value| id.as_str().unwrap().to_owned();
+    world.engine(|engine: &mut Engine| {
+        let images = engine.images.iter().map(|image| image.id.clone());
+        images.chain(engine.cache.iter().map(|record| text(&record["ID"]))).collect()
+    })
+}
+
+/// The IDs of the lines with this reason where this field is true.
+fn listed(outcome: &Outcome, reason: &str, field: &str) -> Vec<String> {
+    let lines = outcome.messages().into_iter().filter(|line| line["reason"] == reason && line[field] == true);
+    lines.map(|line| line["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Versions a to f, strangers, containers and build cache.
+fn crowded() -> World {
+    let world = versions("abcdef");
+    let old = world.image(&app(&value('b'))).unwrap().id;
+    start(&world, &world.image(&app(&value('a'))).unwrap().id, "x");
+    world.engine(|engine| {
+        let project = "io.xtask.project";
+        engine.images.push(stranger(1, &app("v0.0.1-000000000000"), &[]));
+        engine.images.push(stranger(2, &app("v0.0.2-000000000000"), &[(project, "somebody-else")]));
+        engine.images.push(stranger(3, "postgres:16", &[]));
+        let id = engine.find(&app(&value('c'))).unwrap().id.clone();
+        engine.tag(&id, &app("1.2.3"));
+        engine.cache = vec![
+            record("young", "", 9, None),
+            record("parent", "", 1, None),
+            record("child", "parent", 3, None),
+            record("released", "", 2, Some(&old)),
+        ];
+    });
+    world
+}
+
+#[test]
+fn what_was_printed_is_what_goes() {
+    let world = crowded();
+    let before = ids(&world);
+    let options = ["prune", "--cache-limit", "15MB", "--message-format", "json"];
+    let plan = world.run(options).ok();
+    assert_eq!(ids(&world), before, "a plan removes nothing");
+    let planned = listed(&plan, "plan", "remove");
+    assert_eq!(planned[planned.len() - 2..], ["child", "parent"], "{plan}");
+
+    let done = world.run(options.into_iter().chain(["--execute"])).ok();
+    assert_eq!(listed(&done, "plan", "remove"), planned, "{done}");
+    assert_eq!(listed(&done, "pruned", "removed"), planned, "{done}");
+    let gone: BTreeSet<_> = before.difference(&ids(&world)).cloned().collect();
+    // What the cache held only with an image that went, goes with it.
+    assert_eq!(gone, planned.into_iter().chain(["released".to_owned()]).collect(), "{done}");
+    let finished = done.messages().pop().unwrap();
+    assert_eq!(finished["freed_bytes"], 4 * 1_000_000 + 20_000_000, "{done}");
+
+    let tags = world.tags();
+    let stay = [value('a'), value('c'), value('d'), value('e'), value('f')].map(|value| app(&value));
+    let strangers = ["v0.0.1-000000000000", "v0.0.2-000000000000", "1.2.3", "latest"].map(app);
+    for tag in stay.iter().chain(&strangers).chain(&["postgres:16".to_owned()]) {
+        assert!(tags.contains(tag), "{tag} is gone: {tags:?}\n{done}");
+    }
+    assert!(!tags.contains(&app(&value('b'))), "{tags:?}");
+    world.run(["prune", "--execute"]).ok().says("nothing to prune");
+    // Everything by ID, nothing by force, and nothing that takes more than it names.
+    for call in world.calls() {
+        let line = call.args.join(" ");
+        assert!(
+            !["rm --force", "rm -f", "image prune", "system prune", "--all --force"].iter().any(|no| line.contains(no))
+        );
+    }
+}
+
+#[test]
+fn people_read_each_line_with_its_reason() {
+    let world = crowded();
+    let plan = world.run(["prune", "--cache-limit", "15MB"]).ok().says("nothing was removed");
+    for reason in [
+        "current image of vibevoice",
+        "used by container vibevoice-",
+        "current image of model-downloader",
+        "one of the last 3 versions",
+        "older than the last 3 versions",
+        "release 1.2.3",
+        "build cache above the limit",
+    ] {
+        assert!(plan.stdout.contains(reason), "{reason}\n{plan}");
+    }
+    assert!(!plan.stdout.contains("postgres") && !plan.stdout.contains("v0.0."), "{plan}");
+}
+
+#[test]
+fn an_engine_that_fails_in_the_middle_loses_nothing_and_the_next_run_goes_on() {
+    let world = crowded();
+    let (before, tags) = (ids(&world), world.tags());
+    let fails = |stderr: &str| Rule { stderr: stderr.to_owned(), exit: Some(1), ..Rule::default() };
+    let down = "Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?\n";
+    for command in ["image ls --all", "ps --all", "system df", "image rm"] {
+        world.fault(&[command], fails(down));
+        world.run(["prune", "--execute", "--cache-limit", "0"]).fails(3).says("does not answer");
+        world.heal();
+        assert_eq!((ids(&world), world.tags()), (before.clone(), tags.clone()), "{command}");
+    }
+    world.fault(&["system df"], Rule { stdout: b"{\"Images\": [".to_vec(), exit: Some(0), ..Rule::default() });
+    world.run(["prune", "--execute"]).fails(3).says("garbled");
+    world.heal();
+    // Somebody starts a container of an image between plan and removal.
+    world.fault(&["image rm"], fails("Error response from daemon: conflict: unable to delete x (must be forced)\n"));
+    let refused = world.run(["prune", "--execute", "--message-format", "json"]).finish();
+    assert_eq!((refused.code, listed(&refused, "pruned", "removed")), (Some(0), Vec::new()), "{refused}");
+    world.heal();
+    assert_eq!(ids(&world), before);
+    world.run(["prune", "--execute"]).ok();
+    assert!(world.image(&app(&value('b'))).is_none());
+}
+
+#[test]
+fn bad_sizes_durations_and_counts_are_refused_with_what_is_possible() {
+    let world = World::built();
+    for (option, values, possible) in [
+        ("--older-than", ["soon", "-3d", "0d", "5 parsecs"], "30d, 12h, 2w"),
+        ("--cache-limit", ["much", "-1GB", "1.2.3MB", "5 parsecs"], "500MB, 20GB"),
+        ("--keep", ["-1", "all", "1.5", "99999999999999999999999"], "invalid"),
+    ] {
+        for value in values {
+            world.run(["prune", "--execute", &format!("{option}={value}")]).fails(2).says(possible);
+        }
+    }
+    assert!(world.calls().is_empty());
+}
+
+#[test]
+fn a_thousand_images_are_planned() {
+    let world = World::built();
+    world.engine(|engine| {
+        for number in 0..1000 {
+            let value = format!("v0.0.{number}-000000000000");
+            let labels =
+                [("io.xtask.project", "vibevoice"), ("io.xtask.service", "vibevoice"), ("io.xtask.cache-bust", &value)];
+            engine.images.push(stranger(number, &app(&value), &labels));
+        }
+    });
+    let plan = world.run(["prune", "--message-format", "json"]).ok();
+    assert_eq!(listed(&plan, "plan", "remove").len(), 1000 - 2, "{}", plan.stderr);
+}
+
+/// What the mutable tags of the services that follow the code mean.
+fn current(world: &World) -> BTreeMap<&'static str, Option<String>> {
+    MUTABLE.into_iter().zip(world.mutable()).collect()
+}
+
+#[test]
+fn rollback_moves_all_services_or_none() {
+    let world = versions("ab");
+    let newest = current(&world);
+    let old = [format!("vibevoicefusion:python-builder-{}", value('a')), app(&value('a'))];
+    let old = old.map(|tag| Some(world.image(&tag).unwrap().id));
+    let list = world.run(["rollback", "--message-format", "json"]).ok().messages();
+    let listed: Vec<_> = list.iter().map(|line| (line["cache_bust"].clone(), line["current"] == true)).collect();
+    assert_eq!(listed, [(json!(value('b')), true), (json!(value('a')), false)]);
+
+    // The second tag cannot move: the first goes back.
+    let fault = Rule { stderr: "Error response from daemon: boom\n".to_owned(), exit: Some(1), ..Rule::default() };
+    world.fault(&["image tag", old[1].as_deref().unwrap(), "vibevoicefusion:latest"], fault);
+    world.run(["rollback", &value('a')]).fails(3);
+    world.heal();
+    assert_eq!(current(&world), newest);
+
+    world.run(["rollback", &value('a')]).ok().says("docker compose up -d");
+    let now = current(&world);
+    assert_eq!([now[MUTABLE[1]].clone(), now[MUTABLE[2]].clone()], old);
+    assert_eq!(now[MUTABLE[0]], newest[MUTABLE[0]], "the kept model does not follow the code");
+    world.run(["verify"]).fails(1).says("rolled back");
+    world.run(["rebuild"]).ok();
+    assert_eq!(world.image(MUTABLE[2]).unwrap().version, Some(commit('b') + "\n"));
+}
+
+#[test]
+fn only_versions_of_every_service_can_be_gone_back_to() {
+    let world = versions("ab");
+    let before = current(&world);
+    let gone = world.image(&app(&value('a'))).unwrap().id;
+    world.engine(|engine| engine.images.retain(|image| image.id != gone));
+    for value in [&value('a'), "v9.9.9", "latest"] {
+        let refused = world.run(["rollback", value]).fails(2).says("versions that are: v0.1.0-bbbbbbbbbbbb");
+        assert!(!refused.stderr.contains("aaaaaaaaaaaa, "), "{refused}");
+    }
+    for hostile in ["$(id)", "--force", "a b", "../x", ""] {
+        world.run(["rollback", hostile]).fails(2);
+    }
+    assert_eq!(current(&world), before);
+}
