@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     let started = Instant::now();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return ui::usage(&error),
+        Err(error) => return ui::usage(&error, &std::env::args_os().collect::<Vec<_>>()),
     };
     let global = &cli.global;
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

@@ -1,6 +1,7 @@
 //! The one door for output: messages on the standard error, data on the standard output, both free of control
 //! sequences that came from outside.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 
 use clap::ValueEnum;
@@ -122,6 +123,10 @@ impl Ui {
             }
         }
         self.annotate("error", &failure.cause);
+        self.error_message(failure);
+    }
+
+    fn error_message(&self, failure: &Failure) {
         let Failure { code, cause, kept, hint } = failure;
         self.message("error", &serde_json::json!({"code": code, "cause": cause, "kept": kept, "hint": hint}));
     }
@@ -178,14 +183,20 @@ impl Ui {
     }
 }
 
-/// Prints what clap says about the command line: help as it is, errors without control sequences of the arguments.
-pub fn usage(error: &clap::Error) -> std::process::ExitCode {
+/// Prints what clap says about the command line: help as it is, errors without control sequences of the arguments; a line
+/// of JSON too when the command line asks for that.
+pub fn usage(error: &clap::Error, args: &[OsString]) -> std::process::ExitCode {
     if error.use_stderr() {
-        let text = error.render().to_string();
-        let text =
-            text.replace("For more information, try '--help'.", " hint: `cargo xtask --help` says what is possible");
+        let hint = "`cargo xtask --help` says what is possible";
+        let text = error.render().to_string().replace("For more information, try '--help'.", &format!(" hint: {hint}"));
         let _ = std::io::stderr().write_all(no_commands(&clean(&text)).as_bytes());
-        return crate::error::exit_code::USAGE.into();
+        let cause = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let failure = Failure::usage(cause).hint(hint);
+        let is_json = args.windows(2).any(|pair| pair[0] == "--message-format" && pair[1] == "json")
+            || args.iter().any(|word| word == "--message-format=json");
+        let format = if is_json { Format::Json } else { Format::Human };
+        Ui::new(format, true, false, Color::Never, true, true).error_message(&failure);
+        return failure.code.into();
     }
     let _ = error.print();
     crate::error::exit_code::OK.into()

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use crate::support::{World, commit};
 
 /// The reasons that the contract names.
@@ -155,4 +157,22 @@ fn compose_files_of_flag_and_environment_reach_compose() {
     world.file("compose.override.yml", "services: {}\n");
     world.run(["rebuild", "--dry-run"]).ok();
     assert_eq!(files(&world.calls_of("config")[0]), ["compose.yml", "compose.override.yml"]);
+}
+
+#[test]
+fn a_bad_command_line_is_a_message_too() {
+    let world = World::new();
+    for args in [
+        &["rebuild", "--no-such-option", "--message-format", "json"][..],
+        &["--message-format=json", "prune", "--keep", "$(id)"],
+        &["verify", "\u{1b}[2J", "--message-format=json"],
+    ] {
+        let outcome = world.run(args.iter().copied()).fails(2);
+        let messages = outcome.messages();
+        let [message] = messages.as_slice() else { panic!("{outcome}") };
+        assert_eq!((&message["reason"], message["code"].as_i64()), (&Value::from("error"), Some(2)), "{outcome}");
+        let cause = message["cause"].as_str().unwrap();
+        assert!(!cause.is_empty() && outcome.stderr.contains(cause) && message["hint"].is_string(), "{outcome}");
+    }
+    assert_eq!(world.run(["prune", "--keep", "x"]).fails(2).stdout, "");
 }
