@@ -243,7 +243,7 @@ fn the_holder_of_the_lock_is_named_and_what_a_killed_run_left_is_found() {
     world.push(&crate::support::commit('b'));
     world.fault(&[BUILD], Rule { wait_for: Some("go".to_owned()), ..Rule::default() });
     let first = world.run(["rebuild"]).start();
-    first.until_called(BUILD);
+    world.until_called(BUILD);
     let outcome = doctor(&world, &JSON).ok();
     assert_found(&outcome, &["warning lock-held"]);
     assert!(outcome.stdout.contains("process "), "{outcome}");
@@ -302,7 +302,7 @@ fn ctrl_c_ends_the_examination() {
     let world = World::new();
     world.fault(&["docker info"], Rule { hang: true, ..Rule::default() });
     let running = doctor(&world, &[]).start();
-    running.until_called("docker info");
+    world.until_called("docker info");
     running.signal(SIGINT);
     assert_eq!(running.wait().code, Some(130));
 }

@@ -85,7 +85,7 @@ fn ctrl_c_in_the_middle_of_promotion_moves_no_tag_alone() {
 fn an_interrupt_says_what_was_kept_and_what_to_do() {
     let world = hanging_at("--progress json build", false);
     let running = world.run(["rebuild"]).start();
-    running.until_called("--progress json build");
+    world.until_called("--progress json build");
     running.signal(SIGINT);
     running.wait().fails(130).says(" kept: ");
 }
@@ -96,7 +96,7 @@ fn being_asked_to_end_is_the_same_as_ctrl_c() {
         let world = hanging_at("--progress json build", false);
         let mutable = world.mutable();
         let running = world.run(["rebuild"]).start();
-        running.until_called("--progress json build");
+        world.until_called("--progress json build");
         running.signal(signal);
         let outcome = running.wait();
         assert_eq!(outcome.code, Some(130), "{signal}\n{outcome}");
@@ -116,7 +116,7 @@ fn a_second_ctrl_c_kills_a_build_that_does_not_listen() {
     let deaf = Rule { hang: true, deaf: true, stdout: step.into(), ..Rule::default() };
     world.fault(&["--progress json build"], deaf);
     let mutable = world.mutable();
-    let running = world.run(["rebuild"]).start();
+    let mut running = world.run(["rebuild"]).start();
     running.until_says("RUN z");
     running.signal(SIGINT);
     world.until("the build heard the first", || world.path("state/heard").exists());
@@ -136,7 +136,7 @@ fn ctrl_c_ends_the_wait_before_a_remote_is_asked_again() {
     let world = World::built();
     let busy = "fatal: unable to access: The requested URL returned error: 503\n".to_owned();
     world.fault(&["ls-remote"], Rule { stderr: busy, exit: Some(128), ..Rule::default() });
-    let running = world.run(["rebuild"]).start();
+    let mut running = world.run(["rebuild"]).start();
     running.until_says("Retrying");
     running.signal(SIGINT);
     assert_eq!(running.wait().code, Some(130));
@@ -163,7 +163,7 @@ fn kill_at_any_phase_leaves_old_tags_and_a_usable_next_run() {
 fn what_a_killed_run_staged_goes_when_the_next_one_builds_something_else() {
     let world = hanging_at("docker cp", false);
     let running = world.run(["rebuild"]).start();
-    running.until_called("docker cp");
+    world.until_called("docker cp");
     running.signal(SIGKILL);
     running.wait();
     assert!(world.tags().iter().any(|tag| tag.contains(":staged-")), "the fault did not fire: {:?}", world.tags());

@@ -20,8 +20,8 @@ fn slow() -> World {
 fn the_second_run_waits_says_for_whom_and_finds_everything_fresh() {
     let world = slow();
     let first = world.run(["rebuild"]).start();
-    first.until_called(BUILD);
-    let second = world.run(["rebuild"]).start();
+    world.until_called(BUILD);
+    let mut second = world.run(["rebuild"]).start();
     second.until_says("Blocking");
     world.release("go");
     first.wait().ok();
@@ -35,7 +35,7 @@ fn the_second_run_waits_says_for_whom_and_finds_everything_fresh() {
 fn a_run_that_must_not_wait_is_refused_and_changes_nothing() {
     let world = slow();
     let first = world.run(["rebuild"]).start();
-    first.until_called(BUILD);
+    world.until_called(BUILD);
     let tags = world.tags();
     world.run(["rebuild", "--no-wait"]).fails(3).says("locked").says("process ");
     assert_eq!(world.tags(), tags);
@@ -48,8 +48,8 @@ fn a_run_that_must_not_wait_is_refused_and_changes_nothing() {
 fn ctrl_c_ends_the_wait_and_leaves_the_other_run_alone() {
     let world = slow();
     let first = world.run(["rebuild"]).start();
-    first.until_called(BUILD);
-    let second = world.run(["rebuild"]).start();
+    world.until_called(BUILD);
+    let mut second = world.run(["rebuild"]).start();
     second.until_says("Blocking");
     second.signal(SIGINT);
     assert_eq!(second.wait().code, Some(130));
@@ -62,7 +62,7 @@ fn ctrl_c_ends_the_wait_and_leaves_the_other_run_alone() {
 fn killing_the_holder_releases_the_lock() {
     let world = slow();
     let first = world.run(["rebuild"]).start();
-    first.until_called(BUILD);
+    world.until_called(BUILD);
     first.signal(SIGKILL);
     first.wait();
     world.heal();
@@ -76,7 +76,7 @@ fn killing_the_holder_releases_the_lock() {
 fn another_engine_is_another_lock() {
     let world = slow();
     let first = world.run(["rebuild"]).env("DOCKER_HOST", "tcp://one:1").start();
-    first.until_called(BUILD);
+    world.until_called(BUILD);
     world.heal();
     world.run(["rebuild", "--no-wait"]).env("DOCKER_HOST", "tcp://two:1").ok();
     world.release("go");
@@ -103,7 +103,7 @@ fn without_a_working_lock_tags_still_mean_verified_images() {
     let world = slow();
     let other = world.path("home").to_str().unwrap().to_owned();
     let first = world.run(["rebuild"]).start();
-    first.until_called(BUILD);
+    world.until_called(BUILD);
     let second = world.run(["rebuild"]).env("TMPDIR", &other).start();
     world.until("two builds", || world.calls_of(BUILD).len() >= 2);
     world.release("go");

@@ -9,9 +9,9 @@ use crate::support::World;
 fn findings(world: &World, code: i32) -> Vec<String> {
     let outcome = world.xtask(["doctor", "--message-format", "json"]);
     assert_eq!(outcome.code, Some(code), "{outcome}");
-    let lines = outcome.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let found = lines.filter(|line| line["reason"] == "finding").map(|line| {
+    let lines = outcome.messages().into_iter().filter(|line| line["reason"] == "finding");
+    let found = lines.map(|line| {
         let at = line["line"].as_u64().map_or(String::new(), |number| format!(":{number}"));
         format!("{} {} {}{at}", text(&line["severity"]), text(&line["check"]), text(&line["file"]))
             .trim_end()

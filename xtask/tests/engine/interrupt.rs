@@ -124,7 +124,7 @@ fn a_run_that_must_not_wait_says_so_and_changes_nothing() {
     let world = World::built();
     let state = world.state();
     let first = held(&world, "docker", "compose*build*", false);
-    world.xtask(["rebuild", "--no-wait"]).fails(3).quickly().says("locked");
+    world.xtask(["rebuild", "--no-wait"]).fails(3).says("locked");
     assert_eq!(world.state(), state);
     first.signal(SIGKILL);
     first.wait();

@@ -48,7 +48,7 @@ fn full_downloads_everything_again_and_keep_models_does_not() {
     assert_eq!(digest(&world), sandbox().hub().sha256().unwrap());
     let state = world.state();
     // Without a terminal it asks nobody, and does nothing.
-    world.xtask(["full"]).fails(2).quickly();
+    world.xtask(["full"]).fails(2);
     assert_eq!(world.state(), state);
 
     let reports = world.project().join("target/xtask/reports");

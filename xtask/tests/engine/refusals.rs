@@ -11,7 +11,7 @@ use crate::support::{Outcome, World};
 #[track_caller]
 fn refused(world: &World) -> Outcome {
     let state = world.state();
-    let outcome = world.xtask(["rebuild"]).fails(3).quickly();
+    let outcome = world.xtask(["rebuild"]).fails(3);
     assert_eq!(world.state(), state, "{outcome}");
     world.assert_nothing_staged();
     outcome
@@ -33,7 +33,7 @@ fn without_engine_remote_branch_or_repository_nothing_changes() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     world.set("GITHUB_REPO", &format!("git://127.0.0.1:{port}/{}.git", world.name));
     refused(&world).says("does not answer");
-    world.xtask(["verify"]).fails(3).quickly();
+    world.xtask(["verify"]).fails(3);
     world.set("GITHUB_REPO", &repository.replace(&world.name, "nobody"));
     refused(&world).says("no such repository");
     world.set("GITHUB_REPO", &repository);
@@ -97,7 +97,7 @@ fn an_almost_full_disk_is_seen_before_anything_is_built() {
     let outcome = world.xtask(["rebuild"]);
     let unmounted = std::process::Command::new("umount").arg(world.path("small")).status().unwrap();
     assert!(unmounted.success());
-    outcome.fails(3).quickly().says("disk");
+    outcome.fails(3).says("disk");
     assert_eq!(world.state(), state);
     assert_eq!(world.builds(), builds);
     world.unshim("docker");

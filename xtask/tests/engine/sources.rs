@@ -75,7 +75,7 @@ fn services_that_disagree_about_the_repository_are_refused() {
     let other =
         "build: {context: ., target: python-builder, args: {<<: *args, GITHUB_REPO: 'https://other.example/r.git'}}";
     world.edit("compose.yml", shared, other);
-    let outcome = world.xtask(["rebuild"]).fails(2).quickly();
+    let outcome = world.xtask(["rebuild"]).fails(2);
     outcome.says("https://other.example/r.git").says(world.var("GITHUB_REPO")).says("backend-builder");
     assert_eq!(world.state(), state);
 }

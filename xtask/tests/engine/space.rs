@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use sandbox::Kind;
 use serde_json::Value;
 
-use crate::support::{World, sandbox};
+use crate::support::{Outcome, World, sandbox};
 
 /// The JSON lines of a run that have this reason.
-fn lines(stdout: &str, reason: &str) -> Vec<Value> {
-    let lines = stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
-    lines.filter(|line| line["reason"] == reason).collect()
+fn lines(outcome: &Outcome, reason: &str) -> Vec<Value> {
+    outcome.messages().into_iter().filter(|line| line["reason"] == reason).collect()
 }
 
 /// The IDs of all images of the engine.
@@ -44,7 +43,7 @@ fn prune_removes_what_it_printed_and_nothing_of_anybody_else() {
 
     let plan = world.xtask(["prune", "--message-format", "json"]).ok();
     assert_eq!(ids(&world), before, "a plan removes nothing");
-    let wanted: BTreeSet<_> = lines(&plan.stdout, "plan")
+    let wanted: BTreeSet<_> = lines(&plan, "plan")
         .into_iter()
         .filter(|line| line["remove"] == true)
         .map(|line| line["id"].as_str().unwrap().to_owned())
@@ -59,7 +58,7 @@ fn prune_removes_what_it_printed_and_nothing_of_anybody_else() {
     };
     let used = space();
     let done = world.xtask(["prune", "--execute", "--message-format", "json"]).ok();
-    let (freed, told) = (used - space(), lines(&done.stdout, "finished")[0]["freed_bytes"].as_f64().unwrap());
+    let (freed, told) = (used - space(), lines(&done, "finished")[0]["freed_bytes"].as_f64().unwrap());
     assert!(told > 5e6 && (freed - told).abs() < 0.05 * told, "freed {freed}, told {told}\n{done}");
     let gone: BTreeSet<_> = before.difference(&ids(&world)).cloned().collect();
     assert_eq!(gone, wanted, "{done}");
@@ -139,7 +138,7 @@ fn rollback_moves_all_services_together_and_rebuild_goes_forward_again() {
 
     let listed = world.xtask(["rollback", "--message-format", "json"]).ok();
     let listed: Vec<_> =
-        lines(&listed.stdout, "plan").iter().map(|line| line["cache_bust"].as_str().unwrap().to_owned()).collect();
+        lines(&listed, "plan").iter().map(|line| line["cache_bust"].as_str().unwrap().to_owned()).collect();
     assert_eq!(listed, [value(&second), value(&first.0)]);
     assert_eq!(world.ids(), newest);
 

@@ -62,7 +62,7 @@ fn build_cache_above_the_limit_goes_the_least_recently_used_first_and_the_model_
         let (after, names) = cache(&world);
         assert_eq!(names, left, "{done}");
         assert!(after <= measure::size(limit).unwrap(), "{after} are left\n{done}");
-        let last: Value = serde_json::from_str(done.stdout.lines().last().unwrap()).unwrap();
+        let last = done.messages().pop().unwrap();
         let (freed, told) = ((before - after) as f64, last["freed_bytes"].as_f64().unwrap());
         assert!(told >= 19e6 && (freed - told).abs() < 0.05 * told, "freed {freed}, told {told}\n{done}");
     }

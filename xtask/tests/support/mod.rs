@@ -1,6 +1,7 @@
 //! The one helper of the tests that run the real program: a project of its own, an environment with nothing in it that
 //! was not put there, and results that fail on everything unexpected.
 
+mod run;
 #[path = "../fake/state.rs"]
 #[allow(dead_code, reason = "the fakes use the rest")]
 pub(crate) mod state;
@@ -9,15 +10,14 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::{Value, json};
 use state::{Call, Engine, Image, Rule};
 use tempfile::TempDir;
+
+pub(crate) use run::{Outcome, Running};
 
 /// The repository of the project's services.
 pub(crate) const REPO: &str = "https://git.example/vibevoice.git";
@@ -35,7 +35,6 @@ pub(crate) fn commit(digit: char) -> String {
 /// A project beside fakes of Docker and Git.
 pub(crate) struct World {
     root: TempDir,
-    runs: AtomicUsize,
 }
 
 impl World {
@@ -47,7 +46,7 @@ impl World {
     /// The same in a directory of this name.
     pub(crate) fn with_directory(name: &str) -> Self {
         let root = tempfile::Builder::new().prefix("xtask-cli-").tempdir().unwrap();
-        let world = Self { root, runs: AtomicUsize::new(0) };
+        let world = Self { root };
         for directory in ["bin", "state", "home/.docker/cli-plugins", "tmp", "out"] {
             fs::create_dir_all(world.path(directory)).unwrap();
         }
@@ -249,11 +248,13 @@ impl World {
     /// Waits until something is true.
     #[track_caller]
     pub(crate) fn until(&self, what: &str, is_true: impl Fn() -> bool) {
-        let started = Instant::now();
-        while !is_true() {
-            assert!(started.elapsed() < DEADLINE, "still not: {what}; calls: {:#?}", self.calls());
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        run::until(&format!("{what}; calls: {:#?}", self.calls()), is_true);
+    }
+
+    /// Waits until a command with these words was called.
+    #[track_caller]
+    pub(crate) fn until_called(&self, words: &str) {
+        run::until(words, || !self.calls_of(words).is_empty());
     }
 }
 
@@ -286,13 +287,8 @@ impl<'a> Run<'a> {
     }
 
     /// Starts it.
-    pub(crate) fn start(self) -> Running<'a> {
-        let number = self.world.runs.fetch_add(1, Ordering::SeqCst);
-        let [stdout, stderr] = ["out", "err"].map(|stream| self.world.path(&format!("out/{number}.{stream}")));
-        let mut command = self.command();
-        command.stdin(Stdio::null()).stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
-        let child = command.spawn().unwrap();
-        Running { child, stdout, stderr, args: self.args, world: self.world, started: Instant::now() }
+    pub(crate) fn start(self) -> Running {
+        Running::start(&mut self.command(), &self.world.path("out"))
     }
 
     /// Runs it on a terminal where somebody has typed this; its exit status, and everything on the screen.
@@ -332,119 +328,11 @@ impl<'a> Run<'a> {
     }
 }
 
-/// A run that has begun.
-pub(crate) struct Running<'a> {
-    child: Child,
-    stdout: PathBuf,
-    stderr: PathBuf,
-    args: Vec<String>,
-    world: &'a World,
-    started: Instant,
-}
-
-impl Running<'_> {
-    /// What it wrote to the standard error so far.
-    pub(crate) fn stderr(&self) -> String {
-        String::from_utf8_lossy(&fs::read(&self.stderr).unwrap()).into_owned()
-    }
-
-    /// Sends a signal to this process alone; its children are in groups of their own.
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
-    }
-
-    /// Waits until a command with these words was called.
-    #[track_caller]
-    pub(crate) fn until_called(&self, words: &str) {
-        self.world.until(&format!("{words} (stderr: {})", self.stderr()), || !self.world.calls_of(words).is_empty());
-    }
-
-    /// Waits until the standard error has this text.
-    #[track_caller]
-    pub(crate) fn until_says(&self, text: &str) {
-        self.world.until(text, || self.stderr().contains(text));
-    }
-
-    /// Whether it has ended.
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
-    }
-
-    /// Waits for its end.
-    #[track_caller]
-    pub(crate) fn wait(mut self) -> Outcome {
-        let started = Instant::now();
-        while !self.has_ended() {
-            if started.elapsed() > DEADLINE {
-                self.child.kill().unwrap();
-                panic!("`{}` does not end:\n{}\n{:#?}", self.args.join(" "), self.stderr(), self.world.calls());
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        let status = self.child.wait().unwrap();
-        Outcome {
-            code: status.code(),
-            stdout: String::from_utf8(fs::read(&self.stdout).unwrap()).unwrap(),
-            stderr: String::from_utf8(fs::read(&self.stderr).unwrap()).unwrap(),
-            elapsed: self.started.elapsed(),
-            args: self.args,
-        }
-    }
-}
-
-/// How a run ended.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-    pub(crate) elapsed: Duration,
-    args: Vec<String>,
-}
-
-impl Outcome {
-    /// It ended well, and wrote only lines of normal output.
-    #[track_caller]
-    pub(crate) fn ok(self) -> Self {
-        assert_eq!(self.code, Some(0), "{self}");
-        for line in self.stderr.lines() {
-            assert!(is_status(line), "`{line}` is no line of normal output\n{self}");
-        }
-        self
-    }
-
-    /// It ended with this status, one error, and a hint.
-    #[track_caller]
-    pub(crate) fn fails(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "{self}");
-        let causes: Vec<_> = self.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
-        assert_eq!(causes.len(), 1, "there must be one error\n{self}");
-        let by_clap = self.stderr.contains("For more information, try");
-        let hint = self.stderr.lines().any(|line| line.starts_with(" hint: ") || line.starts_with("  tip: "));
-        assert!(by_clap || hint, "there must be a hint\n{self}");
-        assert!(!self.stderr.contains("panicked"), "{self}");
-        self
-    }
-
-    /// The standard error has this text; for what no state shows.
-    #[track_caller]
-    pub(crate) fn says(self, text: &str) -> Self {
-        assert!(self.stderr.contains(text), "`{text}` is not said\n{self}");
-        self
-    }
-
-    /// Every line of the standard output as JSON.
-    #[track_caller]
-    pub(crate) fn messages(&self) -> Vec<Value> {
-        let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("`{line}` is no JSON\n{self}"));
-        self.stdout.lines().map(parse).collect()
-    }
-}
-
-impl std::fmt::Display for Outcome {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { code, stdout, stderr, args, .. } = self;
-        write!(f, "xtask {}\nexit status {code:?}\n--- stdout\n{stdout}--- stderr\n{stderr}---", args.join(" "))
+/// A run that ends well writes lines of normal output only.
+#[track_caller]
+pub(crate) fn assert_normal(outcome: &Outcome) {
+    for line in outcome.stderr.lines() {
+        assert!(is_status(line), "`{line}` is no line of normal output\n{outcome}");
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::run::text;
+use super::text;
 use super::{World, sandbox};
 
 /// The working directory of the images of `vibevoice`.

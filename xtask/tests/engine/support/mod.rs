@@ -1,18 +1,19 @@
 //! A project of its own for every test, with its own upstream repository, in the sandbox around the tests.
 
 mod engine;
+#[path = "../../support/run.rs"]
 mod run;
 mod shim;
 
-pub(crate) use run::{Outcome, Running, text};
+pub(crate) use run::{Outcome, Running, until};
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use sandbox::{Kind, Sandbox, Upstream};
 use serde_json::Value;
@@ -30,14 +31,16 @@ pub(crate) fn sandbox() -> &'static Sandbox {
     })
 }
 
-/// Waits until something is true.
+/// Warnings are part of some runs on a real engine.
+pub(crate) fn assert_normal(_: &Outcome) {}
+
+/// The output of a command that must end well, without white space around it.
 #[track_caller]
-pub(crate) fn until(what: &str, mut is_true: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_true() {
-        assert!(started.elapsed() < DEADLINE, "still not: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+pub(crate) fn text(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(output.status.success(), "{command:?}\n{stdout}\n{stderr}");
+    stdout.trim().to_owned()
 }
 
 /// A project with its upstream repository.
@@ -195,7 +198,7 @@ impl World {
     pub(crate) fn git(&self, args: &[&str]) -> String {
         let mut command = Command::new("git");
         command.args(["-C", self.upstream.bare().as_str(), "-c", "user.name=n", "-c", "user.email=e@example.invalid"]);
-        run::text(command.args(args))
+        text(command.args(args))
     }
 
     /// A command with the environment of this world and nothing else.
