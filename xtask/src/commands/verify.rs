@@ -15,9 +15,9 @@ use crate::facts::trees::{self, Tree};
 use crate::facts::{images, join, versions};
 use crate::report::verdicts;
 use crate::value::{Commit, GitUrl};
-use crate::verify::compare::{Difference, Expected};
+use crate::verify::compare::Expected;
 use crate::verify::skip::Skip;
-use crate::verify::verdict::{Evidence, Row, VersionFile};
+use crate::verify::verdict::{Evidence, Row};
 use crate::verify::{Opened, deep};
 use known::{Known, Side, Subject};
 
@@ -52,20 +52,9 @@ pub fn rows(context: &Context, options: &cli::Verify) -> anyhow::Result<Vec<Row>
         anyhow::Ok((opened?, join(running)?))
     })?;
     let mut rows = Vec::new();
-    for (subject, (version_file, deep)) in subjects.iter().zip(opened) {
+    for (subject, mut evidence) in subjects.iter().zip(opened) {
         let of_service = |one: &&Container| subject.service.as_ref().is_some_and(|name| name.as_str() == one.service);
-        let containers = running.iter().filter(of_service).filter(|_| !subject.alone).cloned().collect();
-        let mut evidence = Evidence {
-            exists: subject.image.is_some(),
-            ours: subject.ours,
-            remote: subject.remote.clone(),
-            label: subject.label().map(str::to_owned),
-            version_file,
-            containers,
-            id: subject.image.as_ref().map(|image| image.id.clone()).unwrap_or_default(),
-            deep,
-            ..Evidence::default()
-        };
+        evidence.containers = running.iter().filter(of_service).filter(|_| !subject.alone).cloned().collect();
         if subject.ours && subject.remote.is_some() && !evidence.is_at_tip() {
             evidence.relation = relation(context, &known, subject)?;
             evidence.newer = newer(context, &known, subject)?;
@@ -123,34 +112,42 @@ fn expected(known: &Known, subject: &Subject<'_>, trees: &Trees<'_>, skip: &Skip
     Some(Expected::new(directories.into_iter().zip(trees?).collect(), skip.clone()))
 }
 
-/// What is in an image: its version file, and how its files differ from those of its commits, if these are known.
+/// Adds what is in an image: its version file, and how its files differ from those of its commits, if these are known.
 fn open(
     context: &Context,
     known: &Known,
     subject: &Subject<'_>,
     trees: &Trees<'_>,
     skip: &Skip,
-) -> anyhow::Result<(VersionFile, Option<Difference>)> {
+) -> anyhow::Result<Evidence> {
+    let mut evidence = Evidence {
+        exists: subject.image.is_some(),
+        ours: subject.ours,
+        remote: subject.remote.clone(),
+        label: subject.label().map(str::to_owned),
+        id: subject.image.as_ref().map(|image| image.id.clone()).unwrap_or_default(),
+        ..Evidence::default()
+    };
     let image = subject.image.as_ref().filter(|_| subject.ours);
     let expected = expected(known, subject, trees, skip);
     let (Some(image), true) = (image, subject.version_path.is_some() || expected.is_some()) else {
-        return Ok((VersionFile::NotExpected, None));
+        return Ok(evidence);
     };
     let opened = Opened::new(&context.ui, &known.project.name, &[&subject.name])?;
-    let version_file = match &subject.version_path {
-        None => VersionFile::NotExpected,
-        Some(path) => match opened.read(&subject.name, image, path) {
-            Ok(Some(content)) => VersionFile::Content(content),
-            Ok(None) => VersionFile::Missing,
+    if let Some(path) = &subject.version_path {
+        match opened.read(&subject.name, image, path) {
+            Ok(Some(content)) => evidence.version_file = Some(content),
+            Ok(None) => evidence.no_version = Some("the version file is missing".to_owned()),
             Err(error) => match Failure::of(&error) {
                 // What is there is no version file: that is an answer, not a failure.
-                refused if refused.code == exit_code::NO => VersionFile::Refused(refused.cause),
+                refused if refused.code == exit_code::NO => evidence.no_version = Some(refused.cause),
                 _ => return Err(error),
             },
-        },
-    };
+        }
+    }
     let difference = expected.map(|expected| deep::compare(&opened, &subject.name, image, expected));
-    Ok((version_file, difference.transpose()?))
+    evidence.deep = difference.transpose()?;
+    Ok(evidence)
 }
 
 /// How the image relates to the tips of its sources.

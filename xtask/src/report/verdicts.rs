@@ -4,7 +4,7 @@ use crate::facts::containers::Container;
 use crate::facts::history::Relation;
 use crate::ui::{Ui, plain};
 use crate::verify::compare::Names;
-use crate::verify::verdict::{Row, Verdict, VersionFile};
+use crate::verify::verdict::{Row, Verdict};
 
 /// Writes all rows as data.
 pub fn show(ui: &Ui, rows: &[Row]) {
@@ -21,7 +21,7 @@ pub fn show(ui: &Ui, rows: &[Row]) {
             &row.name(),
             &cell(evidence.remote.as_deref()),
             &cell(evidence.label.as_deref()),
-            &cell(evidence.version_file.content()),
+            &cell(evidence.version_file.as_deref()),
             &running(&evidence.containers),
             &row.words(),
         ]);
@@ -36,11 +36,7 @@ pub fn show(ui: &Ui, rows: &[Row]) {
 fn details(row: &Row) -> Vec<String> {
     let evidence = &row.evidence;
     let mut lines = Vec::new();
-    match (row.verdict, &evidence.version_file) {
-        (Verdict::WrongContent, VersionFile::Missing) => lines.push("the version file is missing".to_owned()),
-        (Verdict::WrongContent, VersionFile::Refused(why)) => lines.push(why.clone()),
-        _ => {}
-    }
+    lines.extend(evidence.no_version.clone());
     if let Some(difference) = &evidence.deep {
         for (what, names) in
             [("missing", &difference.missing), ("extra", &difference.extra), ("changed", &difference.changed)]

@@ -20,8 +20,11 @@ pub struct Evidence {
     pub remote: Option<String>,
     /// What the label says.
     pub label: Option<String>,
-    /// What the version file says.
-    pub version_file: VersionFile,
+    /// What the version file says, if the image has to have one.
+    pub version_file: Option<String>,
+    /// Why that is no version file, or that it is not there.
+    #[serde(skip)]
+    pub no_version: Option<String>,
     /// The running containers.
     pub containers: Vec<Container>,
     /// The ID of the image.
@@ -34,36 +37,6 @@ pub struct Evidence {
     pub newer: Option<String>,
     /// How the files differ from those of the commit, when they were compared.
     pub deep: Option<Difference>,
-}
-
-/// What the version file of an image says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum VersionFile {
-    /// The image need not have one.
-    #[default]
-    NotExpected,
-    /// It is not there.
-    Missing,
-    /// It is something else than a short text; in these words.
-    Refused(String),
-    /// Its content.
-    Content(String),
-}
-
-impl Serialize for VersionFile {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        self.content().serialize(to)
-    }
-}
-
-impl VersionFile {
-    /// The content, if there is one.
-    pub fn content(&self) -> Option<&str> {
-        match self {
-            Self::Content(content) => Some(content),
-            _ => None,
-        }
-    }
 }
 
 fn as_counts<S: Serializer>(relation: &Option<Relation>, to: S) -> Result<S::Ok, S::Error> {
@@ -94,11 +67,8 @@ impl Evidence {
 
     /// Whether version file and sources are those of the label's commit.
     fn holds_what_it_says(&self) -> bool {
-        let file = match &self.version_file {
-            VersionFile::NotExpected => true,
-            VersionFile::Missing | VersionFile::Refused(_) => false,
-            VersionFile::Content(content) => Some(content) == self.label.as_ref(),
-        };
+        let file = self.no_version.is_none()
+            && self.version_file.as_ref().is_none_or(|file| Some(file) == self.label.as_ref());
         file && self.deep.as_ref().is_none_or(Difference::is_none)
     }
 }
@@ -155,22 +125,32 @@ impl Verdict {
 
     /// Whether there is nothing to do.
     pub fn is_good(self) -> bool {
-        matches!(self, Self::Current | Self::Consistent)
+        self.cure().is_empty()
     }
 
-    /// Its name, as it is in JSON.
-    pub fn name(self) -> &'static str {
+    /// Its name, and what to do about a service whose image has it.
+    fn entry(self) -> (&'static str, &'static str) {
         match self {
-            Self::Current => "current",
-            Self::Consistent => "consistent",
-            Self::WrongContent => "wrong content",
-            Self::NotOurs => "not built by xtask",
-            Self::NeverBuilt => "never built",
-            Self::NotOnBranch => "not on the branch",
-            Self::Behind => "behind",
-            Self::RolledBack => "behind, rolled back",
-            Self::ContainerOutdated => "container older than its image",
+            Self::Current => ("current", ""),
+            Self::Consistent => ("consistent", ""),
+            Self::WrongContent => {
+                ("wrong content", "trust nothing in it, build it again without cache: cargo xtask full --keep-models")
+            }
+            Self::NotOurs => ("not built by xtask", "build it with this tool: cargo xtask rebuild"),
+            Self::NeverBuilt => ("never built", "build it: cargo xtask rebuild"),
+            Self::NotOnBranch => {
+                ("not on the branch", "build the tip of the branch: cargo xtask rebuild; or name the branch it is from")
+            }
+            Self::Behind => ("behind", "bring it up to date: cargo xtask rebuild"),
+            Self::RolledBack => ("behind, rolled back", "go forward again when it may: cargo xtask rebuild"),
+            Self::ContainerOutdated => {
+                ("container older than its image", "start it from the image: docker compose up --detach")
+            }
         }
+    }
+
+    fn cure(self) -> &'static str {
+        self.entry().1
     }
 }
 
@@ -194,25 +174,15 @@ impl Row {
     /// Judges; `alone` is an image that was named by itself, not a service.
     pub fn new(service: Option<Service>, image: ImageRef, evidence: Evidence, alone: bool) -> Self {
         let verdict = Verdict::on(&evidence);
-        let name = service.as_ref().map_or("", Service::as_str);
-        let cure = match verdict {
-            Verdict::Current | Verdict::Consistent => None,
-            Verdict::NeverBuilt if alone => Some(format!("get it: docker pull {image}")),
-            Verdict::NeverBuilt => Some("build it: cargo xtask rebuild".to_owned()),
-            Verdict::NotOurs if alone => {
-                Some("nothing in it names a repository and a commit of this project".to_owned())
+        let cure = match (verdict, &service) {
+            (Verdict::NeverBuilt, _) if alone => format!("get it: docker pull {image}"),
+            (Verdict::NotOurs, _) if alone => {
+                "nothing in it names a repository and a commit of this project".to_owned()
             }
-            Verdict::NotOurs => Some("build it with this tool: cargo xtask rebuild".to_owned()),
-            Verdict::WrongContent => {
-                Some("trust nothing in it, build it again without cache: cargo xtask full --keep-models".to_owned())
-            }
-            Verdict::NotOnBranch => {
-                Some("build the tip of the branch: cargo xtask rebuild; or name the branch it is from".to_owned())
-            }
-            Verdict::Behind => Some("bring it up to date: cargo xtask rebuild".to_owned()),
-            Verdict::RolledBack => Some("go forward again when it may: cargo xtask rebuild".to_owned()),
-            Verdict::ContainerOutdated => Some(format!("start it from the image: docker compose up --detach {name}")),
+            (Verdict::ContainerOutdated, Some(service)) => format!("{} {service}", verdict.cure()),
+            _ => verdict.cure().to_owned(),
         };
+        let cure = Some(cure).filter(|_| !verdict.is_good());
         Self { service, image, evidence, verdict, cure }
     }
 
@@ -224,7 +194,7 @@ impl Row {
             (Verdict::NotOnBranch, _) if by_local_files => "made from local files".to_owned(),
             (Verdict::NotOnBranch, Some(Relation::Ahead { by })) => format!("ahead by {by}"),
             (Verdict::NotOnBranch, _) => "on another branch".to_owned(),
-            (verdict, _) => verdict.name().to_owned(),
+            (verdict, _) => verdict.entry().0.to_owned(),
         }
     }
 

@@ -8,7 +8,7 @@ fn good() -> Evidence {
         ours: true,
         remote: Some(commit.clone()),
         label: Some(commit.clone()),
-        version_file: VersionFile::Content(commit),
+        version_file: Some(commit),
         id: "sha256:1".to_owned(),
         ..Evidence::default()
     }
@@ -35,7 +35,7 @@ fn verdict(change: impl FnOnce(&mut Evidence), wanted: Verdict, words: &str) {
 fn every_state_has_its_verdict() {
     verdict(|_| (), Verdict::Current, "current");
     verdict(|e| e.containers = vec![container("sha256:1")], Verdict::Current, "current");
-    verdict(|e| e.version_file = VersionFile::NotExpected, Verdict::Current, "current");
+    verdict(|e| e.version_file = None, Verdict::Current, "current");
     verdict(|e| e.deep = Some(Difference::default()), Verdict::Current, "current");
     verdict(|e| e.remote = None, Verdict::Consistent, "consistent");
     verdict(|e| e.exists = false, Verdict::NeverBuilt, "never built");
@@ -69,15 +69,12 @@ fn every_state_has_its_verdict() {
 
 #[test]
 fn wrong_content_is_said_before_age() {
-    for file in [
-        VersionFile::Missing,
-        VersionFile::Refused("is a link".to_owned()),
-        VersionFile::Content("b".repeat(40)),
-        VersionFile::Content(String::new()),
-    ] {
+    for (file, fault) in
+        [(None, Some("it is missing".to_owned())), (Some("b".repeat(40)), None), (Some(String::new()), None)]
+    {
         verdict(
             |e| {
-                e.version_file = file;
+                (e.version_file, e.no_version) = (file, fault);
                 e.remote = Some("c".repeat(40));
                 e.containers = vec![container("sha256:0")];
             },
@@ -93,7 +90,7 @@ fn wrong_content_is_said_before_age() {
 #[test]
 fn an_image_without_sources_is_current() {
     let nothing = |e: &mut Evidence| {
-        (e.remote, e.label, e.version_file) = (Some(String::new()), None, VersionFile::NotExpected);
+        (e.remote, e.label, e.version_file) = (Some(String::new()), None, None);
     };
     verdict(nothing, Verdict::Current, "current");
 }
