@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod age;
 mod deep;
 mod doctor;
 mod faults;
@@ -11,8 +12,11 @@ mod messages;
 mod properties;
 mod rebuild;
 mod release;
+mod remotes;
 mod report;
 mod schema;
+mod secrets;
+mod sources;
 mod space;
 mod streams;
 #[path = "../support/mod.rs"]

@@ -66,9 +66,12 @@ fn crowded() -> World {
     let old = world.image(&app(&value('b'))).unwrap().id;
     start(&world, &world.image(&app(&value('a'))).unwrap().id, "x");
     world.engine(|engine| {
-        let project = "io.xtask.project";
-        engine.images.push(stranger(1, &app("v0.0.1-000000000000"), &[]));
-        engine.images.push(stranger(2, &app("v0.0.2-000000000000"), &[(project, "somebody-else")]));
+        // Like an old version of ours in everything but the project.
+        let (project, service, bust) = ("io.xtask.project", "io.xtask.service", "io.xtask.cache-bust");
+        let (one, two) = ("v0.0.1-000000000000", "v0.0.2-000000000000");
+        engine.images.push(stranger(1, &app(one), &[(service, "vibevoice"), (bust, one)]));
+        let labels = [(project, "somebody-else"), (service, "vibevoice"), (bust, two)];
+        engine.images.push(stranger(2, &app(two), &labels));
         engine.images.push(stranger(3, "postgres:16", &[]));
         let id = engine.find(&app(&value('c'))).unwrap().id.clone();
         engine.tag(&id, &app("1.2.3"));
