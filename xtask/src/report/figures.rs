@@ -32,8 +32,9 @@ impl Figures {
         let alone = |step: &StepSummary| step.last_ms.unwrap_or(step.duration_ms);
         let without_cache = total(steps, &longest(steps, alone), alone);
         let cached = steps.iter().filter(|step| step.cached).count();
-        let unknown = steps.iter().filter(|step| step.cached && step.last_ms.is_none()).count();
-        let known = unknown < cached || cached == 0;
+        // A base that is here stays here, whatever is built again.
+        let unknown = steps.iter().filter(|step| step.cached && step.last_ms.is_none() && !step.is_base()).count();
+        let known = unknown == 0 || steps.iter().any(|step| step.last_ms.is_some());
         Self {
             ran: steps.iter().filter(|step| matches!(step.status(), Status::Ran | Status::Failed)).count(),
             cached,

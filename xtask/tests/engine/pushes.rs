@@ -103,6 +103,33 @@ fn the_report_says_what_the_builder_itself_says() {
     expected.sort();
     assert!(expected.iter().any(|line| line.contains("npm run build")), "{expected:#?}");
     assert_eq!(world.ran(), expected);
+    assert_causes(&world.report());
+    let page = world.xtask(["report", "--html"]).ok().stdout;
+    let page = fs::read_to_string(page.trim()).unwrap();
+    assert!(page.contains("npm run build") && !page.contains("<script"), "{page}");
+}
+
+/// The clone ran of itself; the export ran because its files did, and only the application image needs it.
+#[track_caller]
+fn assert_causes(report: &Value) {
+    let steps = report["steps"].as_array().unwrap();
+    let find = |stage: &str, part: &str| {
+        let fits = |step: &&Value| step["stage"] == stage && step["name"].as_str().unwrap().contains(part);
+        steps.iter().find(fits).unwrap_or_else(|| panic!("no {stage}: {part} in {report:#}"))
+    };
+    let because = |step: &Value| -> Vec<usize> {
+        let inputs = step["cause"]["inputs"].as_array().unwrap_or_else(|| panic!("{step:#}"));
+        inputs.iter().map(|input| usize::try_from(input.as_u64().unwrap()).unwrap()).collect()
+    };
+    let (clone, copy, export) = (find(CLONE.0, CLONE.1), find("frontend", "COPY"), find("frontend", "npm run build"));
+    assert_eq!(clone["cause"], "root");
+    assert_eq!(clone["services"], serde_json::json!(["backend-builder", "vibevoice"]));
+    assert!(because(copy).iter().any(|&input| &steps[input] == clone), "{copy:#}");
+    assert!(because(export).iter().any(|&input| &steps[input] == copy), "{export:#}");
+    assert_eq!(export["services"], serde_json::json!(["vibevoice"]));
+    assert_eq!(find("frontend-deps", "npm ci")["cause"], "cached");
+    let critical = report["figures"]["critical"].as_array().unwrap();
+    assert!(critical.iter().any(|at| &steps[usize::try_from(at.as_u64().unwrap()).unwrap()] == export));
 }
 
 #[test]

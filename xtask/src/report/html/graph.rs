@@ -1,5 +1,7 @@
 //! The stages and what they are made from, from top to bottom.
 
+use std::collections::BTreeSet;
+
 use crate::report::inert::html;
 use crate::report::stages::StageSummary;
 
@@ -9,11 +11,16 @@ const GAP_X: f64 = 16.0;
 const GAP_Y: f64 = 34.0;
 /// Longest name that fits, in characters.
 const NAME: usize = 20;
+/// Most stages that are drawn.
+const MOST: usize = 200;
 
 /// Every stage, coloured by what happened to it.
 pub(super) fn draw(stages: &[StageSummary]) -> String {
     if stages.is_empty() {
         return "<p class=\"note\">Nothing was built.</p>".to_owned();
+    }
+    if stages.len() > MOST {
+        return format!("<p class=\"note\">{} stages are too many to draw.</p>", stages.len());
     }
     let places = places(stages);
     let left = places.iter().map(|place| place.0).fold(f64::INFINITY, f64::min) - WIDTH / 2.0;
@@ -57,7 +64,8 @@ pub(super) fn draw(stages: &[StageSummary]) -> String {
     format!("<div class=\"scroll\">{svg}</svg></div>")
 }
 
-/// The middle of the upper edge of every stage: a row below its inputs, as near to those of the row above as there is room.
+/// The middle of the upper edge of every stage: a row below its inputs, and as near to the middle of its nearest ones as
+/// there is room.
 fn places(stages: &[StageSummary]) -> Vec<(f64, f64)> {
     let mut rows: Vec<usize> = Vec::with_capacity(stages.len());
     for stage in stages {
@@ -70,13 +78,9 @@ fn places(stages: &[StageSummary]) -> Vec<(f64, f64)> {
     let mut places = vec![(0.0, 0.0); stages.len()];
     for (row, members) in members.into_iter().enumerate() {
         let wish = |index: usize| {
-            let above: Vec<f64> = stages[index]
-                .inputs
-                .iter()
-                .filter(|&&input| rows[input] + 1 == row)
-                .map(|&input| places[input].0)
-                .collect();
-            if above.is_empty() { 0.0 } else { above.iter().sum::<f64>() / above.len() as f64 }
+            let above = nearest(stages, index);
+            let sum: f64 = above.iter().map(|&input| places[input].0).sum();
+            if above.is_empty() { 0.0 } else { sum / above.len() as f64 }
         };
         let mut wishes: Vec<_> = members.into_iter().map(|index| (wish(index), index)).collect();
         wishes.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -90,4 +94,36 @@ fn places(stages: &[StageSummary]) -> Vec<(f64, f64)> {
         }
     }
     places
+}
+
+/// The inputs of a stage that no other input of it is made from.
+fn nearest(stages: &[StageSummary], index: usize) -> Vec<usize> {
+    let inputs = &stages[index].inputs;
+    let mut further = BTreeSet::new();
+    let mut open: Vec<usize> = inputs.iter().flat_map(|&input| &stages[input].inputs).copied().collect();
+    while let Some(at) = open.pop() {
+        if further.insert(at) {
+            open.extend(&stages[at].inputs);
+        }
+    }
+    inputs.iter().copied().filter(|input| !further.contains(input)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stage(inputs: &[usize]) -> StageSummary {
+        StageSummary { inputs: inputs.to_vec(), ..StageSummary::default() }
+    }
+
+    #[test]
+    fn a_stage_stands_below_the_middle_of_its_nearest_inputs_and_on_no_other() {
+        // source, python, deps, frontend, final
+        let stages = [stage(&[]), stage(&[0]), stage(&[0]), stage(&[0, 2]), stage(&[0, 1, 3])];
+        assert_eq!(nearest(&stages, 4), [1, 3]);
+        let places = places(&stages);
+        let (half, row) = ((WIDTH + GAP_X) / 2.0, HEIGHT + GAP_Y);
+        assert_eq!(places, [(0.0, 0.0), (-half, row), (half, row), (half, 2.0 * row), (0.0, 3.0 * row)]);
+    }
 }

@@ -41,9 +41,10 @@ pub(super) fn draw(summary: &Summary) -> String {
         svg += &bar(step, AXIS + ROW * row, end, summary.figures.critical.contains(&index));
     }
     let more = if ran > MOST { format!(" The {MOST} longest of {ran} steps are drawn.") } else { String::new() };
+    let failed = if summary.failure.is_some() { "<span class=\"failed\">failed</span>" } else { "" };
     format!(
         "{svg}</svg><p class=\"legend\"><span class=\"critical\">on the critical path</span>\
-         <span class=\"beside\">beside it</span><span class=\"failed\">failed</span>{more}</p>"
+         <span class=\"beside\">beside it</span>{failed}{more}</p>"
     )
 }
 
