@@ -3,8 +3,8 @@
 use std::thread;
 
 use super::{Context, Run};
-use crate::cli;
 use crate::build::Outcome;
+use crate::cli;
 use crate::facts::cache;
 use crate::facts::history::{self, Relation};
 use crate::facts::repository::Remote;

@@ -10,9 +10,9 @@ use xshell::Shell;
 use crate::facts::repository::Remote;
 use crate::facts::{Facts, Revision, images, join, local, trees};
 use crate::plan::Plan;
+use crate::plan::predict::Cache;
 use crate::plan::predict::recipe::{self, Known};
 use crate::plan::predict::record::Record;
-use crate::plan::predict::Cache;
 use crate::settings::Settings;
 use crate::sys::{docker, files, process};
 use crate::ui::Ui;
@@ -36,14 +36,23 @@ pub fn gather(ui: &Ui, settings: &Settings, facts: &Facts, plan: &Plan) -> Evide
     thread::scope(|scope| {
         let cache = scope.spawn(|| records(ui, settings));
         let bases = scope.spawn(|| bases(ui, facts, plan));
-        let trees: Vec<_> = facts.sources.iter().map(|resolved| {
-            let remote = Remote { url: &resolved.source.repository, transports: &facts.workspace.config.transports };
-            scope.spawn(move || match &resolved.revision {
-                Revision::Commit(commit) => trees::of_commit(ui, &facts.workspace.state, remote, commit, false),
-                Revision::Local(tree) => local::as_tree(tree),
+        let trees: Vec<_> = facts
+            .sources
+            .iter()
+            .map(|resolved| {
+                let remote =
+                    Remote { url: &resolved.source.repository, transports: &facts.workspace.config.transports };
+                scope.spawn(move || match &resolved.revision {
+                    Revision::Commit(commit) => trees::of_commit(ui, &facts.workspace.state, remote, commit, false),
+                    Revision::Local(tree) => local::as_tree(tree),
+                })
             })
-        }).collect();
-        let found = facts.sources.iter().zip(trees).filter_map(|(resolved, tree)| Some((resolved.revision.to_string(), join(tree).ok()?)));
+            .collect();
+        let found = facts
+            .sources
+            .iter()
+            .zip(trees)
+            .filter_map(|(resolved, tree)| Some((resolved.revision.to_string(), join(tree).ok()?)));
         let known = Known { trees: found.collect(), bases: join(bases) };
         Evidence { known, record: read(&facts.workspace.state, settings, facts), cache: join(cache) }
     })

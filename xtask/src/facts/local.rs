@@ -9,8 +9,8 @@ use crate::facts::sources::Source;
 use crate::facts::trees;
 use crate::sys::{git, process};
 use crate::ui::Ui;
-use crate::verify::deep::hash;
 use crate::value::show;
+use crate::verify::deep::hash;
 
 /// The files of a directory.
 #[derive(Clone, Debug)]
@@ -92,8 +92,7 @@ pub fn as_tree(tree: &Tree) -> anyhow::Result<trees::Tree> {
         let path = tree.root.join(file);
         let metadata = fs_err::symlink_metadata(&path)?;
         let link = metadata.is_symlink();
-        let content =
-            if link { path.read_link_utf8()?.into_string().into_bytes() } else { fs_err::read(&path)? };
+        let content = if link { path.read_link_utf8()?.into_string().into_bytes() } else { fs_err::read(&path)? };
         let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o755;
         let mut id = hash(40, content.len() as u64, &mut content.as_slice())?;
         match mode {

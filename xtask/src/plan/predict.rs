@@ -13,6 +13,7 @@ pub mod record;
 pub mod stages;
 mod tree;
 mod values;
+mod why;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,26 +112,35 @@ fn critical(prediction: &[StagePrediction], stages: &Stages) -> Option<u64> {
 
 /// What is expected of each stage.
 pub fn predict(stages: &Stages, record: &Record, cache: Cache) -> Vec<StagePrediction> {
-    let runs: Vec<bool> =
-        stages.iter().map(|(_, stage)| first_new(stage, record, cache).is_some_and(|(_, expected)| expected == Expected::Runs)).collect();
+    let runs: Vec<bool> = stages
+        .iter()
+        .map(|(_, stage)| first_new(stage, record, cache).is_some_and(|(_, expected)| expected == Expected::Runs))
+        .collect();
     let running: BTreeSet<&str> =
         stages.iter().zip(runs).filter(|(_, runs)| *runs).map(|((_, stage), _)| stage.name.as_str()).collect();
-    stages.iter().filter(|(_, stage)| stage.steps.iter().any(is_named)).map(|(services, stage)| {
-        let new = first_new(stage, record, cache);
-        let expected = new.map_or(Expected::Cached, |(_, expected)| expected);
-        let steps = new.map_or(&[][..], |(at, _)| &stage.steps[at..]);
-        let known: Vec<(&Step, u64)> =
-            steps.iter().filter_map(|step| Some((step, record.duration(&stage.name, step)?))).collect();
-        let longest = known.iter().max_by_key(|(_, ms)| *ms);
-        StagePrediction {
-            stage: stage.name.clone(),
-            services: services.iter().cloned().collect(),
-            expected,
-            why: why(stage, services, expected, record, cache, &running),
-            expected_ms: (expected == Expected::Runs && !known.is_empty()).then(|| known.iter().map(|(_, ms)| ms).sum()),
-            longest: longest.filter(|_| expected == Expected::Runs).map(|(step, ms)| Longest { step: brief(&step.text), ms: *ms }),
-        }
-    }).collect()
+    stages
+        .iter()
+        .filter(|(_, stage)| stage.steps.iter().any(is_named))
+        .map(|(services, stage)| {
+            let new = first_new(stage, record, cache);
+            let expected = new.map_or(Expected::Cached, |(_, expected)| expected);
+            let steps = new.map_or(&[][..], |(at, _)| &stage.steps[at..]);
+            let known: Vec<(&Step, u64)> =
+                steps.iter().filter_map(|step| Some((step, record.duration(&stage.name, step)?))).collect();
+            let longest = known.iter().max_by_key(|(_, ms)| *ms);
+            StagePrediction {
+                stage: stage.name.clone(),
+                services: services.iter().cloned().collect(),
+                expected,
+                why: why::words(stage, services, expected, record, cache, &running),
+                expected_ms: (expected == Expected::Runs && !known.is_empty())
+                    .then(|| known.iter().map(|(_, ms)| ms).sum()),
+                longest: longest
+                    .filter(|_| expected == Expected::Runs)
+                    .map(|(step, ms)| Longest { step: brief(&step.text), ms: *ms }),
+            }
+        })
+        .collect()
 }
 
 /// A step that the builder shows; what a stage starts from is not.
@@ -149,50 +159,6 @@ fn first_new(stage: &Simulated, record: &Record, cache: Cache) -> Option<(usize,
     let named = || stage.steps.iter().enumerate().filter(|(_, step)| is_named(step));
     let new = |wanted: Expected| named().find(|(_, step)| of(step) == wanted).map(|(at, _)| (at, wanted));
     new(Expected::Runs).or_else(|| new(Expected::Unknown))
-}
-
-fn why(
-    stage: &Simulated,
-    services: &BTreeSet<String>,
-    expected: Expected,
-    record: &Record,
-    cache: Cache,
-    running: &BTreeSet<&str>,
-) -> String {
-    match cache {
-        Cache::Unused => return "everything was asked for".to_owned(),
-        Cache::Gone => return "the build cache is empty".to_owned(),
-        Cache::Doubtful(why) if expected == Expected::Unknown => return why.to_owned(),
-        _ => {}
-    }
-    let Some(last) = record.last(services, &stage.name) else {
-        return if expected == Expected::Cached { "built before" } else { "first build" }.to_owned();
-    };
-    let changed: BTreeSet<String> =
-        record::made_from(stage).filter(|(name, mark)| last.get(name) != Some(mark)).map(|(name, _)| name).collect();
-    let causes: BTreeSet<_> = stage.steps.iter().flat_map(|step| &step.causes).map(|(cause, mark)| (cause, mark.high)).collect();
-    let words = |all: Vec<String>| all.into_iter().take(3).collect::<Vec<_>>().join(", ");
-    let unclear = causes.iter().filter(|(_, high)| high.is_none()).map(|(cause, _)| cause.doubtful());
-    let moved: BTreeSet<String> = causes.iter().filter(|(cause, _)| changed.contains(&cause.to_string())).map(|(cause, _)| match cause {
-        cause::Cause::Input(stage) if running.contains(stage.as_str()) => format!("input `{stage}` runs"),
-        cause => cause.changed(),
-    }).collect();
-    match expected {
-        Expected::Runs if moved.is_empty() => "Dockerfile lines changed".to_owned(),
-        Expected::Runs => words(moved.into_iter().collect()),
-        Expected::Unknown => {
-            let unclear: Vec<String> = unclear.collect();
-            if unclear.is_empty() { format!("maybe: {}", words(moved.into_iter().collect())) } else { words(unclear) }
-        }
-        Expected::Cached if !moved.is_empty() => "built before from the same".to_owned(),
-        Expected::Cached => {
-            let same: BTreeSet<String> = causes.iter().filter_map(|(cause, _)| match cause {
-                cause::Cause::Files(_) => Some(cause.to_string()),
-                _ => None,
-            }).collect();
-            if same.is_empty() { "nothing changed".to_owned() } else { format!("{} unchanged", words(same.into_iter().collect())) }
-        }
-    }
 }
 
 /// An instruction on one short line, without what hides what it is about.

@@ -34,6 +34,11 @@ impl Cause {
         }
     }
 
+    /// Whether it is one of many of its kind, which are named together.
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Self::Argument(_) | Self::Files(_))
+    }
+
     /// That nobody can know.
     pub fn doubtful(&self) -> String {
         match self {
@@ -49,6 +54,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lines => f.write_str("Dockerfile lines"),
+            Self::Files(path) if path == "." => f.write_str("the code"),
             Self::Argument(name) | Self::Files(name) => write!(f, "`{name}`"),
             Self::Base(image) => write!(f, "base image `{image}`"),
             Self::Input(stage) => write!(f, "input `{stage}`"),

@@ -27,17 +27,59 @@ pub(super) struct Effects {
 
 /// Programs that leave no trace in files.
 const PURE: &[&str] = &[
-    ":", "[", "[[", "awk", "basename", "case", "cat", "command", "cut", "date", "dirname", "echo", "egrep", "esac", "exit",
-    "false", "fi", "for", "grep", "head", "id", "in", "local", "ls", "printf", "pwd", "read", "return", "set", "sha256sum",
-    "shift", "sleep", "sort", "stat", "tail", "test", "tr", "trap", "true", "umask", "uname", "uniq", "wc", "which",
+    ":",
+    "[",
+    "[[",
+    "awk",
+    "basename",
+    "case",
+    "cat",
+    "command",
+    "cut",
+    "date",
+    "dirname",
+    "echo",
+    "egrep",
+    "esac",
+    "exit",
+    "false",
+    "fi",
+    "for",
+    "grep",
+    "head",
+    "id",
+    "in",
+    "local",
+    "ls",
+    "printf",
+    "pwd",
+    "read",
+    "return",
+    "set",
+    "sha256sum",
+    "shift",
+    "sleep",
+    "sort",
+    "stat",
+    "tail",
+    "test",
+    "tr",
+    "trap",
+    "true",
+    "umask",
+    "uname",
+    "uniq",
+    "wc",
+    "which",
 ];
 /// Programs that move, remove or describe files, or change others than those that were checked out.
 const TAME: &[&str] = &[
-    "apk", "apt", "apt-get", "cd", "chmod", "chown", "cp", "declare", "dnf", "export", "git", "ln", "microdnf", "mkdir",
-    "mv", "pushd", "popd", "readonly", "rm", "rmdir", "touch", "unset", "yum",
+    "apk", "apt", "apt-get", "cd", "chmod", "chown", "cp", "declare", "dnf", "export", "git", "ln", "microdnf",
+    "mkdir", "mv", "pushd", "popd", "readonly", "rm", "rmdir", "touch", "unset", "yum",
 ];
 /// What Git does to the files of a work tree beyond checking them out.
-const WILD: &[&str] = &["am", "apply", "archive", "bundle", "cherry-pick", "lfs", "merge", "rebase", "revert", "submodule"];
+const WILD: &[&str] =
+    &["am", "apply", "archive", "bundle", "cherry-pick", "lfs", "merge", "rebase", "revert", "submodule"];
 
 /// The commands of a `RUN` that uses Git.
 pub(super) fn uses_git(commands: &[Command]) -> bool {
@@ -48,7 +90,8 @@ impl Effects {
     /// Adds what a `RUN` does that starts in `directory`.
     pub(super) fn add(&mut self, run: &Instruction, commands: &[Command], directory: &str) {
         let script: String = run.documents.iter().flatten().chain(&run.text).map(|(c, _)| c).collect();
-        let is_function = |program: &str| script.contains(&format!("{program}()")) || script.contains(&format!("{program} ()"));
+        let is_function =
+            |program: &str| script.contains(&format!("{program}()")) || script.contains(&format!("{program} ()"));
         self.roots.extend(directory.rsplit('/').next().map(str::to_owned));
         self.moved |= commands.iter().any(|command| matches!(command.program(), "cd" | "pushd"));
         for command in commands {
@@ -118,9 +161,8 @@ impl Effects {
     pub(super) fn written_in<'a>(&'a self, path: &'a str, is_file: bool) -> impl Iterator<Item = &'a str> {
         let name = path.rsplit('/').next().unwrap_or_default();
         let any = name.is_empty() || name.contains(['*', '?', '[']);
-        let inside = move |file: &&str| {
-            any || file.split('/').any(|part| part == name) || (!is_file && !file.starts_with('/'))
-        };
+        let inside =
+            move |file: &&str| any || file.split('/').any(|part| part == name) || (!is_file && !file.starts_with('/'));
         self.written.iter().map(String::as_str).filter(inside)
     }
 }
@@ -155,7 +197,8 @@ mod tests {
 
     #[test]
     fn what_may_change_files_is_not_trusted() {
-        for opaque in ["make", "git apply x", "echo > $X", "mv a $B", "sed -i s/a/b/ x", "git archive HEAD", "xargs rm"] {
+        for opaque in ["make", "git apply x", "echo > $X", "mv a $B", "sed -i s/a/b/ x", "git archive HEAD", "xargs rm"]
+        {
             assert!(effects(&format!("git clone u a\n{opaque}")).opaque, "{opaque}");
         }
         for tame in ["rm -rf a/.git", "mv a/b .", "mkdir -p x", "cp -r a/b c/", "chmod +x a/b", "echo x > /dev/null"] {

@@ -96,7 +96,8 @@ pub(super) fn content(recipe: &Recipe<'_>, all: &[Simulated], stage: usize, path
 
 /// The paths that were copied to `path`; nothing for a part that cannot be told apart.
 fn copied(sources: &[String], to: &str, into: bool, path: &str) -> Vec<Option<String>> {
-    let below = |outer: &str, inner: &str| inner == outer || inner.starts_with(&format!("{}/", outer.trim_end_matches('/')));
+    let below =
+        |outer: &str, inner: &str| inner == outer || inner.starts_with(&format!("{}/", outer.trim_end_matches('/')));
     if path.contains(['*', '?', '[']) || sources.iter().any(|source| source.contains(['*', '?', '['])) {
         return vec![None];
     }

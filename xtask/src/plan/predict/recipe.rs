@@ -57,7 +57,13 @@ fn args(facts: &Facts, service: &ServicePlan, build: &Build) -> Values {
     passed.chain(build.args.clone()).collect()
 }
 
-fn recipe<'a>(facts: &'a Facts, plan: &Plan, service: &'a ServicePlan, build: &'a Build, known: &'a Known) -> Option<Recipe<'a>> {
+fn recipe<'a>(
+    facts: &'a Facts,
+    plan: &Plan,
+    service: &'a ServicePlan,
+    build: &'a Build,
+    known: &'a Known,
+) -> Option<Recipe<'a>> {
     let built = &facts.project.services[&service.service];
     let listing: &Listing = built.listing.as_ref()?;
     let code = sources_of(facts, &service.service).filter_map(|resolved| {
@@ -81,20 +87,26 @@ fn contexts(facts: &Facts, plan: &Plan, service: &ServicePlan, build: &Build) ->
     for (name, value) in built.contexts.iter().chain(&build.contexts) {
         let own = facts.project.services.values().any(|other| shares_stage(built, other) == Some(name));
         let other = value.strip_prefix("service:");
-        let key = other.and_then(|other| plan.services.iter().find(|one| one.service.as_str() == other)).map(|one| &one.key);
-        contexts.insert(name.to_lowercase(), match (own, key) {
-            // A kept image has what the stage would make.
-            (true, _) => None,
-            (_, Some(key)) => Some(Mark::of(&["service", key.as_str()])),
-            _ if value.starts_with("docker-image://") => Some(Mark::of(&["image", value])),
-            _ => Some(Mark::unknown(value)),
-        });
+        let key =
+            other.and_then(|other| plan.services.iter().find(|one| one.service.as_str() == other)).map(|one| &one.key);
+        contexts.insert(
+            name.to_lowercase(),
+            match (own, key) {
+                // A kept image has what the stage would make.
+                (true, _) => None,
+                (_, Some(key)) => Some(Mark::of(&["service", key.as_str()])),
+                _ if value.starts_with("docker-image://") => Some(Mark::of(&["image", value])),
+                _ => Some(Mark::unknown(value)),
+            },
+        );
     }
     let local = sources_of(facts, &service.service).find_map(|resolved| match &resolved.revision {
         Revision::Local(tree) => Some(tree),
         Revision::Commit(_) => None,
     });
-    contexts.extend(local.filter(|_| build.local).map(|tree| (LOCAL_STAGE.to_owned(), Some(Mark::of(&["local", &tree.digest])))));
+    contexts.extend(
+        local.filter(|_| build.local).map(|tree| (LOCAL_STAGE.to_owned(), Some(Mark::of(&["local", &tree.digest])))),
+    );
     contexts
 }
 

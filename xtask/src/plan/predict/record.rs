@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::build::step::Step as Ran;
+use crate::plan::predict::mark::Mark;
 use crate::plan::predict::stages::{Simulated, Step};
 
 /// Most steps that are remembered; the oldest go first.
@@ -72,7 +73,7 @@ impl Record {
         self.attempted.clear();
         self.cache = cache;
         for (services, stage) in stages {
-            let made_from: BTreeMap<_, _> = made_from(stage).collect();
+            let made_from = made_from(stage);
             for service in services {
                 self.last.insert(format!("{service} {}", stage.name), made_from.clone());
             }
@@ -82,15 +83,15 @@ impl Record {
 }
 
 /// What a stage is made from: the name and the mark of each cause, all its steps together.
-pub fn made_from(stage: &Simulated) -> impl Iterator<Item = (String, u64)> {
-    let mut together: BTreeMap<String, crate::plan::predict::mark::Mark> = BTreeMap::new();
+pub fn made_from(stage: &Simulated) -> BTreeMap<String, u64> {
+    let mut together: BTreeMap<String, Mark> = BTreeMap::new();
     for (cause, mark) in stage.steps.iter().flat_map(|step| &step.causes) {
         let entry = together.entry(cause.to_string()).or_insert(*mark);
         if *entry != *mark {
             *entry = entry.and(*mark);
         }
     }
-    together.into_iter().map(|(name, mark)| (name, mark.high.unwrap_or(mark.low)))
+    together.into_iter().map(|(name, mark)| (name, mark.high.unwrap_or(mark.low))).collect()
 }
 
 fn marks(stages: &Stages) -> impl Iterator<Item = u64> {
@@ -99,7 +100,7 @@ fn marks(stages: &Stages) -> impl Iterator<Item = u64> {
 }
 
 fn name(stage: &str, text: &str) -> u64 {
-    crate::plan::predict::mark::Mark::of(&[stage, text]).low
+    Mark::of(&[stage, text]).low
 }
 
 /// The number of a step in its stage: 2 for `[service stage 2/5] RUN ...`.
@@ -109,10 +110,13 @@ fn number(name: &str) -> Option<u32> {
 
 /// How long the steps of a stage took that ran. Names are rewritten by the builder, the order is not.
 fn durations(stage: &Simulated, ran: &[Ran]) -> Vec<(u64, u64)> {
-    let mut found: Vec<(u32, &Ran)> = ran.iter().filter_map(|step| {
-        let place = step.place().filter(|place| place.stage == stage.name)?;
-        (!place.instruction.starts_with("FROM ")).then_some((number(&step.name)?, step))
-    }).collect();
+    let mut found: Vec<(u32, &Ran)> = ran
+        .iter()
+        .filter_map(|step| {
+            let place = step.place().filter(|place| place.stage == stage.name)?;
+            (!place.instruction.starts_with("FROM ")).then_some((number(&step.name)?, step))
+        })
+        .collect();
     found.sort_by_key(|(number, _)| *number);
     found.dedup_by_key(|(number, _)| *number);
     let steps: Vec<&Step> = stage.steps.iter().filter(|step| !step.text.is_empty()).collect();

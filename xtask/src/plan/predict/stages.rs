@@ -78,7 +78,8 @@ pub fn simulate(recipe: &Recipe<'_>) -> BTreeMap<usize, Simulated> {
         let simulated = Builder { recipe, all: &all, stage: begin(recipe, &all, stage) }.run(stage);
         all.push(simulated);
     }
-    let target = recipe.target.and_then(|name| find(stages, stages.len(), name)).unwrap_or(stages.len().saturating_sub(1));
+    let target =
+        recipe.target.and_then(|name| find(stages, stages.len(), name)).unwrap_or(stages.len().saturating_sub(1));
     let (mut open, mut built) = (vec![target], BTreeMap::new());
     while let Some(index) = open.pop() {
         let Some(simulated) = all.get(index).filter(|_| !built.contains_key(&index)) else { continue };

@@ -26,7 +26,8 @@ pub(super) fn expand(text: &str, values: &Values) -> (String, BTreeSet<String>) 
         used.insert(name.to_owned());
         let value = values.get(name).map(String::as_str);
         let set = value.filter(|value| !value.is_empty());
-        let (operator, word) = operation.split_at(operation.find(|c: char| !":-+".contains(c)).unwrap_or(operation.len()));
+        let (operator, word) =
+            operation.split_at(operation.find(|c: char| !":-+".contains(c)).unwrap_or(operation.len()));
         let (word, inner) = expand(word, values);
         used.extend(inner);
         expanded.push_str(match operator {
@@ -87,8 +88,7 @@ mod tests {
 
     #[test]
     fn variables_are_replaced_as_the_builder_does() {
-        let values: Values =
-            [("A", "x"), ("E", "")].map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let values: Values = [("A", "x"), ("E", "")].map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let expanded = |text: &str| expand(text, &values).0;
         for (text, result) in [
             ("$A/${A}b", "x/xb"),
