@@ -64,7 +64,7 @@ fn dockerfile(random: &mut Random) -> String {
             let sum = "find /in -type f -printf '%m %p\\n' -exec sha256sum {} +";
             text += &format!("RUN mkdir -p /out && {sum} | sort > /out/sum\n");
         } else {
-            text += &format!("COPY --from=left /left/code/a/keep.txt /out/sum\n");
+            text += "COPY --from=left /left/code/a/keep.txt /out/sum\n";
         }
     }
     text += "FROM scratch\n";

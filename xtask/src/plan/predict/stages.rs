@@ -117,7 +117,7 @@ fn begin(recipe: &Recipe<'_>, all: &[Simulated], stage: &Stage) -> Simulated {
     }
     if let Some(parent) = find(&recipe.listing.stages, index, &base) {
         let below = all[parent].clone();
-        let replaced = recipe.contexts.get(&base.to_lowercase()).is_some();
+        let replaced = recipe.contexts.contains_key(&base.to_lowercase());
         let mark = below.mark.unwrap_or(Mark::of(&["empty"]));
         let step = Step { text: String::new(), mark, causes: vec![(Cause::Input(below.name.clone()), mark)] };
         let needs = if replaced { BTreeSet::new() } else { [parent].into() };

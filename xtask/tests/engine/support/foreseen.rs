@@ -69,6 +69,7 @@ impl Tally {
 
     /// Prints the figures, and fails when too little was right or a stage ran that was said to be cached.
     #[track_caller]
+    #[allow(clippy::print_stdout, reason = "the figure is what the test is for")]
     pub(crate) fn finish(self, least: f64) {
         let right = self.stages - self.wrong.len();
         let share = right as f64 / self.stages as f64;
