@@ -83,7 +83,17 @@ impl<'a> Run<'a> {
         no_wait: bool,
     ) -> anyhow::Result<Self> {
         let chosen = context.settings.chosen_rule(options.cache_bust.as_deref())?;
-        Ok(Self { context, command: "rebuild", options, no_wait, chosen, local, full: false, keep_models: true, attestations: Attestations::default() })
+        Ok(Self {
+            context,
+            command: "rebuild",
+            options,
+            no_wait,
+            chosen,
+            local,
+            full: false,
+            keep_models: true,
+            attestations: Attestations::default(),
+        })
     }
 
     fn gather(&self) -> anyhow::Result<(Facts, Plan)> {
