@@ -53,6 +53,8 @@ pub struct Global {
 pub enum Command {
     /// Bring images to the remote's tip; nothing happens when they are there
     Rebuild(Rebuild),
+    /// Say what a rebuild would do, stage by stage, why, and how long it should take
+    Plan(Plan),
     /// Build everything again without cache, the kept models too
     Full(Full),
     /// Compare the remote's tip with what the images hold and the containers run
@@ -145,9 +147,17 @@ pub struct Build {
     /// Look for newer base images
     #[arg(long)]
     pub pull: bool,
-    /// Fail instead of waiting for another run of the same project
-    #[arg(long)]
-    pub no_wait: bool,
+}
+
+/// Options of `plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// What to build and how.
+    #[command(flatten)]
+    pub build: Build,
+    /// Build the files of this directory instead of the remote's
+    #[arg(long, value_name = "PATH")]
+    pub local: Option<Utf8PathBuf>,
 }
 
 /// Options of `rebuild`.
@@ -156,9 +166,12 @@ pub struct Rebuild {
     /// What to build and how.
     #[command(flatten)]
     pub build: Build,
-    /// Print the plan and stop
+    /// Print what `plan` prints, and stop
     #[arg(long)]
     pub dry_run: bool,
+    /// Fail instead of waiting for another run of the same project
+    #[arg(long)]
+    pub no_wait: bool,
     /// Build the files of this directory instead of the remote's
     #[arg(long, value_name = "PATH")]
     pub local: Option<Utf8PathBuf>,
@@ -173,6 +186,9 @@ pub struct Full {
     /// Keep the kept images instead of making them again
     #[arg(long)]
     pub keep_models: bool,
+    /// Fail instead of waiting for another run of the same project
+    #[arg(long)]
+    pub no_wait: bool,
     /// Do not ask
     #[arg(long)]
     pub yes: bool,

@@ -40,6 +40,7 @@ fn run(ui: &Ui, cli: &Cli, started: Instant) -> anyhow::Result<()> {
     let context = Context { ui: ui.clone(), settings, started };
     match &cli.command {
         Command::Rebuild(options) => commands::rebuild::run(&context, options),
+        Command::Plan(options) => commands::plan::run(&context, options),
         Command::Full(options) => commands::full::run(&context, options),
         Command::Verify(options) => commands::verify::run(&context, options),
         Command::Report(options) => commands::report::run(&context, options),

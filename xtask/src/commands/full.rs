@@ -17,6 +17,7 @@ pub fn run(context: &Context, options: &cli::Full) -> anyhow::Result<()> {
         context,
         command: "full",
         options: &options.build,
+        no_wait: options.no_wait,
         chosen,
         local: None,
         full: true,

@@ -2,6 +2,7 @@
 
 pub mod doctor;
 pub mod full;
+pub mod plan;
 pub mod prune;
 pub mod rebuild;
 pub mod release;
@@ -19,7 +20,7 @@ use xshell::Shell;
 use crate::build::staged::Staged;
 use crate::error::Failure;
 use crate::facts::images::Image;
-use crate::facts::{self, Facts, Revision};
+use crate::facts::{self, Facts, Revision, join};
 use crate::plan::cache_bust::Rule;
 use crate::plan::{Action, Attestations, Plan, Request, key};
 use crate::promote::{self, Move};
@@ -31,6 +32,7 @@ use crate::sys::{disk, docker, files, process};
 use crate::ui::Ui;
 use crate::value::ProjectName;
 use crate::{build, cli, verify as check};
+use plan::Foresight;
 
 /// What every command works with.
 #[derive(Debug)]
@@ -63,6 +65,7 @@ struct Run<'a> {
     context: &'a Context,
     command: &'static str,
     options: &'a cli::Build,
+    no_wait: bool,
     /// The rule of flag and environment.
     chosen: Option<Rule>,
     local: Option<Utf8PathBuf>,
@@ -71,7 +74,28 @@ struct Run<'a> {
     attestations: Attestations,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// A rebuild.
+    fn of_rebuild(
+        context: &'a Context,
+        options: &'a cli::Build,
+        local: Option<Utf8PathBuf>,
+        no_wait: bool,
+    ) -> anyhow::Result<Self> {
+        let chosen = context.settings.chosen_rule(options.cache_bust.as_deref())?;
+        Ok(Self {
+            context,
+            command: "rebuild",
+            options,
+            no_wait,
+            chosen,
+            local,
+            full: false,
+            keep_models: true,
+            attestations: Attestations::default(),
+        })
+    }
+
     fn gather(&self) -> anyhow::Result<(Facts, Plan)> {
         let Context { ui, settings, .. } = self.context;
         ui.detail("Resolving", "workspace, compose project, remotes and images");
@@ -95,7 +119,7 @@ impl Run<'_> {
 
     /// Takes the lock; whoever had to wait for it decides again.
     fn lock(&self, facts: Facts, plan: Plan) -> anyhow::Result<(Lock, Facts, Plan)> {
-        let lock = self.context.lock(&facts.project.name, !self.options.no_wait)?;
+        let lock = self.context.lock(&facts.project.name, !self.no_wait)?;
         let (facts, plan) = if lock.waited { self.gather()? } else { (facts, plan) };
         Ok((lock, facts, plan))
     }
@@ -106,13 +130,13 @@ impl Run<'_> {
         let state = &facts.workspace.state;
         kept::prepare(state)?;
         human::services(ui, plan);
-        let mut outcome = None;
-        let done = self.act(facts, plan, &mut outcome);
+        let mut built = None;
+        let done = self.act(facts, plan, &mut built);
         let failure = done.as_ref().err().map(Failure::of);
-        let summary = self.summary(facts, plan, outcome.as_ref(), failure.as_ref());
+        let summary = self.summary(facts, plan, built.as_ref(), failure.as_ref());
         self.step_summary(&summary);
         if let Err(error) = done {
-            if outcome.is_some()
+            if built.is_some()
                 && let Err(unwritten) = kept::write(state, &summary)
             {
                 ui.warning(&format!("there is no report of this build: {unwritten:#}"));
@@ -133,16 +157,16 @@ impl Run<'_> {
         &self,
         facts: &Facts,
         plan: &Plan,
-        outcome: Option<&build::Outcome>,
+        built: Option<&(build::Outcome, Foresight)>,
         failure: Option<&Failure>,
     ) -> Summary {
-        let before = outcome.map(|_| kept::before(&self.context.ui, &facts.workspace.state, plan.project.as_str()));
+        let before = built.map(|_| kept::before(&self.context.ui, &facts.workspace.state, plan.project.as_str()));
         Summary::new(summary::Run {
             command: self.command,
             project: &facts.project,
             plan,
-            prediction: Vec::new(),
-            outcome,
+            foreseen: built.map(|(_, foresight)| foresight.of(plan)),
+            outcome: built.map(|(outcome, _)| outcome),
             failure,
             before: &before.unwrap_or_default(),
             started: self.context.settings.now,
@@ -160,10 +184,10 @@ impl Run<'_> {
         }
     }
 
-    /// Builds, verifies and promotes; `outcome` is what the build did, whatever comes after it.
-    fn act(&self, facts: &Facts, plan: &Plan, outcome: &mut Option<build::Outcome>) -> anyhow::Result<()> {
+    /// Builds, verifies and promotes; `built` is what the build did, beside what was foreseen, whatever comes after it.
+    fn act(&self, facts: &Facts, plan: &Plan, built: &mut Option<(build::Outcome, Foresight)>) -> anyhow::Result<()> {
         if plan.builds().next().is_some() {
-            self.build(facts, plan, outcome)?;
+            self.build(facts, plan, built)?;
         }
         let reused = reused(facts, plan);
         promote::move_tags(&self.context.ui, &reused)?;
@@ -171,17 +195,24 @@ impl Run<'_> {
     }
 
     /// Builds under staged tags, verifies, and moves tags when every service passed: versioned and kept ones first.
-    fn build(&self, facts: &Facts, plan: &Plan, outcome: &mut Option<build::Outcome>) -> anyhow::Result<()> {
+    fn build(&self, facts: &Facts, plan: &Plan, built: &mut Option<(build::Outcome, Foresight)>) -> anyhow::Result<()> {
         let Context { ui, settings, .. } = self.context;
         let state = &facts.workspace.state;
         preflight(ui, facts)?;
         let staged = Staged::begin(ui, state, plan)?;
         let local = copy_local(facts, &staged)?;
-        let built = outcome.insert(build::run(ui, settings, state, plan, local)?);
-        if let Some(failure) = &built.failure {
+        let (outcome, foresight) = thread::scope(|scope| {
+            let foresight = scope.spawn(|| Foresight::begin(self.context, facts, plan));
+            (build::run(ui, settings, state, plan, local), join(foresight))
+        });
+        let (outcome, foresight) = built.insert((outcome?, foresight));
+        if let Some(failure) = &outcome.failure {
             return Err(failure.clone().into());
         }
-        let verified = check::staged(ui, plan)?;
+        let verified = thread::scope(|scope| {
+            scope.spawn(|| foresight.end(self.context, facts, outcome));
+            check::staged(ui, plan)
+        })?;
         for one in &verified.images {
             ui.status("Verified", &format!("{} {}", one.service.service, one.service.cache_bust));
         }

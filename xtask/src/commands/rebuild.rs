@@ -1,8 +1,7 @@
 //! `rebuild`: bring images to the remote's tip.
 
-use super::{Context, Run};
+use super::{Context, Run, plan};
 use crate::cli;
-use crate::plan::Attestations;
 use crate::report::human;
 
 /// Runs the command.
@@ -10,29 +9,19 @@ use crate::report::human;
 /// # Errors
 /// Those of every phase, see the exit codes.
 pub fn run(context: &Context, options: &cli::Rebuild) -> anyhow::Result<()> {
-    let chosen = context.settings.chosen_rule(options.build.cache_bust.as_deref())?;
-    let run = Run {
-        context,
-        command: "rebuild",
-        options: &options.build,
-        chosen,
-        local: options.local.clone(),
-        full: false,
-        keep_models: true,
-        attestations: Attestations::default(),
-    };
-    let (facts, plan) = run.gather()?;
+    let run = Run::of_rebuild(context, &options.build, options.local.clone(), options.no_wait)?;
+    let (facts, planned) = run.gather()?;
     if options.dry_run {
-        human::plan(&context.ui, &plan);
+        plan::show(context, &facts, &planned);
         return Ok(());
     }
-    if plan.is_fresh() {
-        human::services(&context.ui, &plan);
-        human::finished(&context.ui, &run.summary(&facts, &plan, None, None));
+    if planned.is_fresh() {
+        human::services(&context.ui, &planned);
+        human::finished(&context.ui, &run.summary(&facts, &planned, None, None));
         return Ok(());
     }
-    let (_lock, facts, plan) = run.lock(facts, plan)?;
-    let summary = run.carry_out(&facts, &plan)?;
+    let (_lock, facts, planned) = run.lock(facts, planned)?;
+    let summary = run.carry_out(&facts, &planned)?;
     human::finished(&context.ui, &summary);
     Ok(())
 }

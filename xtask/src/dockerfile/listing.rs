@@ -22,6 +22,8 @@ pub struct Listing {
 pub struct Stage {
     /// The name after `AS`, lower case.
     pub name: Option<String>,
+    /// What follows `FROM`, as it is written.
+    pub base: String,
     /// The stage above that it starts from, if it is one.
     pub parent: Option<usize>,
     /// Its instructions without `FROM`.
@@ -35,6 +37,8 @@ pub struct Instruction {
     pub line: usize,
     /// Its keyword in upper case.
     pub keyword: String,
+    /// Its flags without their dashes: `from=x`.
+    pub flags: Vec<String>,
     /// What follows, without flags and with continued lines joined.
     pub text: Text,
     /// Its here-documents.
@@ -64,7 +68,8 @@ impl Listing {
                 let parent =
                     listing.stages.iter().rposition(|stage| stage.name.is_some() && stage.name.as_ref() == base);
                 let name = words.get(2).filter(|_| words[1] == "as").cloned();
-                listing.stages.push(Stage { name, parent, instructions: Vec::new() });
+                let base = text.split_whitespace().next().unwrap_or_default().to_owned();
+                listing.stages.push(Stage { name, base, parent, instructions: Vec::new() });
             } else {
                 match listing.stages.last_mut() {
                     Some(stage) => stage.instructions.push(instruction),
@@ -77,6 +82,16 @@ impl Listing {
 }
 
 impl Instruction {
+    /// What follows, as one text.
+    pub fn plain(&self) -> String {
+        self.text.iter().map(|(c, _)| c).collect()
+    }
+
+    /// The value of a flag.
+    pub fn flag(&self, name: &str) -> Option<&str> {
+        self.flags.iter().find_map(|flag| flag.strip_prefix(name)?.strip_prefix('='))
+    }
+
     /// What an `ARG` or `ENV` declares; nothing for other instructions.
     pub fn declares(&self) -> Vec<Assignment> {
         if !matches!(self.keyword.as_str(), "ARG" | "ENV") {
@@ -146,7 +161,7 @@ impl Instruction {
             return shell::commands(&script.chars().map(|c| (c, line)).collect::<Text>());
         }
         let words: Vec<_> = words.into_iter().map(|text| Word { line, text, ..Word::default() }).collect();
-        if words.is_empty() { Vec::new() } else { vec![Command { line, words }] }
+        if words.is_empty() { Vec::new() } else { vec![Command { line, words, ..Command::default() }] }
     }
 }
 

@@ -12,6 +12,8 @@ pub struct Command {
     pub line: usize,
     /// Its words, at least one.
     pub words: Vec<Word>,
+    /// The files that its output goes to.
+    pub writes: Vec<Word>,
 }
 
 /// A word.

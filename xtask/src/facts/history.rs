@@ -1,7 +1,9 @@
 //! How a commit relates to the tip of a branch, as far as the remote can tell.
 
+use std::fmt;
+
 use camino::Utf8Path;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::facts::repository::{Remote, Repository};
 use crate::sys::git;
@@ -10,6 +12,8 @@ use crate::value::Commit;
 
 /// Most commits that are named.
 const NAMED: usize = 20;
+/// Most characters of a date.
+const DATE: usize = 30;
 /// Most characters of a subject that are shown.
 const SUBJECT: usize = 100;
 
@@ -35,12 +39,22 @@ pub enum Relation {
 }
 
 /// A commit that an image does not have.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missed {
     /// Its ID.
     pub commit: String,
+    /// When its author made it, as RFC 3339 has it.
+    pub date: String,
     /// The first line of its message, without control characters.
     pub subject: String,
+}
+
+/// Short ID, day and subject.
+impl fmt::Display for Missed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let day = self.date.split('T').next().unwrap_or_default();
+        write!(f, "{:.12} {day} {}", self.commit, self.subject)
+    }
 }
 
 /// How several sources of one image relate to their tips, taken together.
@@ -123,15 +137,16 @@ fn counts(text: &[u8]) -> Option<(u64, u64)> {
     Some((left.parse().ok()?, right.parse().ok()?))
 }
 
-/// IDs and subjects, NUL-terminated.
+/// IDs, dates and subjects, NUL-terminated.
 fn subjects(log: &[u8]) -> Vec<Missed> {
     let text = String::from_utf8_lossy(log);
-    let pairs = text.split('\0').filter_map(|line| line.split_once(' '));
-    let missed = pairs.filter(|(commit, _)| commit.parse::<Commit>().is_ok());
-    missed
-        .map(|(commit, subject)| Missed { commit: commit.to_owned(), subject: plain(subject, SUBJECT) })
-        .take(NAMED)
-        .collect()
+    let missed = text.split('\0').filter_map(|line| {
+        let (commit, rest) = line.split_once(' ')?;
+        let (date, subject) = rest.split_once(' ')?;
+        commit.parse::<Commit>().ok()?;
+        Some(Missed { commit: commit.to_owned(), date: plain(date, DATE), subject: plain(subject, SUBJECT) })
+    });
+    missed.take(NAMED).collect()
 }
 
 #[cfg(test)]
@@ -149,12 +164,12 @@ mod tests {
     #[test]
     fn subjects_cannot_write_to_the_terminal() {
         let (a, b) = ("a".repeat(40), "b".repeat(64));
-        let log = format!("{a} \u{1b}[2Kforged\r\n\u{9b}31m\0{b} two\0not a commit x\0");
+        let log = format!("{a} 2026-01-02 \u{1b}[2Kforged\r\n\u{9b}31m\0{b} \u{1b}x two\0not a commit x\0");
         let found: Vec<_> = subjects(log.as_bytes()).into_iter().map(|one| one.subject).collect();
         assert_eq!(found, ["[2Kforged 31m", "two"]);
-        let many = format!("{a} x\0").repeat(50);
+        let many = format!("{a} d x\0").repeat(50);
         assert_eq!(subjects(many.as_bytes()).len(), NAMED);
-        let long = format!("{a} {}\0", "y".repeat(5000));
+        let long = format!("{a} d {}\0", "y".repeat(5000));
         assert_eq!(subjects(long.as_bytes())[0].subject.chars().count(), SUBJECT + 1);
     }
 }

@@ -6,9 +6,11 @@ use xshell::Shell;
 
 use crate::error::Failure;
 use crate::facts::sources::Source;
+use crate::facts::trees;
 use crate::sys::{git, process};
 use crate::ui::Ui;
 use crate::value::show;
+use crate::verify::deep::hash;
 
 /// The files of a directory.
 #[derive(Clone, Debug)]
@@ -78,6 +80,30 @@ pub fn read(ui: &Ui, root: &Utf8Path) -> anyhow::Result<Tree> {
     }
     let digest = crate::plan::key::hex(&digest.finalize())[..12].to_owned();
     Ok(Tree { root, files, digest })
+}
+
+/// The same files as a commit would have them.
+///
+/// # Errors
+/// The error of the file system.
+pub fn as_tree(tree: &Tree) -> anyhow::Result<trees::Tree> {
+    let mut found = trees::Tree::default();
+    for file in &tree.files {
+        let path = tree.root.join(file);
+        let metadata = fs_err::symlink_metadata(&path)?;
+        let link = metadata.is_symlink();
+        let content = if link { path.read_link_utf8()?.into_string().into_bytes() } else { fs_err::read(&path)? };
+        let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o755;
+        let mut id = hash(40, content.len() as u64, &mut content.as_slice())?;
+        match mode {
+            0o644 => {}
+            0o755 => drop(found.executable.insert(file.as_str().into())),
+            // Git has no other modes, the build has them.
+            _ => id.push_str(&format!(" {mode:o}")),
+        }
+        found.files.insert(file.as_str().into(), trees::Blob { link, id });
+    }
+    Ok(found)
 }
 
 /// All files below `root`/`below` but those of Git itself.

@@ -1,5 +1,6 @@
 //! Gathering what is true now; everything after this is decided from these values.
 
+pub mod cache;
 pub mod checkout;
 pub mod compose;
 pub mod containers;

@@ -15,6 +15,8 @@ use crate::value::Commit;
 pub struct Tree {
     /// Files and symbolic links by their paths, which need not be UTF-8.
     pub files: BTreeMap<Vec<u8>, Blob>,
+    /// Which of them are programs.
+    pub executable: BTreeSet<Vec<u8>>,
     /// Paths of submodules, whose files are in other repositories.
     pub submodules: BTreeSet<Vec<u8>>,
 }
@@ -88,7 +90,10 @@ fn parse(listed: &[u8]) -> Result<Tree, Failure> {
         match (mode, kind) {
             (_, "commit") => drop(tree.submodules.insert(path.to_vec())),
             (mode, "blob") => {
-                drop(tree.files.insert(path.to_vec(), Blob { link: mode == "120000", id: id.to_owned() }))
+                if mode == "100755" {
+                    tree.executable.insert(path.to_vec());
+                }
+                tree.files.insert(path.to_vec(), Blob { link: mode == "120000", id: id.to_owned() });
             }
             _ => return Err(garbled()),
         }
@@ -109,6 +114,7 @@ mod tests {
         assert_eq!(tree.files.len(), 3);
         assert_eq!(tree.files[&b"link"[..]], Blob { link: true, id: b });
         assert!(!tree.files[&b"d/x y"[..]].link);
+        assert_eq!(tree.executable, [b"run".to_vec()].into());
         assert!(tree.submodules.contains(&b"sub"[..]));
         assert_eq!(parse(b"").expect("empty"), Tree::default());
     }

@@ -11,6 +11,7 @@ pub mod prune;
 pub mod release;
 pub mod rollback;
 pub mod service;
+pub mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
 

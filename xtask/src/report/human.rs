@@ -4,26 +4,6 @@ use crate::plan::{Action, Plan};
 use crate::report::summary::Summary;
 use crate::ui::Ui;
 
-/// What would be done, as data.
-pub fn plan(ui: &Ui, plan: &Plan) {
-    for service in &plan.services {
-        let verb = match service.action {
-            Action::Fresh => "fresh",
-            Action::Reuse(_) => "retag",
-            Action::Build(_) => "build",
-        };
-        ui.data(&format!("{verb:>12} {} {} ({}): {}", service.service, service.cache_bust, service.image, service.why));
-        if let Action::Build(build) = &service.action {
-            let tags: Vec<_> = build.promote.iter().map(ToString::to_string).collect();
-            ui.data(&format!("{:>12} as {}, then tag {}", "", build.staged, tags.join(" and ")));
-            for (stage, image) in &build.contexts {
-                ui.data(&format!("{:>12} with stage {stage} from {image}", ""));
-            }
-        }
-    }
-    ui.message("plan", plan);
-}
-
 /// What the services are, before anything happens or because nothing has to.
 pub fn services(ui: &Ui, plan: &Plan) {
     for service in &plan.services {

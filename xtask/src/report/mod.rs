@@ -6,6 +6,7 @@ pub mod human;
 pub mod inert;
 pub mod kept;
 pub mod markdown;
+pub mod plan;
 pub mod stages;
 pub mod steps;
 pub mod summary;

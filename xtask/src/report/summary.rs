@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::build::Outcome;
 use crate::error::Failure;
 use crate::facts::compose::Project;
-use crate::plan::predict::StagePrediction;
+use crate::plan::predict::{Foreseen, StagePrediction};
+use crate::plan::upstream::Upstream;
 use crate::plan::{Action, Plan};
 use crate::report::figures::Figures;
 use crate::report::stages::{self, StageSummary};
@@ -41,6 +42,9 @@ pub struct Summary {
     /// The stages of the build, each after those that it is made from.
     #[serde(default)]
     pub stages: Vec<StageSummary>,
+    /// What changed upstream since the images before.
+    #[serde(default)]
+    pub upstream: Vec<Upstream>,
     /// The steps of the build, each after those that it is made from.
     pub steps: Vec<StepSummary>,
     /// What follows from the steps.
@@ -85,8 +89,8 @@ pub struct Run<'a> {
     pub project: &'a Project,
     /// What was planned.
     pub plan: &'a Plan,
-    /// What was expected of each stage.
-    pub prediction: Vec<StagePrediction>,
+    /// What was foreseen, when something was built.
+    pub foreseen: Option<Foreseen<'a>>,
     /// What the build did, when something was built.
     pub outcome: Option<&'a Outcome>,
     /// How the run failed.
@@ -110,6 +114,8 @@ impl Summary {
             cache_bust: plan.cache_bust.to_string(),
             revision: plan.revision.clone(),
         });
+        let foreseen = run.foreseen.map(|foreseen| (foreseen.prediction, foreseen.upstream));
+        let (prediction, upstream) = foreseen.unwrap_or_default();
         let steps = run.outcome.map_or(Vec::new(), |outcome| {
             steps::of(&outcome.progress, &steps::Context::new(run.project, run.plan, run.before))
         });
@@ -122,8 +128,9 @@ impl Summary {
             build_ms: run.outcome.map_or(0, |outcome| milliseconds(outcome.elapsed)),
             failure: run.failure.map(|failure| FailureSummary { code: failure.code, cause: failure.cause.clone() }),
             services: services.collect(),
-            stages: stages::of(&steps, &run.prediction),
-            prediction: run.prediction,
+            stages: stages::of(&steps, &prediction),
+            prediction,
+            upstream,
             figures: Figures::of(&steps),
             steps,
             log: run.outcome.map(|outcome| outcome.log.to_string()),

@@ -47,7 +47,7 @@ fn details(row: &Row) -> Vec<String> {
     if let (Verdict::Behind | Verdict::RolledBack, Some(Relation::Behind { by, missed })) =
         (row.verdict, &evidence.relation)
     {
-        lines.extend(missed.iter().map(|one| format!("{} {}", &one.commit[..12], one.subject)));
+        lines.extend(missed.iter().map(|one| one.to_string()));
         lines.extend(more(*by, missed.len()));
     }
     lines.extend(evidence.newer.iter().map(|name| format!("newer: {}", plain(name, 300))));

@@ -29,7 +29,7 @@ pub fn compose_config<'a>(sh: &'a Shell, files: &[impl AsRef<Utf8Path>], interpo
 /// Compose by itself, which takes 0.04 s to start; as a plugin it takes 0.12 s. A script in place of `docker` is there to
 /// see every call, and does.
 fn compose(sh: &Shell) -> Cmd<'_> {
-    compose_plugin().map_or_else(|| cmd!(sh, "docker compose"), |program| sh.cmd(program))
+    plugin("docker-compose").map_or_else(|| cmd!(sh, "docker compose"), |program| sh.cmd(program))
 }
 
 /// The version of Compose.
@@ -58,8 +58,15 @@ pub fn project_tags<'a>(sh: &'a Shell, project: &ProjectName) -> Cmd<'a> {
     cmd!(sh, "docker image ls --filter {filter} --format").arg("{{.Repository}}:{{.Tag}}")
 }
 
-/// Where the Docker CLI finds Compose, in its own order (docker/cli `cli-plugins/manager`).
-fn compose_plugin() -> Option<Utf8PathBuf> {
+/// A line `ID TYPE` for each record of the build cache; by itself, buildx takes a third of the time.
+pub fn cache_records<'a>(sh: &'a Shell, builder: Option<&Builder>) -> Cmd<'a> {
+    let builder = builder.map(|builder| format!("--builder={builder}"));
+    let buildx = plugin("docker-buildx").map_or_else(|| cmd!(sh, "docker buildx"), |program| sh.cmd(program));
+    buildx.args(["du", "--format", "{{.ID}} {{.Type}}"]).args(builder)
+}
+
+/// Where the Docker CLI finds a plugin, in its own order (docker/cli `cli-plugins/manager`).
+fn plugin(name: &str) -> Option<Utf8PathBuf> {
     if is_wrapped() {
         return None;
     }
@@ -68,7 +75,7 @@ fn compose_plugin() -> Option<Utf8PathBuf> {
     let system =
         ["/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec"].map(|dir| format!("{dir}/docker"));
     let directories = own.into_iter().chain(system.map(Utf8PathBuf::from));
-    directories.map(|dir| dir.join("cli-plugins/docker-compose")).find(|path| path.is_file())
+    directories.map(|dir| dir.join("cli-plugins").join(name)).find(|path| path.is_file())
 }
 
 /// Whether `docker` is a script.

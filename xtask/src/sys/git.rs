@@ -153,9 +153,9 @@ pub fn is_shallow<'a>(sh: &'a Shell, repository: &Utf8Path) -> Cmd<'a> {
     within(sh, repository).args(["rev-parse", "--is-shallow-repository"])
 }
 
-/// The newest commits that `to` has and `from` has not: ID, space, subject, NUL-terminated.
+/// The newest commits that `to` has and `from` has not: ID, time of its author, subject, NUL-terminated.
 pub fn log<'a>(sh: &'a Shell, repository: &Utf8Path, from: &Commit, to: &Commit, most: usize) -> Cmd<'a> {
-    let options = ["log", "-z", "--no-show-signature", "--no-color", "--encoding=UTF-8", "--format=tformat:%H %s"];
+    let options = ["log", "-z", "--no-show-signature", "--no-color", "--encoding=UTF-8", "--format=tformat:%H %aI %s"];
     let most = format!("--max-count={most}");
     within(sh, repository).args(options).args([most, format!("{from}..{to}"), "--".to_owned()])
 }

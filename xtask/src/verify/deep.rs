@@ -99,7 +99,10 @@ fn see(archive: &mut dyn Read, above: &[u8], expected: &Expected) -> io::Result<
 }
 
 /// The ID that Git gives to a content, with so many digits.
-fn hash(digits: usize, size: u64, content: &mut impl Read) -> io::Result<String> {
+///
+/// # Errors
+/// When the content is not as long as it should be.
+pub fn hash(digits: usize, size: u64, content: &mut impl Read) -> io::Result<String> {
     fn with<D: Digest>(size: u64, content: &mut impl Read) -> io::Result<String> {
         let mut digest = D::new();
         digest.update(format!("blob {size}\0"));

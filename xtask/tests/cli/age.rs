@@ -13,7 +13,11 @@ fn behind_says_by_how_many_commits_and_which() {
     history(&world, &[('a', "one"), ('b', forged), ('c', "three"), ('d', "four")]);
     let outcome = says(&world, "behind by 3", "cargo xtask rebuild");
     let shown: Vec<_> = outcome.stdout.lines().filter(|line| line.starts_with("    ")).collect();
-    let wanted = ["    dddddddddddd four", "    cccccccccccc three", "    bbbbbbbbbbbb [2K]0;ownedtwo31m"];
+    let wanted = [
+        "    dddddddddddd 2026-01-02 four",
+        "    cccccccccccc 2026-01-02 three",
+        "    bbbbbbbbbbbb 2026-01-02 [2K]0;ownedtwo31m",
+    ];
     assert_eq!(shown, wanted, "{outcome}");
     assert!(!outcome.stdout.contains(|c: char| c.is_control() && c != '\n'), "{outcome}");
     let row = row(&world, &[], 1);
@@ -94,6 +98,7 @@ fn a_planted_link_is_not_followed() {
     let world = World::built();
     history(&world, &[('a', "one"), ('b', "two")]);
     std::fs::create_dir(world.path("victim")).unwrap();
+    let _ = std::fs::remove_dir_all(world.project().join("target/xtask/git"));
     std::os::unix::fs::symlink(world.path("victim"), world.project().join("target/xtask/git")).unwrap();
     world.run(["verify"]).fails(3).says("symbolic link");
     assert_eq!(std::fs::read_dir(world.path("victim")).unwrap().count(), 0);

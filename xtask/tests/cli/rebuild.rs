@@ -221,6 +221,7 @@ fn a_dry_run_prints_the_plan_and_changes_nothing() {
     for change in [" build ", " tag ", " rm ", "create "] {
         assert!(world.calls_of(change).is_empty(), "{change}");
     }
+    assert_eq!(world.run(["plan"]).ok().stdout, outcome.stdout, "one plan, two ways to ask for it");
 }
 
 #[test]

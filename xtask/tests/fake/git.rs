@@ -114,7 +114,7 @@ fn local(engine: &Engine, fetched: &Fetched, args: &[&str]) -> Reply {
         ["log", "-z", .., most, range, "--"] => {
             let most: usize = most.strip_prefix("--max-count=").unwrap().parse().unwrap();
             let Some((from, to)) = both(range, "..") else { return bad() };
-            let line = |id: &String| format!("{id} {}\0", engine.commits[id].subject);
+            let line = |id: &String| format!("{id} 2026-01-02T03:04:05+00:00 {}\0", engine.commits[id].subject);
             Reply::ok(without(&to, &from).iter().take(most).map(line).collect::<String>())
         }
         ["ls-tree", "-r", "-z", "--full-tree", commit] if fetched.trees.contains(*commit) => {

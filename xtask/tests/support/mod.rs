@@ -206,6 +206,8 @@ impl World {
                 if path.is_dir() { open.push(path) } else { found.push(path) }
             }
         }
+        // What was fetched to answer questions about commits.
+        found.retain(|path| !path.starts_with(self.project().join("target/xtask/git")));
         found
     }
 

@@ -56,11 +56,12 @@ impl Session<'_> {
     fn build(&mut self) -> anyhow::Result<()> {
         let ui = &self.context.ui;
         self.fetch()?;
-        let options = cli::Build { services: Vec::new(), cache_bust: None, pull: false, no_wait: true };
+        let options = cli::Build { services: Vec::new(), cache_bust: None, pull: false };
         let run = Run {
             context: self.context,
             command: "release",
             options: &options,
+            no_wait: true,
             // A release says its version and its commit, whatever is usual here.
             chosen: Some(Rule::Auto),
             local: None,

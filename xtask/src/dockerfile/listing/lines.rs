@@ -29,8 +29,10 @@ pub(super) fn instructions(text: &str) -> Vec<Instruction> {
         let end = joined[start..].iter().position(|(c, _)| c.is_whitespace()).map_or(joined.len(), |at| start + at);
         let keyword: String = joined[start..end].iter().map(|(c, _)| c.to_ascii_uppercase()).collect();
         let mut rest = trim(&joined[end..]);
+        let mut flags = Vec::new();
         while rest.first().is_some_and(|(c, _)| *c == '-') && rest.get(1).is_some_and(|(c, _)| *c == '-') {
             let flag = rest.iter().position(|(c, _)| c.is_whitespace()).unwrap_or(rest.len());
+            flags.push(rest[2..flag].iter().map(|(c, _)| c).collect());
             rest = trim(&rest[flag..]);
         }
         let mut documents = Vec::new();
@@ -40,7 +42,7 @@ pub(super) fn instructions(text: &str) -> Vec<Instruction> {
                 documents.push(body.flat_map(|(line, at)| line.chars().chain(['\n']).map(move |c| (c, at))).collect());
             }
         }
-        found.push(Instruction { line, keyword, text: rest.to_vec(), documents });
+        found.push(Instruction { line, keyword, flags, text: rest.to_vec(), documents });
     }
     found
 }

@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
                     open = open.saturating_sub(1);
                     self.end(&mut command);
                 }
-                '<' | '>' => self.redirect(),
+                '<' | '>' => self.redirect(&mut command),
                 '#' => {
                     while self.peek().is_some_and(|c| c != '\n') {
                         self.at += 1
@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn redirect(&mut self) {
+    fn redirect(&mut self, command: &mut Command) {
         let mut operator = String::new();
         while let Some(c) = self.peek().filter(|c| matches!(c, '<' | '>' | '&' | '|')) {
             operator.push(c);
@@ -116,6 +116,8 @@ impl<'a> Reader<'a> {
             let target = self.word();
             if document && !target.text.is_empty() {
                 self.here_documents.push(target.text);
+            } else if matches!(operator.as_str(), ">" | ">>" | ">|") {
+                command.writes.push(target);
             }
         }
     }

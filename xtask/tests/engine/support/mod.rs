@@ -1,6 +1,7 @@
 //! A project of its own for every test, with its own upstream repository, in the sandbox around the tests.
 
 mod engine;
+pub(crate) mod foreseen;
 #[path = "../../support/run.rs"]
 mod run;
 mod shim;

@@ -1,0 +1,121 @@
+//! The recipe of every service that a plan builds, out of facts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::dockerfile::listing::{Instruction, Listing};
+use crate::facts::trees::Tree;
+use crate::facts::{Facts, Revision};
+use crate::plan::inputs::{shares_stage, sources_of};
+use crate::plan::predict::mark::Mark;
+use crate::plan::predict::record::Stages;
+use crate::plan::predict::stages::{self, Code, Recipe};
+use crate::plan::predict::values::{Values, expand};
+use crate::plan::{Build, LOCAL_STAGE, Plan, ServicePlan};
+
+/// What a prediction needs beside the facts of the plan.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Trees by revision.
+    pub trees: BTreeMap<String, Tree>,
+    /// IDs of base images of this machine, by their names.
+    pub bases: BTreeMap<String, String>,
+}
+
+/// The base images that the services of a plan may be built from, as they are named.
+pub fn bases(facts: &Facts, plan: &Plan) -> BTreeSet<String> {
+    let mut bases = BTreeSet::new();
+    for (service, build) in plan.builds() {
+        let Some(listing) = &facts.project.services[&service.service].listing else { continue };
+        let args = args(facts, service, build);
+        let globals = globals(listing, &args);
+        let copied = listing.stages.iter().flat_map(|stage| &stage.instructions).filter_map(|one| one.flag("from"));
+        let from = listing.stages.iter().map(|stage| stage.base.as_str());
+        bases.extend(from.chain(copied).map(|name| expand(name, &globals).0));
+    }
+    bases
+}
+
+/// The stages that a plan builds; those that several services share come once.
+pub fn stages(facts: &Facts, plan: &Plan, known: &Known) -> Stages {
+    let mut all: Stages = Vec::new();
+    for (service, build) in plan.builds() {
+        let Some(recipe) = recipe(facts, plan, service, build, known) else { continue };
+        for simulated in stages::simulate(&recipe).into_values() {
+            let name = service.service.to_string();
+            match all.iter_mut().find(|(_, one)| one.name == simulated.name && one.mark == simulated.mark) {
+                Some((services, _)) => drop(services.insert(name)),
+                None => all.push(([name].into(), simulated)),
+            }
+        }
+    }
+    all
+}
+
+fn args(facts: &Facts, service: &ServicePlan, build: &Build) -> Values {
+    let built = &facts.project.services[&service.service];
+    let passed = built.args.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+    passed.chain(build.args.clone()).collect()
+}
+
+fn recipe<'a>(
+    facts: &'a Facts,
+    plan: &Plan,
+    service: &'a ServicePlan,
+    build: &'a Build,
+    known: &'a Known,
+) -> Option<Recipe<'a>> {
+    let built = &facts.project.services[&service.service];
+    let listing: &Listing = built.listing.as_ref()?;
+    let code = sources_of(facts, &service.service).filter_map(|resolved| {
+        Some(Code { pin: resolved.revision.short(), tree: known.trees.get(&resolved.revision.to_string())? })
+    });
+    Some(Recipe {
+        listing,
+        target: built.target.as_deref(),
+        args: args(facts, service, build),
+        contexts: contexts(facts, plan, service, build),
+        code: code.collect(),
+        bases: &known.bases,
+        version_file: build.version_file.as_ref(),
+    })
+}
+
+/// What takes the place of stages.
+fn contexts(facts: &Facts, plan: &Plan, service: &ServicePlan, build: &Build) -> BTreeMap<String, Option<Mark>> {
+    let built = &facts.project.services[&service.service];
+    let mut contexts = BTreeMap::new();
+    for (name, value) in built.contexts.iter().chain(&build.contexts) {
+        let own = facts.project.services.values().any(|other| shares_stage(built, other) == Some(name));
+        let other = value.strip_prefix("service:");
+        let key =
+            other.and_then(|other| plan.services.iter().find(|one| one.service.as_str() == other)).map(|one| &one.key);
+        contexts.insert(
+            name.to_lowercase(),
+            match (own, key) {
+                // A kept image has what the stage would make.
+                (true, _) => None,
+                (_, Some(key)) => Some(Mark::of(&["service", key.as_str()])),
+                _ if value.starts_with("docker-image://") => Some(Mark::of(&["image", value])),
+                _ => Some(Mark::unknown(value)),
+            },
+        );
+    }
+    let local = sources_of(facts, &service.service).find_map(|resolved| match &resolved.revision {
+        Revision::Local(tree) => Some(tree),
+        Revision::Commit(_) => None,
+    });
+    contexts.extend(
+        local.filter(|_| build.local).map(|tree| (LOCAL_STAGE.to_owned(), Some(Mark::of(&["local", &tree.digest])))),
+    );
+    contexts
+}
+
+/// The values above the first stage of a Dockerfile.
+pub(super) fn globals(listing: &Listing, args: &Values) -> Values {
+    let mut values = Values::new();
+    for one in listing.global.iter().flat_map(Instruction::declares) {
+        let default = one.value.map(|value| expand(&value, &values).0);
+        values.extend(args.get(&one.name).cloned().or(default).map(|value| (one.name, value)));
+    }
+    values
+}

@@ -1,0 +1,74 @@
+//! What changed upstream between the images and what is built now.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::facts::history::{Missed, Relation};
+use crate::facts::{Facts, Revision};
+use crate::plan::inputs::sources_of;
+use crate::plan::{Plan, label};
+use crate::value::Commit;
+
+/// The way of one source from the commit in an image to the one that is built.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upstream {
+    /// What is followed.
+    pub name: String,
+    /// The services whose images have the old commit.
+    pub services: Vec<String>,
+    /// The commit in these images.
+    pub from: String,
+    /// The commit that is built.
+    pub to: String,
+    /// How many commits were added; nothing when the branch was rewritten or the remote cannot tell.
+    pub count: Option<u64>,
+    /// The newest of them.
+    pub commits: Vec<Missed>,
+}
+
+/// A source that moved: its number among the facts, its old and its new commit, and the services.
+pub type Moved = BTreeMap<(usize, Commit, Commit), Vec<String>>;
+
+/// The sources that moved since the images of a plan were built.
+pub fn moved(facts: &Facts, plan: &Plan) -> Moved {
+    let mut moved = Moved::new();
+    for (service, _) in plan.builds() {
+        let label = facts.images.get(&service.image).and_then(|image| image.label(label::REVISION)).unwrap_or_default();
+        let old: Vec<&str> = label.split(' ').collect();
+        let new: Vec<_> = sources_of(facts, &service.service).collect();
+        for (old, resolved) in old.iter().zip(&new).filter(|_| old.len() == new.len()) {
+            let (Ok(old), Revision::Commit(new)) = (old.parse::<Commit>(), &resolved.revision) else { continue };
+            let Some(index) = facts.sources.iter().position(|one| std::ptr::eq(one, *resolved)) else { continue };
+            if old != *new {
+                moved.entry((index, old, new.clone())).or_default().push(service.service.to_string());
+            }
+        }
+    }
+    moved
+}
+
+impl Upstream {
+    /// The way of a source, as far as it is known.
+    pub fn new(name: String, services: Vec<String>, from: &Commit, to: &Commit, relation: Relation) -> Self {
+        let (count, commits) = match relation {
+            Relation::Behind { by, missed } => (Some(by), missed),
+            _ => (None, Vec::new()),
+        };
+        Self { name, services, from: from.to_string(), to: to.to_string(), count, commits }
+    }
+
+    /// All of it in lines: where from and to, then a line a commit.
+    pub fn lines(&self) -> Vec<String> {
+        let count = match self.count {
+            Some(1) => ", 1 commit".to_owned(),
+            Some(count) => format!(", {count} commits"),
+            None => ", not a straight line".to_owned(),
+        };
+        let mut lines = vec![format!("{} moved {:.12}..{:.12}{count}", self.name, self.from, self.to)];
+        lines.extend(self.commits.iter().map(ToString::to_string));
+        let rest = self.count.unwrap_or(0).saturating_sub(self.commits.len() as u64);
+        lines.extend((rest > 0).then(|| format!("and {rest} more")));
+        lines
+    }
+}
