@@ -29,6 +29,7 @@ pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
             };
             Reply::ok(json!({"DriverStatus": status}).to_string())
         }
+        ["buildx", "inspect", name] => Reply::ok(format!("Name:   {name}\nDriver: docker\n\nNodes:\nName: {name}0\n")),
         ["info", "--format", "{{.DockerRootDir}}"] => Reply::ok("/not/a/path/of/this/machine\n"),
         ["image", "inspect"] => inspect(&Engine::read(state), names),
         ["image", "tag"] => Engine::update(state, |e| tag(e, names)),
