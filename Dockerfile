@@ -61,11 +61,17 @@ ARG GITHUB_BRANCH=main
 ARG GITHUB_COMMIT=
 ARG CACHE_BUST=unknown
 # The bare repository stays in a cache mount, and a ref keeps the last commit alive: the next fetch is a delta.
+# A private repository takes a token as the secret GIT_AUTH_TOKEN, which is in no layer, or an SSH agent.
 # Frontend and application part here, because `COPY --exclude` makes BuildKit read the whole root file system (0.6 s).
 RUN --mount=type=cache,id=vibevoice-source,target=/var/cache/source,sharing=locked \
-    --mount=type=bind,from=local-source,target=/var/local-source <<'EOR'
+    --mount=type=bind,from=local-source,target=/var/local-source \
+    --mount=type=secret,id=GIT_AUTH_TOKEN --mount=type=ssh <<'EOR'
 set -eu
 export GIT_TERMINAL_PROMPT=0 GIT_ALLOW_PROTOCOL=https:http:ssh:git
+# Whoever answers instead of the host would have to have the commit that is asked for.
+export GIT_SSH_COMMAND='ssh -oBatchMode=yes -oStrictHostKeyChecking=accept-new'
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0="credential.$GITHUB_REPO.helper"
+export GIT_CONFIG_VALUE_0='!echo username=x-access-token; sed s/^/password=/ /run/secrets/GIT_AUTH_TOKEN #'
 fail() { echo "error: $2" >&2; exit "$1"; }
 format=sha1
 [ "${#GITHUB_COMMIT}" -ne 64 ] || format=sha256

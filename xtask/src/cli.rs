@@ -31,7 +31,7 @@ pub struct Global {
     /// Compose file; several are merged as Compose does [default: compose.yml here or above]
     #[arg(short, long = "file", value_name = "FILE", global = true)]
     pub files: Vec<Utf8PathBuf>,
-    /// Buildx builder to build with
+    /// Buildx builder to build with [default: BUILDX_BUILDER, or the current one]
     #[arg(long, value_name = "NAME", global = true)]
     pub builder: Option<Builder>,
     /// How data is written to the standard output
@@ -147,6 +147,9 @@ pub struct Build {
     /// Look for newer base images
     #[arg(long)]
     pub pull: bool,
+    /// Push to the images' registry, which also says what is fresh
+    #[arg(long)]
+    pub push: bool,
 }
 
 /// Options of `plan`.
@@ -173,7 +176,7 @@ pub struct Rebuild {
     #[arg(long)]
     pub no_wait: bool,
     /// Build the files of this directory instead of the remote's
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", conflicts_with = "push")]
     pub local: Option<Utf8PathBuf>,
 }
 
@@ -206,6 +209,9 @@ pub struct Verify {
     /// Ask no remote: compare only what is on this machine
     #[arg(long)]
     pub offline: bool,
+    /// Look at the images in their registry, by their labels alone
+    #[arg(long, conflicts_with = "deep")]
+    pub registry: bool,
     /// Verify this image by its labels instead of the services' images
     #[arg(long, value_name = "REF", conflicts_with = "services")]
     pub image: Option<ImageRef>,

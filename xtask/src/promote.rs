@@ -6,7 +6,9 @@ use std::time::Duration;
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::{images, join};
+use crate::facts::images::Store;
+use crate::facts::join;
+use crate::push;
 use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::ImageRef;
@@ -25,15 +27,18 @@ pub struct Move {
 /// Moves tags, all at the same time; when one cannot move, the others go back.
 ///
 /// # Errors
-/// Exit code 3 when the engine refuses one, 130 when a signal came.
-pub fn move_tags(ui: &Ui, moves: &[Move]) -> anyhow::Result<()> {
-    let Err(error) = add_tags(ui, moves) else { return Ok(()) };
+/// Exit code 3 when the engine or the registry refuses one, 130 when a signal came.
+pub fn move_tags(ui: &Ui, store: Store, moves: &[Move]) -> anyhow::Result<()> {
+    let Err(error) = add_tags(ui, store, moves) else { return Ok(()) };
     let mut lost = Vec::new();
     for one in moves {
         let sh = Shell::new()?;
-        let back = match &one.from {
-            Some(id) => docker::tag(&sh, id, &one.tag),
-            None => docker::untag(&sh, std::slice::from_ref(&one.tag)),
+        let back = match (&one.from, store) {
+            (Some(id), Store::Engine) => docker::tag(&sh, id, &one.tag),
+            (None, Store::Engine) => docker::untag(&sh, std::slice::from_ref(&one.tag)),
+            (Some(digest), Store::Registry) => docker::registry_tag(&sh, &one.tag, digest),
+            // Registries take no tag away; the next run moves the others after it.
+            (None, Store::Registry) => continue,
         };
         let back = process::cleanup(ui, back);
         let absent = |stderr: &str| one.from.is_none() && stderr.to_lowercase().contains("no such image");
@@ -52,9 +57,9 @@ pub fn move_tags(ui: &Ui, moves: &[Move]) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Exit code 3 when the engine refuses one, 130 when a signal came.
-pub fn add_tags(ui: &Ui, moves: &[Move]) -> anyhow::Result<()> {
+pub fn add_tags(ui: &Ui, store: Store, moves: &[Move]) -> anyhow::Result<()> {
     thread::scope(|scope| {
-        let threads: Vec<_> = moves.iter().map(|one| scope.spawn(|| tag(ui, one))).collect();
+        let threads: Vec<_> = moves.iter().map(|one| scope.spawn(|| tag(ui, store, one))).collect();
         let results: Vec<_> = threads.into_iter().map(join).collect();
         results.into_iter().collect()
     })
@@ -64,9 +69,9 @@ pub fn add_tags(ui: &Ui, moves: &[Move]) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Exit code 3 when one points elsewhere.
-pub fn read_back(ui: &Ui, moves: &[Move]) -> anyhow::Result<()> {
+pub fn read_back(ui: &Ui, store: Store, moves: &[Move]) -> anyhow::Result<()> {
     let tags: Vec<_> = moves.iter().map(|one| one.tag.clone()).collect();
-    let found = images::inspect(ui, &tags)?;
+    let found = store.inspect(ui, &tags)?;
     for one in moves {
         let id = found.get(&one.tag).map_or("nothing", |image| image.id.as_str());
         if id != one.to {
@@ -78,7 +83,10 @@ pub fn read_back(ui: &Ui, moves: &[Move]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn tag(ui: &Ui, one: &Move) -> anyhow::Result<()> {
+fn tag(ui: &Ui, store: Store, one: &Move) -> anyhow::Result<()> {
+    if store == Store::Registry {
+        return push::point(ui, &one.tag, &one.to);
+    }
     let sh = Shell::new()?;
     let finished = process::output(ui, docker::tag(&sh, &one.to, &one.tag), Duration::from_secs(60))?;
     if finished.status.success() { Ok(()) } else { Err(docker::failure(&finished).into()) }

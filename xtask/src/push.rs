@@ -1,5 +1,8 @@
 //! Bringing images to a registry, and moving tags there.
 
+pub mod goal;
+pub mod settle;
+
 use std::time::Duration;
 
 use xshell::Shell;

@@ -20,6 +20,8 @@ pub struct Environment {
     pub build_number: Option<String>,
     /// GITHUB_STEP_SUMMARY: the file whose Markdown GitHub Actions shows beside the run.
     pub step_summary: Option<String>,
+    /// BUILDX_BUILDER.
+    pub builder: Option<String>,
     /// DOCKER_HOST and DOCKER_CONTEXT, which tell engines apart.
     pub engine: String,
 }
@@ -33,6 +35,7 @@ impl Environment {
             compose_file: var("COMPOSE_FILE"),
             build_number: ["GITHUB_RUN_NUMBER", "CI_PIPELINE_IID", "BUILD_NUMBER"].into_iter().find_map(var),
             step_summary: var("GITHUB_STEP_SUMMARY"),
+            builder: var("BUILDX_BUILDER"),
             engine: ["DOCKER_HOST", "DOCKER_CONTEXT"].map(|name| var(name).unwrap_or_default()).join("|"),
         }
     }
@@ -63,7 +66,11 @@ impl Settings {
         now: Timestamp,
     ) -> Result<Self, Failure> {
         let files = compose::find_files(directory, &global.files, environment.compose_file.as_deref())?;
-        Ok(Self { files, builder: global.builder.clone(), now, environment })
+        let builder = match (&global.builder, &environment.builder) {
+            (Some(builder), _) => Some(builder.clone()),
+            (None, name) => name.as_deref().map(str::parse).transpose()?,
+        };
+        Ok(Self { files, builder, now, environment })
     }
 
     /// The directory of the project: that of its first compose file.

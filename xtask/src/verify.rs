@@ -2,17 +2,21 @@
 
 pub mod compare;
 pub mod deep;
+mod exported;
 mod opened;
 pub mod skip;
 pub mod verdict;
 
 use std::thread;
 
+use camino::Utf8Path;
+
 use crate::error::Failure;
-use crate::facts::images::{self, Image};
+use crate::facts::images::{Image, Store};
 use crate::facts::join;
 use crate::plan::{Build, Plan, ServicePlan};
 use crate::ui::Ui;
+use crate::value::Builder;
 pub use opened::Opened;
 
 /// A built image that holds what was planned.
@@ -35,17 +39,29 @@ pub struct Verification<'a> {
     pub opened: Opened<'a>,
 }
 
+/// Where staged images are, and who can read them.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// Where they are.
+    pub store: Store,
+    /// The builder that made them, the current one when none is named.
+    pub builder: Option<&'a Builder>,
+    /// A directory for what a builder is sent.
+    pub state: &'a Utf8Path,
+}
+
 /// Checks every staged image of a plan; only what passed may be promoted.
 ///
 /// # Errors
 /// Exit code 1 when an image does not hold what was planned, 3 when it is missing or the engine does not answer.
-pub fn staged<'a>(ui: &'a Ui, plan: &'a Plan) -> anyhow::Result<Verification<'a>> {
+pub fn staged<'a>(ui: &'a Ui, plan: &'a Plan, place: Place<'_>) -> anyhow::Result<Verification<'a>> {
+    let in_engine = |build: &&Build| place.store == Store::Engine && build.version_file.is_some();
     let with_file: Vec<_> =
-        plan.builds().filter_map(|(_, build)| build.version_file.as_ref().map(|_| &build.staged)).collect();
+        plan.builds().map(|(_, build)| build).filter(in_engine).map(|build| &build.staged).collect();
     let wanted: Vec<_> = plan.builds().map(|(_, build)| build.staged.clone()).collect();
     let (opened, images) = thread::scope(|scope| {
         let opened = scope.spawn(|| Opened::new(ui, &plan.project, &with_file));
-        let images = images::inspect(ui, &wanted);
+        let images = place.store.inspect(ui, &wanted);
         (join(opened), images)
     });
     let (opened, images) = (opened?, images?);
@@ -53,11 +69,17 @@ pub fn staged<'a>(ui: &'a Ui, plan: &'a Plan) -> anyhow::Result<Verification<'a>
         let image = images.get(&build.staged).ok_or_else(|| {
             Failure::precondition(format!("the build of `{}` left no image", service.service))
                 .kept("every tag is where it was")
-                .hint("run it again with `-v`; a builder that does not load images is not supported yet")
+                .hint("run it again with `-v` to see the command")
         })?;
         check_labels(service, build, image)?;
         if let Some(wanted) = &build.version_file {
-            let found = opened.read(&build.staged, image, &wanted.path)?;
+            let found = match place.store {
+                Store::Engine => opened.read(&build.staged, image, &wanted.path)?,
+                Store::Registry => {
+                    let directory = place.state.join(&build.staged.tag);
+                    exported::read(ui, place.builder, &directory, &build.staged, image, &wanted.path)?
+                }
+            };
             if found.as_ref() != Some(&wanted.content) {
                 let found = found.as_deref().unwrap_or("nothing");
                 return Err(mismatch(service, &format!("`{}`", wanted.path), &wanted.content, found).into());

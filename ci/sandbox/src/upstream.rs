@@ -56,6 +56,7 @@ impl FromStr for Kind {
 }
 
 /// A repository, as the one who pushes to it sees it.
+#[derive(Clone)]
 pub struct Upstream {
     work: Utf8PathBuf,
     bare: Utf8PathBuf,

@@ -13,6 +13,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use xshell::Shell;
 
 use crate::error::Failure;
+use crate::facts::images::Store;
 use crate::plan::{Plan, override_file};
 use crate::settings::Settings;
 use crate::sys::process::Finished;
@@ -25,6 +26,15 @@ use live::Live;
 const EX_UNAVAILABLE: &str = "exit code: 69";
 /// Log files that are kept.
 const LOGS: usize = 20;
+
+/// Where a build leaves its images and its cache.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    /// Where its images are afterwards.
+    pub store: Store,
+    /// Whether it writes its cache where the compose file says.
+    pub cache: bool,
+}
 
 /// What a build did.
 #[derive(Debug)]
@@ -51,9 +61,10 @@ pub fn run(
     state: &Utf8Path,
     plan: &Plan,
     local: Option<&Utf8Path>,
+    output: Output,
 ) -> anyhow::Result<Outcome> {
     let override_path = state.join(format!("override-{}.json", plan.project));
-    files::write(&override_path, format!("{:#}\n", override_file::render(plan, local)).as_bytes())?;
+    files::write(&override_path, override_file::render(plan, local, output.cache).as_bytes())?;
     let services: Vec<_> = plan.builds().map(|(service, _)| &service.service).collect();
     let compose_files: Vec<_> = settings.files.iter().chain([&override_path]).collect();
     let options = docker::BuildOptions {
@@ -61,6 +72,7 @@ pub fn run(
         pull: plan.pull,
         builder: settings.builder.as_ref(),
         attestations: plan.attestations.provenance,
+        push: output.store == Store::Registry,
     };
     let logs = state.join("logs");
     files::create_directory(&logs)?;

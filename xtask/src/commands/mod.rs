@@ -4,6 +4,7 @@ pub mod doctor;
 pub mod full;
 pub mod plan;
 pub mod prune;
+mod publish;
 pub mod rebuild;
 pub mod release;
 pub mod report;
@@ -19,7 +20,7 @@ use xshell::Shell;
 
 use crate::build::staged::Staged;
 use crate::error::Failure;
-use crate::facts::images::Image;
+use crate::facts::images::{Image, Store};
 use crate::facts::{self, Facts, Revision, join};
 use crate::plan::cache_bust::Rule;
 use crate::plan::{Action, Attestations, Plan, Request, key};
@@ -31,6 +32,7 @@ use crate::sys::lock::{self, Lock};
 use crate::sys::{disk, docker, files, process};
 use crate::ui::Ui;
 use crate::value::ProjectName;
+use crate::verify::Place;
 use crate::{build, cli, verify as check};
 use plan::Foresight;
 
@@ -99,22 +101,27 @@ impl<'a> Run<'a> {
     fn gather(&self) -> anyhow::Result<(Facts, Plan)> {
         let Context { ui, settings, .. } = self.context;
         ui.detail("Resolving", "workspace, compose project, remotes and images");
-        let facts = facts::gather(ui, &settings.files, self.local.as_deref())?;
+        let store = Store::of(self.options.push);
+        let facts = facts::gather(ui, &settings.files, self.local.as_deref(), store)?;
+        let plan = crate::plan::plan(&facts, &self.request(&facts)?)?;
+        Ok((facts, plan))
+    }
+
+    /// What is asked for, with what the workspace configures.
+    fn request(&self, facts: &Facts) -> anyhow::Result<Request> {
         let rule = match &self.chosen {
             Some(rule) => rule.clone(),
             None => Rule::parse(facts.workspace.config.cache_bust.as_deref().unwrap_or("auto"))?,
         };
-        let request = Request {
+        Ok(Request {
             services: self.options.services.clone(),
             rule,
             full: self.full,
             keep_models: self.keep_models,
             pull: self.options.pull,
             attestations: self.attestations,
-            run: settings.run(),
-        };
-        let plan = crate::plan::plan(&facts, &request)?;
-        Ok((facts, plan))
+            run: self.context.settings.run(),
+        })
     }
 
     /// Takes the lock; whoever had to wait for it decides again.
@@ -135,16 +142,16 @@ impl<'a> Run<'a> {
         let failure = done.as_ref().err().map(Failure::of);
         let summary = self.summary(facts, plan, built.as_ref(), failure.as_ref());
         self.step_summary(&summary);
-        if let Err(error) = done {
+        let promoted = done.map_err(|error| {
             if built.is_some()
                 && let Err(unwritten) = kept::write(state, &summary)
             {
                 ui.warning(&format!("there is no report of this build: {unwritten:#}"));
             }
-            return Err(error);
-        }
+            error
+        })?;
         human::steps(ui, &summary);
-        for service in plan.services.iter().filter(|service| service.moves()) {
+        for service in plan.services.iter().filter(|service| promoted && service.moves()) {
             ui.status("Promoted", &format!("{} to {}", service.image, service.cache_bust));
             ui.message("image", service);
         }
@@ -185,36 +192,56 @@ impl<'a> Run<'a> {
     }
 
     /// Builds, verifies and promotes; `built` is what the build did, beside what was foreseen, whatever comes after it.
-    fn act(&self, facts: &Facts, plan: &Plan, built: &mut Option<(build::Outcome, Foresight)>) -> anyhow::Result<()> {
-        if plan.builds().next().is_some() {
-            self.build(facts, plan, built)?;
+    /// Nothing is promoted when another run has pushed something newer.
+    fn act(&self, facts: &Facts, plan: &Plan, built: &mut Option<(build::Outcome, Foresight)>) -> anyhow::Result<bool> {
+        let builds = plan.builds().next().is_some();
+        if self.options.push {
+            let output = self.output(facts, plan)?;
+            return if builds { self.build(facts, plan, output, built) } else { self.settle(facts, plan) };
+        }
+        if builds {
+            let output = self.output(facts, plan)?;
+            self.build(facts, plan, output, built)?;
         }
         let reused = reused(facts, plan);
-        promote::move_tags(&self.context.ui, &reused)?;
-        promote::read_back(&self.context.ui, &reused)
+        promote::move_tags(&self.context.ui, Store::Engine, &reused)?;
+        promote::read_back(&self.context.ui, Store::Engine, &reused)?;
+        Ok(true)
     }
 
     /// Builds under staged tags, verifies, and moves tags when every service passed: versioned and kept ones first.
-    fn build(&self, facts: &Facts, plan: &Plan, built: &mut Option<(build::Outcome, Foresight)>) -> anyhow::Result<()> {
+    fn build(
+        &self,
+        facts: &Facts,
+        plan: &Plan,
+        output: build::Output,
+        built: &mut Option<(build::Outcome, Foresight)>,
+    ) -> anyhow::Result<bool> {
         let Context { ui, settings, .. } = self.context;
         let state = &facts.workspace.state;
-        preflight(ui, facts)?;
+        if output.store == Store::Engine {
+            preflight(ui, facts)?;
+        }
         let staged = Staged::begin(ui, state, plan)?;
         let local = copy_local(facts, &staged)?;
         let (outcome, foresight) = thread::scope(|scope| {
             let foresight = scope.spawn(|| Foresight::begin(self.context, facts, plan));
-            (build::run(ui, settings, state, plan, local), join(foresight))
+            (build::run(ui, settings, state, plan, local, output), join(foresight))
         });
         let (outcome, foresight) = built.insert((outcome?, foresight));
         if let Some(failure) = &outcome.failure {
             return Err(failure.clone().into());
         }
+        let place = Place { store: output.store, builder: settings.builder.as_ref(), state };
         let verified = thread::scope(|scope| {
             scope.spawn(|| foresight.end(self.context, facts, outcome));
-            check::staged(ui, plan)
+            check::staged(ui, plan, place)
         })?;
         for one in &verified.images {
             ui.status("Verified", &format!("{} {}", one.service.service, one.service.cache_bust));
+        }
+        if self.options.push {
+            return self.publish(facts, plan, &verified.images, output.store);
         }
         let moves: Vec<_> = verified
             .images
@@ -231,15 +258,16 @@ impl<'a> Run<'a> {
         // What a later run relies on moves last, together, and goes back together.
         let relied_on = key::images_of(&facts.project)?;
         let (last, first): (Vec<_>, Vec<_>) = moves.into_iter().partition(|one| relied_on.contains(&one.tag));
-        promote::add_tags(ui, &first)?;
-        promote::move_tags(ui, &last)?;
+        promote::add_tags(ui, Store::Engine, &first)?;
+        promote::move_tags(ui, Store::Engine, &last)?;
         let opened = verified.opened;
         thread::scope(|scope| {
             // Both remove what was only needed until here.
             scope.spawn(|| drop(opened));
             scope.spawn(|| drop(staged));
-            promote::read_back(ui, &last)
-        })
+            promote::read_back(ui, Store::Engine, &last)
+        })?;
+        Ok(true)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Context;
 use crate::cli;
 use crate::error::Failure;
+use crate::facts::images::Store;
 use crate::facts::{read_project, store};
 use crate::plan::rollback::{self, Version};
 use crate::promote::{self, Move};
@@ -39,8 +40,8 @@ pub fn run(context: &Context, options: &cli::Rollback) -> anyhow::Result<()> {
             Move { tag: tag.clone(), from, to: id.clone() }
         })
         .collect();
-    promote::move_tags(ui, &moves)?;
-    promote::read_back(ui, &moves)?;
+    promote::move_tags(ui, Store::Engine, &moves)?;
+    promote::read_back(ui, Store::Engine, &moves)?;
     for one in &moves {
         ui.status("Promoted", &format!("{} to {value}", one.tag));
         ui.message("image", &serde_json::json!({"image": one.tag, "cache_bust": value, "id": one.to}));

@@ -10,9 +10,10 @@ use crate::cli;
 use crate::error::{Failure, exit_code};
 use crate::facts::containers::{self, Container};
 use crate::facts::history::{self, Relation, together};
+use crate::facts::images::Store;
 use crate::facts::sources::unknown_service;
 use crate::facts::trees::{self, Tree};
-use crate::facts::{images, join, versions};
+use crate::facts::{join, versions};
 use crate::report::verdicts;
 use crate::value::{Commit, GitUrl};
 use crate::verify::compare::Expected;
@@ -40,12 +41,16 @@ pub fn run(context: &Context, options: &cli::Verify) -> anyhow::Result<()> {
 /// Exit code 2 for an unknown service, 3 when remote or engine do not answer.
 pub fn rows(context: &Context, options: &cli::Verify) -> anyhow::Result<Vec<Row>> {
     let ui = &context.ui;
-    let known = Known::gather(ui, &context.settings.files, options.offline)?;
+    let known = Known::gather(ui, &context.settings.files, options.offline, Store::of(options.registry))?;
     let skip = Skip::parse(&known.workspace.config.deep_skip)?;
     let subjects = subjects(context, &known, options)?;
     let trees = if options.deep { trees(context, &known, &subjects, options.offline)? } else { Trees::new() };
     let (opened, running) = thread::scope(|scope| {
-        let running = scope.spawn(|| containers::running(ui, &known.project.name));
+        // Containers of this machine say nothing about a registry.
+        let running = scope.spawn(|| match known.store {
+            Store::Engine => containers::running(ui, &known.project.name),
+            Store::Registry => Ok(Vec::new()),
+        });
         let open = |subject| open(context, &known, subject, &trees, &skip);
         let threads: Vec<_> = subjects.iter().map(|subject| scope.spawn(move || open(subject))).collect();
         let opened: anyhow::Result<Vec<_>> = threads.into_iter().map(join).collect();
@@ -59,7 +64,11 @@ pub fn rows(context: &Context, options: &cli::Verify) -> anyhow::Result<Vec<Row>
             evidence.relation = relation(context, &known, subject)?;
             evidence.newer = newer(context, &known, subject)?;
         }
-        rows.push(Row::new(subject.service.clone(), subject.name.clone(), evidence, subject.alone));
+        let mut row = Row::new(subject.service.clone(), subject.name.clone(), evidence, subject.alone);
+        if known.store == Store::Registry {
+            row.cure = row.cure.map(|cure| cure.replace("xtask rebuild", "xtask rebuild --push"));
+        }
+        rows.push(row);
     }
     Ok(rows)
 }
@@ -67,7 +76,7 @@ pub fn rows(context: &Context, options: &cli::Verify) -> anyhow::Result<Vec<Row>
 /// What is verified: the services that were named, all of them, or one image.
 fn subjects<'a>(context: &Context, known: &'a Known, options: &cli::Verify) -> anyhow::Result<Vec<Subject<'a>>> {
     if let Some(name) = &options.image {
-        let image = images::inspect(&context.ui, std::slice::from_ref(name))?.remove(name);
+        let image = known.store.inspect(&context.ui, std::slice::from_ref(name))?.remove(name);
         return Ok(vec![known.image(name, image)]);
     }
     let services = &known.project.services;
@@ -165,7 +174,8 @@ fn relation(context: &Context, known: &Known, subject: &Subject<'_>) -> anyhow::
 
 /// The version to which a service that was rolled back can go forward.
 fn newer(context: &Context, known: &Known, subject: &Subject<'_>) -> anyhow::Result<Option<String>> {
-    let (Some(service), Some(image), false) = (&subject.service, &subject.image, subject.alone) else {
+    let alone = subject.alone || known.store == Store::Registry;
+    let (Some(service), Some(image), false) = (&subject.service, &subject.image, alone) else {
         return Ok(None);
     };
     let versions = versions::of_service(&context.ui, &known.project.name, service, &subject.name)?;

@@ -1,6 +1,7 @@
 //! The Docker engine: whether it answers, how old it is, how its builder cleans up, and how full its disk is.
 
 use super::{Area, Finding, list};
+use crate::facts::builder::field;
 use crate::report::human::bytes;
 use crate::value::measure;
 
@@ -132,12 +133,11 @@ fn disk(engine: &Engine) -> Option<Finding> {
 
 /// A builder that does not see the engine's images.
 fn builder(text: &str) -> Option<Finding> {
-    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim).unwrap_or_default();
-    let (name, driver) = (field("Name:"), field("Driver:"));
+    let (name, driver) = (field(text, "Name"), field(text, "Driver"));
     matches!(driver, "docker-container" | "remote" | "kubernetes").then(|| {
         warning("builder-apart", format!("the builder `{name}` has the driver `{driver}`"))
             .why("It does not see the engine's images: kept images do not reach it, and every result is copied back as a whole.")
-            .cure("build with the engine's own builder (`--builder default`), or push kept images to a registry that it reads")
+            .cure("add `--push`, so that both go through a registry, or build with the engine's own builder (`--builder default`)")
     })
 }
 

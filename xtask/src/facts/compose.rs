@@ -60,6 +60,12 @@ impl Built {
         }
     }
 
+    /// Whether its build writes its cache anywhere but into the image.
+    pub fn exports_cache(&self) -> bool {
+        let entries = self.section.get("cache_to").and_then(Value::as_array).into_iter().flatten();
+        entries.filter_map(Value::as_str).any(|entry| !entry.is_empty() && !entry.contains("type=inline"))
+    }
+
     /// Whether the build takes an argument: its stages declare it, or, if they are unknown, Compose passes it.
     pub fn takes(&self, name: &str) -> bool {
         match &self.closure {

@@ -8,7 +8,7 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::facts::images::{self, Images};
+use crate::facts::images::{Images, Store};
 use crate::facts::remotes;
 use crate::plan::key::hex;
 use crate::sys::files;
@@ -22,12 +22,16 @@ pub struct Questions {
     pub remotes: Vec<(String, String)>,
     /// Names of images.
     pub images: Vec<String>,
+    /// Where the images were looked up.
+    #[serde(default)]
+    pub store: Store,
 }
 
 impl Questions {
-    /// The questions of the last run on these compose files, if there was one.
-    pub fn of_last_run(compose_files: &[Utf8PathBuf]) -> Option<Self> {
-        serde_json::from_slice(&fs_err::read(Self::path(compose_files).ok()?).ok()?).ok()
+    /// The questions of the last run on these compose files, if there was one and it asked the same store.
+    pub fn of_last_run(compose_files: &[Utf8PathBuf], store: Store) -> Option<Self> {
+        let last: Self = serde_json::from_slice(&fs_err::read(Self::path(compose_files).ok()?).ok()?).ok()?;
+        (last.store == store).then_some(last)
     }
 
     /// Writes them down for the next run; without them it is only slower.
@@ -49,6 +53,7 @@ type Pending<'s, T> = ScopedJoinHandle<'s, anyhow::Result<T>>;
 pub struct Asked<'s, 'e> {
     scope: &'s Scope<'s, 'e>,
     ui: &'e Ui,
+    store: Store,
     commits: BTreeMap<(GitUrl, GitRef), Pending<'s, Commit>>,
     images: Option<(Vec<ImageRef>, Pending<'s, Images>)>,
 }
@@ -56,7 +61,7 @@ pub struct Asked<'s, 'e> {
 impl<'s, 'e> Asked<'s, 'e> {
     /// Asks everything; what is not valid is not asked.
     pub fn new(scope: &'s Scope<'s, 'e>, ui: &'e Ui, questions: &Questions) -> Self {
-        let mut asked = Self { scope, ui, commits: BTreeMap::new(), images: None };
+        let mut asked = Self { scope, ui, store: questions.store, commits: BTreeMap::new(), images: None };
         for (url, git_ref) in &questions.remotes {
             // Without the configuration only the usual transports are known to be allowed.
             if let (Ok(url), Ok(git_ref)) = (GitUrl::parse(url, &[]), git_ref.parse::<GitRef>()) {
@@ -81,8 +86,8 @@ impl<'s, 'e> Asked<'s, 'e> {
 
     /// Which of these images exist; asked for now, unless exactly these were before.
     pub fn images(&mut self, wanted: &[ImageRef]) -> Pending<'s, Images> {
-        let (ui, names) = (self.ui, wanted.to_vec());
+        let (ui, store, names) = (self.ui, self.store, wanted.to_vec());
         let answer = self.images.take_if(|(asked, _)| asked == wanted).map(|(_, answer)| answer);
-        answer.unwrap_or_else(|| self.scope.spawn(move || images::inspect(ui, &names)))
+        answer.unwrap_or_else(|| self.scope.spawn(move || store.inspect(ui, &names)))
     }
 }

@@ -3,14 +3,44 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use xshell::Shell;
 
 use crate::error::Failure;
+use crate::facts::registry;
 use crate::plan::label;
 use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::{ImageRef, ProjectName};
+
+/// Where images are looked up, and where tags move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Store {
+    /// The Docker engine; IDs are its own.
+    #[default]
+    Engine,
+    /// The registries that the names lead to; IDs are digests of manifests.
+    Registry,
+}
+
+impl Store {
+    /// The registry when that is asked for, else the engine.
+    pub fn of(registry: bool) -> Self {
+        if registry { Self::Registry } else { Self::Engine }
+    }
+
+    /// The images among `wanted` that exist here.
+    ///
+    /// # Errors
+    /// Exit code 3 when the engine or a registry does not answer.
+    pub fn inspect(self, ui: &Ui, wanted: &[ImageRef]) -> anyhow::Result<Images> {
+        match self {
+            Self::Engine => inspect(ui, wanted),
+            Self::Registry => registry::inspect(ui, wanted),
+        }
+    }
+}
 
 /// Images by the names that they were asked for.
 pub type Images = BTreeMap<ImageRef, Image>;

@@ -1,5 +1,6 @@
 //! Gathering what is true now; everything after this is decided from these values.
 
+pub mod builder;
 pub mod cache;
 pub mod checkout;
 pub mod compose;
@@ -27,7 +28,7 @@ use crate::ui::Ui;
 use crate::value::{Commit, ImageRef};
 use compose::Project;
 use early::{Asked, Questions};
-use images::Images;
+use images::{Images, Store};
 use local::Tree;
 use sources::{Source, Wanted};
 use workspace::Workspace;
@@ -43,6 +44,8 @@ pub struct Facts {
     pub sources: Vec<Resolved>,
     /// The images of the services and the kept ones, as far as they exist.
     pub images: Images,
+    /// The kept images among these that only the engine has, although the registry was asked.
+    pub only_here: Vec<ImageRef>,
 }
 
 /// A source and what it is right now.
@@ -99,13 +102,17 @@ pub fn read_project(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<(Workspace
 ///
 /// # Errors
 /// Those of the readers, the first in the order of the data flow.
-pub fn gather(ui: &Ui, files: &[Utf8PathBuf], local: Option<&Utf8Path>) -> anyhow::Result<Facts> {
-    let last = local.map_or_else(|| Questions::of_last_run(files), |_| None).unwrap_or_default();
+pub fn gather(ui: &Ui, files: &[Utf8PathBuf], local: Option<&Utf8Path>, store: Store) -> anyhow::Result<Facts> {
+    let last = local.map_or_else(|| Questions::of_last_run(files, store), |_| None);
+    let last = last.unwrap_or_else(|| Questions { store, ..Questions::default() });
     thread::scope(|scope| {
         let mut asked = Asked::new(scope, ui, &last);
         let (workspace, project) = read_project(ui, files)?;
         let sources = sources::derive(&project, &workspace.config)?;
         let wanted = key::images_of(&project)?;
+        if store == Store::Registry {
+            registry::check(&wanted)?;
+        }
         let images = asked.images(&wanted);
         let mut pending = Vec::new();
         for source in &sources {
@@ -125,13 +132,49 @@ pub fn gather(ui: &Ui, files: &[Utf8PathBuf], local: Option<&Utf8Path>) -> anyho
             });
         }
         let revisions = pending.into_iter().map(join).collect::<anyhow::Result<Vec<_>>>()?;
-        let images = join(images)?;
-        let questions = Questions { remotes: sources.iter().filter_map(question).collect(), images: names(&wanted) };
+        let mut images = join(images)?;
+        let only_here = match store {
+            Store::Engine => Vec::new(),
+            Store::Registry => add_kept(ui, &project, &mut images)?,
+        };
+        let questions =
+            Questions { remotes: sources.iter().filter_map(question).collect(), images: names(&wanted), store };
         if last != questions {
             questions.remember(files);
         }
         let resolved = sources.into_iter().zip(revisions).map(|(source, revision)| Resolved { source, revision });
-        Ok(Facts { sources: resolved.collect(), workspace, project, images })
+        Ok(Facts { sources: resolved.collect(), workspace, project, images, only_here })
+    })
+}
+
+/// Adds the kept images that the registry lacks and the engine has, and returns their names.
+fn add_kept(ui: &Ui, project: &Project, images: &mut Images) -> anyhow::Result<Vec<ImageRef>> {
+    let mut lacking = key::kept_images(project)?;
+    lacking.retain(|name| !images.contains_key(name));
+    let here = images::inspect(ui, &lacking)?;
+    let names = here.keys().cloned().collect();
+    images.extend(here);
+    Ok(names)
+}
+
+/// What the sources are a moment later.
+///
+/// # Errors
+/// Exit code 3 when a remote does not answer.
+pub fn resolve_again(ui: &Ui, facts: &Facts) -> anyhow::Result<Vec<Resolved>> {
+    let transports = &facts.workspace.config.transports;
+    let again = |resolved: &Resolved| {
+        let revision = match &resolved.source.wanted {
+            Wanted::Ref(git_ref) => {
+                Revision::Commit(remotes::resolve(ui, &resolved.source.repository, git_ref, transports)?)
+            }
+            Wanted::Commit(_) => resolved.revision.clone(),
+        };
+        Ok(Resolved { source: resolved.source.clone(), revision })
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = facts.sources.iter().map(|resolved| scope.spawn(move || again(resolved))).collect();
+        threads.into_iter().map(join).collect()
     })
 }
 

@@ -19,6 +19,21 @@ const DEADLINE: Duration = Duration::from_secs(15);
 /// How many questions are open at the same time; each is a process.
 const AT_ONCE: usize = 8;
 
+/// Refuses names of which everybody knows that no registry takes them.
+///
+/// # Errors
+/// Exit code 2 for a name without a registry and without a user of Docker Hub.
+pub fn check(wanted: &[ImageRef]) -> Result<(), Failure> {
+    match wanted.iter().find(|name| !name.repository.contains('/')) {
+        Some(name) => Err(Failure::usage(format!("the image name `{name}` leads to no registry"))
+            .kept("nothing was changed")
+            .hint(
+                "write `image: registry.example/team/name` in the compose file; the shipped one takes IMAGE_REGISTRY",
+            )),
+        None => Ok(()),
+    }
+}
+
 /// The images among `wanted` that the registry has; the ID of each is the digest of its manifest.
 ///
 /// # Errors

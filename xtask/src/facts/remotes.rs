@@ -104,8 +104,9 @@ pub fn refusal(finished: &Finished, url: &GitUrl) -> Failure {
     let error = finished.last_error();
     let failure =
         if says(finished, &["username", "authentication failed", "permission denied", "error: 401", "error: 403"]) {
-            Failure::precondition(format!("{url} asks for a login: {error}"))
-                .hint("set up a git credential helper or an SSH key for it; nothing here ever prompts")
+            Failure::precondition(format!("{url} asks for a login: {error}")).hint(
+                "set GIT_AUTH_TOKEN, or set up a git credential helper or an SSH key for it; nothing here ever prompts",
+            )
         } else if says(
             finished,
             &["not found", "does not exist", "not exported", "does not appear to be a git repository"],

@@ -93,8 +93,16 @@ pub fn kept_image(built: &Built) -> Result<ImageRef, Failure> {
 /// # Errors
 /// Never for valid image names.
 pub fn images_of(project: &Project) -> Result<Vec<ImageRef>, Failure> {
-    let kept = project.services.values().filter(|built| built.keep).map(kept_image);
-    project.services.values().map(|built| Ok(built.image.clone())).chain(kept).collect()
+    let kept = kept_images(project)?;
+    Ok(project.services.values().map(|built| built.image.clone()).chain(kept).collect())
+}
+
+/// The kept images of all services.
+///
+/// # Errors
+/// Never for valid image names.
+pub fn kept_images(project: &Project) -> Result<Vec<ImageRef>, Failure> {
+    project.services.values().filter(|built| built.keep).map(kept_image).collect()
 }
 
 #[cfg(test)]

@@ -7,8 +7,12 @@ use serde_json::{Value, json};
 
 use crate::plan::{LOCAL_STAGE, Plan};
 
-/// The override file of a plan; `local` is the directory that takes the place of [`LOCAL_STAGE`].
-pub fn render(plan: &Plan, local: Option<&Utf8Path>) -> Value {
+/// What takes a list of the compose file away; JSON has no word for it, YAML has a tag.
+const RESET: &str = "!reset []";
+
+/// The override file of a plan; `local` is the directory that takes the place of [`LOCAL_STAGE`]. Without `cache` nothing is
+/// exported there.
+pub fn render(plan: &Plan, local: Option<&Utf8Path>, cache: bool) -> String {
     let services: BTreeMap<&str, Value> = plan
         .builds()
         .map(|(service, build)| {
@@ -28,10 +32,15 @@ pub fn render(plan: &Plan, local: Option<&Utf8Path>) -> Value {
             if plan.attestations.sbom {
                 build_section["sbom"] = true.into();
             }
+            if !cache {
+                build_section["cache_to"] = json!(RESET);
+            }
             (service.service.as_str(), json!({"image": escape(&build.staged.to_string()), "build": build_section}))
         })
         .collect();
-    json!({"services": services})
+    let text = format!("{:#}\n", json!({"services": services}));
+    // No other value can be this one: images, arguments and labels are checked types or hexadecimal, names are keys.
+    text.replace(&format!(r#""cache_to": "{RESET}""#), &format!(r#""cache_to": {RESET}"#))
 }
 
 fn escaped(map: &BTreeMap<String, String>) -> BTreeMap<&str, String> {

@@ -10,7 +10,7 @@ use crate::plan::inputs::{Keyed, inputs_of, shares_stage, sources_of};
 use crate::plan::key::{self, Key};
 use crate::plan::rollback;
 use crate::plan::{Action, Build, LOCAL_STAGE, Request, ServicePlan, VersionFile, label};
-use crate::value::{ImageRef, Service};
+use crate::value::{CacheBust, ImageRef, Service};
 
 /// Plans one service of those that were keyed.
 ///
@@ -56,6 +56,17 @@ pub fn kept_image<'a>(facts: &'a Facts, built: &Built) -> Result<Option<(ImageRe
     let name = key::kept_image(built)?;
     let image = facts.images.get(&name).filter(|image| image.belongs_to(&facts.project.name));
     Ok(image.map(|image| (name, image)))
+}
+
+/// The name that an image of a service has beside its mutable tag: that of its version, or that it is kept under.
+///
+/// # Errors
+/// Exit code 2 for a tag that does not fit.
+pub fn own_image(built: &Built, cache_bust: &CacheBust) -> Result<ImageRef, Failure> {
+    match built.keep {
+        true => key::kept_image(built),
+        false => built.image.with_tag(rollback::versioned_tag(&built.image, cache_bust.as_str())),
+    }
 }
 
 fn is_fresh(facts: &Facts, service: &Service, key: &Key, current: &Image) -> bool {
@@ -116,9 +127,7 @@ fn build(
 ) -> Result<Build, Failure> {
     let Keyed { built, cache_bust, revision, args, key } = &all[service];
     let image = &built.image;
-    let beside = |tag: String| image.with_tag(tag);
-    let versioned = rollback::versioned_tag(image, cache_bust.as_str());
-    let own = if built.keep { key::kept_image(built)? } else { beside(versioned)? };
+    let own = own_image(built, cache_bust)?;
     let mut contexts = BTreeMap::new();
     for input in inputs_of(&facts.project, service) {
         let input_built = all[input].built;
@@ -162,7 +171,7 @@ fn build(
         _ => None,
     };
     Ok(Build {
-        staged: beside(format!("staged-{}", key.short()))?,
+        staged: image.with_tag(format!("staged-{service}-{}", key.short()))?,
         promote: vec![own, image.clone()],
         args: args.clone(),
         labels: labels.into_iter().filter(|(_, v)| !v.is_empty()).map(|(n, v)| (n.to_owned(), v)).collect(),

@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use xshell::{Cmd, Shell, cmd};
 
 use crate::error::Failure;
+use crate::sys::git;
 use crate::sys::process::Finished;
 use crate::value::{Builder, ImageRef, ProjectName, Service};
 
@@ -47,6 +48,12 @@ pub fn builder_inspect<'a>(sh: &'a Shell, builder: Option<&Builder>) -> Cmd<'a> 
     cmd!(sh, "docker buildx inspect").args(builder)
 }
 
+/// Whether somebody chose a builder with `docker buildx use`: asking buildx takes 0.2 s, and most never do.
+pub fn builder_was_chosen() -> bool {
+    let current = client_directory().and_then(|own| fs_err::read_to_string(own.join("buildx/current")).ok());
+    current.is_some_and(|text| !text.contains(r#""Name":"""#))
+}
+
 /// Everything about the engine, as one JSON object.
 pub fn info<'a>(sh: &'a Shell) -> Cmd<'a> {
     cmd!(sh, "docker info --format").arg("{{json .}}")
@@ -70,11 +77,9 @@ fn plugin(name: &str) -> Option<Utf8PathBuf> {
     if is_wrapped() {
         return None;
     }
-    let own = std::env::var("DOCKER_CONFIG").map(Utf8PathBuf::from);
-    let own = own.or_else(|_| std::env::var("HOME").map(|home| Utf8PathBuf::from(home).join(".docker")));
     let system =
         ["/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec"].map(|dir| format!("{dir}/docker"));
-    let directories = own.into_iter().chain(system.map(Utf8PathBuf::from));
+    let directories = client_directory().into_iter().chain(system.map(Utf8PathBuf::from));
     directories.map(|dir| dir.join("cli-plugins").join(name)).find(|path| path.is_file())
 }
 
@@ -85,6 +90,12 @@ fn is_wrapped() -> bool {
     let mut start = [0; 2];
     let read = program.map(|program| std::fs::File::open(program)?.read_exact(&mut start));
     matches!(read, Some(Ok(()))) && start == *b"#!"
+}
+
+/// Where the Docker CLI keeps what belongs to this user.
+fn client_directory() -> Option<Utf8PathBuf> {
+    let own = std::env::var("DOCKER_CONFIG").map(Utf8PathBuf::from);
+    own.or_else(|_| std::env::var("HOME").map(|home| Utf8PathBuf::from(home).join(".docker"))).ok()
 }
 
 /// What `docker compose build` is told beside the override file.
@@ -98,6 +109,8 @@ pub struct BuildOptions<'a> {
     pub builder: Option<&'a Builder>,
     /// Let images say how they were built, as the compose files ask for it.
     pub attestations: bool,
+    /// Put images into their registry instead of the engine.
+    pub push: bool,
 }
 
 /// One build of all `services`, events as JSON lines on the standard output.
@@ -114,12 +127,16 @@ pub fn compose_build<'a>(
     if options.pull {
         cmd = cmd.arg("--pull");
     }
+    if options.push {
+        cmd = cmd.arg("--push");
+    }
     if let Some(builder) = options.builder {
         cmd = cmd.arg("--builder").arg(builder);
     }
     // Attestations give the same build a new digest every time.
     let without = (!options.attestations).then_some(("BUILDX_NO_DEFAULT_ATTESTATIONS", "1"));
-    cmd.arg("--").args(services).envs(without)
+    let token = std::env::var_os(git::TOKEN).map(|token| (git::TOKEN, token));
+    cmd.arg("--").args(services).envs(without).envs(token)
 }
 
 /// Everything about the images that exist, as a JSON array; the others are named on the standard error.
@@ -157,6 +174,21 @@ pub fn pull<'a>(sh: &'a Shell, image: &ImageRef) -> Cmd<'a> {
 pub fn registry_tag<'a>(sh: &'a Shell, tag: &ImageRef, digest: &str) -> Cmd<'a> {
     let (to, from) = (tag.to_string(), format!("{}@{digest}", tag.repository));
     cmd!(sh, "docker buildx imagetools create --prefer-index=false --tag {to} -- {from}")
+}
+
+/// A tar stream of what `directory/Dockerfile` copies from an image of a registry, which it knows as `image`.
+pub fn export<'a>(
+    sh: &'a Shell,
+    builder: Option<&Builder>,
+    directory: &Utf8Path,
+    image: &ImageRef,
+    digest: &str,
+) -> Cmd<'a> {
+    let context = format!("image=docker-image://{}@{digest}", image.repository);
+    let builder = builder.map(|builder| format!("--builder={builder}"));
+    cmd!(sh, "docker buildx build --quiet --output type=tar,dest=- --build-context {context}")
+        .args(builder)
+        .args(["--", directory.as_str()])
 }
 
 /// A container that is never started, to copy files out of an image; its ID goes to the standard output.

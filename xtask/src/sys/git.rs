@@ -47,6 +47,11 @@ const PASSED: &[&str] = &[
     "NO_PROXY",
 ];
 
+/// The variable with a token for private repositories; a build gets it as the secret of this name.
+pub const TOKEN: &str = "GIT_AUTH_TOKEN";
+/// What git asks for a login, in the form of its own configuration: the token stays a variable.
+const LOGIN: &str = r#"!echo username=x-access-token; echo "password=$GIT_AUTH_TOKEN" #"#;
+
 fn git<'a>(sh: &'a Shell, transports: &str) -> Cmd<'a> {
     let passed = PASSED.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     cmd!(sh, "git")
@@ -64,6 +69,17 @@ fn allowed(transports: &[String]) -> String {
     usual.chain(transports.iter().map(String::as_str)).collect::<Vec<_>>().join(":")
 }
 
+/// git with a remote: it asks the user's own credential helpers, or gives this address the token if there is one.
+fn with_remote<'a>(sh: &'a Shell, url: &GitUrl, transports: &[String]) -> Cmd<'a> {
+    let cmd = git(sh, &allowed(transports));
+    let Some(token) = std::env::var_os(TOKEN).filter(|token| !token.is_empty()) else { return cmd };
+    let key = format!("credential.{url}.helper");
+    cmd.env(TOKEN, token)
+        .env("GIT_CONFIG_COUNT", "2")
+        .envs([("GIT_CONFIG_KEY_0", key.as_str()), ("GIT_CONFIG_VALUE_0", "")])
+        .envs([("GIT_CONFIG_KEY_1", key.as_str()), ("GIT_CONFIG_VALUE_1", LOGIN)])
+}
+
 /// The version of git.
 pub fn version<'a>(sh: &'a Shell) -> Cmd<'a> {
     git(sh, "").arg("--version")
@@ -77,7 +93,7 @@ pub fn ls_remote<'a>(sh: &'a Shell, url: &GitUrl, git_ref: &GitRef, transports: 
         _ if name.starts_with("refs/") => vec![name.to_owned(), format!("{name}^{{}}")],
         _ => vec![format!("refs/heads/{name}"), format!("refs/tags/{name}"), format!("refs/tags/{name}^{{}}")],
     };
-    git(sh, &allowed(transports)).args(["ls-remote", "--", url.as_str()]).args(names)
+    with_remote(sh, url, transports).args(["ls-remote", "--", url.as_str()]).args(names)
 }
 
 /// `git describe` of the nearest tag, for a project without Cargo.
@@ -121,7 +137,7 @@ pub fn fetch<'a>(
     };
     // A user's configuration may ask for an older protocol, which neither filters nor serves single commits.
     let config = ["-c", "protocol.version=2", "-c", "gc.auto=0", "-c", "maintenance.auto=false"];
-    git(sh, &allowed(transports))
+    with_remote(sh, url, transports)
         .args(config)
         .args(["--git-dir", repository.as_str(), "fetch", "--quiet", filter, "--no-tags", "--no-write-fetch-head"])
         .args([format!("--depth={depth}").as_str(), "--", url.as_str()])

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use xshell::Cmd;
 
 use crate::error::Failure;
-use crate::sys::interrupt;
+use crate::sys::{git, interrupt};
 use crate::ui::Ui;
 
 /// A limit for what may take the engine a while, such as removing many images.
@@ -139,6 +139,10 @@ fn spawn(ui: &Ui, cmd: Cmd<'_>, signals: usize) -> anyhow::Result<Child> {
     ui.command(&cmd);
     let mut command = Command::from(cmd);
     let program = command.get_program().to_string_lossy().into_owned();
+    // Only what is given the token needs it.
+    if !command.get_envs().any(|(name, _)| name == git::TOKEN) {
+        command.env_remove(git::TOKEN);
+    }
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().map_err(|error| {
         Failure::precondition(format!("could not start `{program}`: {error}"))

@@ -123,7 +123,7 @@ impl Drop for Opened<'_> {
 }
 
 /// The text of the one regular file in a tar archive.
-fn only_file(archive: &[u8], path: &str) -> Result<String, Failure> {
+pub(super) fn only_file(archive: &[u8], path: &str) -> Result<String, Failure> {
     let refuse = |why: &str| {
         Failure::no(format!("`{path}` in the image {why}"))
             .hint("it must be a regular file that holds the commit and nothing else")

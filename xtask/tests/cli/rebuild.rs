@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::state::Rule;
+use crate::support::state::{Call, Rule};
 use crate::support::{MUTABLE, REPO, World, commit};
 
 /// What the label of an image says.
@@ -246,6 +246,45 @@ fn a_builder_and_pull_reach_the_build() {
     let build = &world.calls_of("--progress json build")[0];
     assert!(build.args.windows(2).any(|pair| pair == ["--builder", "remote-1"]), "{build:?}");
     assert!(build.args.contains(&"--pull".to_owned()));
+    world.forget_calls();
+    world.push(&commit('b'));
+    world.run(["rebuild"]).env("BUILDX_BUILDER", "remote-2").ok();
+    let build = &world.calls_of("--progress json build")[0];
+    assert!(build.args.windows(2).any(|pair| pair == ["--builder", "remote-2"]), "{build:?}");
+}
+
+#[test]
+fn the_token_of_a_private_repository_reaches_git_and_the_build_and_nothing_else() {
+    let world = World::new();
+    world.run(["rebuild", "-v"]).env("GIT_AUTH_TOKEN", "canary").ok();
+    let (with, without): (Vec<_>, Vec<_>) =
+        world.calls().into_iter().partition(|call| call.env.contains_key("GIT_AUTH_TOKEN"));
+    let needs =
+        |call: &Call| call.args.iter().any(|arg| arg == "ls-remote") || call.args.iter().any(|arg| arg == "build");
+    assert!(with.len() >= 2 && with.iter().all(needs), "{with:?}");
+    assert!(without.len() > 5 && !without.iter().any(needs), "{without:?}");
+    let told = &world.calls_of("ls-remote")[0];
+    assert_eq!(told.env["GIT_CONFIG_KEY_1"], format!("credential.{REPO}.helper"), "another host gets no token");
+    let said = world.calls().into_iter().any(|call| {
+        call.args
+            .iter()
+            .chain(call.env.iter().filter(|(name, _)| *name != "GIT_AUTH_TOKEN").map(|(_, value)| value))
+            .any(|text| text.contains("canary"))
+    });
+    assert!(!said, "the token is in a command line or another variable");
+    for file in world.written() {
+        assert!(!String::from_utf8_lossy(&std::fs::read(&file).unwrap()).contains("canary"), "{file:?}");
+    }
+}
+
+#[test]
+fn names_that_lead_to_no_registry_are_refused_before_anything_is_asked() {
+    let world = World::built();
+    for command in [["rebuild", "--push"], ["verify", "--registry"]] {
+        world.run(command).fails(2);
+    }
+    assert!(world.calls_of("imagetools").is_empty() && world.calls_of("json build").is_empty());
+    world.run(["rebuild", "--push", "--local", "."]).fails(2);
 }
 
 #[test]

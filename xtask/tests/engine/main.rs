@@ -12,6 +12,7 @@ mod plan;
 mod pushes;
 mod random;
 mod refusals;
+mod registry;
 mod sources;
 mod space;
 mod support;

@@ -29,6 +29,7 @@ pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
             };
             Reply::ok(json!({"DriverStatus": status}).to_string())
         }
+        ["buildx", "inspect", name] => Reply::ok(format!("Name:   {name}\nDriver: docker\n\nNodes:\nName: {name}0\n")),
         ["buildx", "du", "--format", "{{.ID}} {{.Type}}"] => Reply::ok("abc* regular\n"),
         ["info", "--format", "{{.DockerRootDir}}"] => Reply::ok("/not/a/path/of/this/machine\n"),
         ["image", "inspect"] => inspect(&Engine::read(state), names),

@@ -1,15 +1,13 @@
 //! The steps of a release. Each can be done again, and none relies on what an earlier run remembered.
 
-use std::time::Duration;
-
-use serde::Deserialize;
 use xshell::Shell;
 
 use super::Session;
 use crate::cli;
 use crate::commands::Run;
+use crate::facts::images::Store;
 use crate::facts::images::{self, Images};
-use crate::facts::{checkout, registry};
+use crate::facts::{builder, checkout, registry};
 use crate::plan::cache_bust::Rule;
 use crate::plan::release::files::Edit;
 use crate::plan::release::steps::Step;
@@ -56,7 +54,7 @@ impl Session<'_> {
     fn build(&mut self) -> anyhow::Result<()> {
         let ui = &self.context.ui;
         self.fetch()?;
-        let options = cli::Build { services: Vec::new(), cache_bust: None, pull: false };
+        let options = cli::Build { services: Vec::new(), cache_bust: None, pull: false, push: false };
         let run = Run {
             context: self.context,
             command: "release",
@@ -84,8 +82,8 @@ impl Session<'_> {
             Some(Move { tag: self.release.tags[service].own.clone(), from: None, to: found.get(made)?.id.clone() })
         });
         let own: Vec<_> = own.collect();
-        promote::add_tags(ui, &own)?;
-        promote::read_back(ui, &own)?;
+        promote::add_tags(ui, Store::Engine, &own)?;
+        promote::read_back(ui, Store::Engine, &own)?;
         let wanted: Vec<_> = self.release.tags.values().map(|tags| tags.own.clone()).collect();
         self.local.extend(images::inspect(ui, &wanted)?);
         Ok(())
@@ -116,12 +114,7 @@ impl Session<'_> {
     /// What images can say about how they were built, here and now.
     fn attestations(&self) -> anyhow::Result<Attestations> {
         let ui = &self.context.ui;
-        let sh = Shell::new()?;
-        let finished = process::output(ui, docker::info(&sh), Duration::from_secs(30))?;
-        if !finished.status.success() {
-            return Err(docker::failure(&finished).into());
-        }
-        let provenance = has_containerd_store(&finished.stdout);
+        let provenance = builder::has_containerd_store(ui)?;
         let scanner: ImageRef = SCANNER.parse()?;
         let sbom = provenance && registry::image(ui, &scanner).is_ok_and(|image| image.is_some());
         match (provenance, sbom) {
@@ -146,8 +139,8 @@ impl Session<'_> {
             .into_iter()
             .filter_map(|(tag, own)| Some(Move { from: id(&before, &tag), to: id(&self.local, own)?, tag }));
         let moves: Vec<_> = moves.collect();
-        promote::move_tags(ui, &moves)?;
-        promote::read_back(ui, &moves)
+        promote::move_tags(ui, Store::Engine, &moves)?;
+        promote::read_back(ui, Store::Engine, &moves)
     }
 
     fn tag(&self) -> anyhow::Result<()> {
@@ -188,18 +181,4 @@ impl Session<'_> {
         let command = git::push(&sh, &self.checkout.root, &self.release.branch, &self.release.version);
         checkout::required(&self.context.ui, command).map(|_| ())
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Info {
-    #[serde(default)]
-    driver_status: Vec<(String, String)>,
-}
-
-/// Whether the engine keeps images in containerd's store, from the answer of `docker info`.
-fn has_containerd_store(info: &[u8]) -> bool {
-    let info: Option<Info> = serde_json::from_slice(info).ok();
-    let is_store = |(name, value): &(String, String)| name == "driver-type" && value.starts_with("io.containerd.");
-    info.is_some_and(|info| info.driver_status.iter().any(is_store))
 }

@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 
 use crate::error::Failure;
 use crate::facts::compose::Project;
-use crate::facts::images::{self, Image, Images};
+use crate::facts::images::{Image, Images, Store};
 use crate::facts::repository::Remote;
 use crate::facts::sources::{self, Source};
 use crate::facts::workspace::{Config, Workspace};
@@ -24,6 +24,8 @@ pub struct Known {
     pub sources: Vec<(Source, Option<Revision>)>,
     /// The images that exist.
     pub images: Images,
+    /// Where they are; what is in those of a registry is not read, only their labels.
+    pub store: Store,
 }
 
 impl Known {
@@ -31,17 +33,29 @@ impl Known {
     ///
     /// # Errors
     /// Those of the facts.
-    pub fn gather(ui: &Ui, files: &[Utf8PathBuf], offline: bool) -> anyhow::Result<Self> {
+    pub fn gather(ui: &Ui, files: &[Utf8PathBuf], offline: bool, store: Store) -> anyhow::Result<Self> {
         if !offline {
-            let facts = gather(ui, files, None)?;
+            let facts = gather(ui, files, None, store)?;
             let sources = facts.sources.into_iter().map(|resolved| (resolved.source, Some(resolved.revision)));
             let sources = sources.collect();
-            return Ok(Self { workspace: facts.workspace, project: facts.project, sources, images: facts.images });
+            return Ok(Self {
+                workspace: facts.workspace,
+                project: facts.project,
+                sources,
+                images: facts.images,
+                store,
+            });
         }
         let (workspace, project) = read_project(ui, files)?;
         let sources = sources::derive(&project, &workspace.config)?;
-        let images = images::inspect(ui, &key::images_of(&project)?)?;
-        Ok(Self { workspace, project, sources: sources.into_iter().map(|source| (source, None)).collect(), images })
+        let images = store.inspect(ui, &key::images_of(&project)?)?;
+        Ok(Self {
+            workspace,
+            project,
+            sources: sources.into_iter().map(|source| (source, None)).collect(),
+            images,
+            store,
+        })
     }
 
     /// The image of a service, and what it should be.
@@ -91,7 +105,9 @@ impl Known {
             image,
             ours,
             alone: false,
-            version_path: path.filter(|_| complete && sources.len() == 1).map(str::to_owned),
+            version_path: path
+                .filter(|_| complete && sources.len() == 1 && self.store == Store::Engine)
+                .map(str::to_owned),
             complete,
             // Without sources there is nothing to ask, offline or not.
             remote: remotes.map(|revisions| revisions.join(" ")),

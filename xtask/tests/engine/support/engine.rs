@@ -6,24 +6,24 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use super::World;
 use super::text;
-use super::{World, sandbox};
 
 /// The working directory of the images of `vibevoice`.
 const WORKDIR: &str = "/workspace/zhao-kun/vibevoice";
 
-/// The real `docker`, whatever shims a world has.
-fn docker(args: &[&str]) -> Command {
-    let mut command = sandbox().command("docker");
-    command.args(args);
-    command
-}
-
 impl World {
+    /// The real `docker` on the engine of this world, whatever shims it has.
+    pub(super) fn real_docker(&self, args: &[&str]) -> Command {
+        let mut command = self.command("docker");
+        command.args(args).env("PATH", self.var("PATH"));
+        command
+    }
+
     /// Runs the real `docker` to its end.
     #[track_caller]
     pub(crate) fn docker(&self, args: &[&str]) -> String {
-        text(&mut docker(args))
+        text(&mut self.real_docker(args))
     }
 
     /// Runs `docker compose` in the project, as a user does by hand.
@@ -34,7 +34,7 @@ impl World {
 
     /// The ID of an image, if it exists.
     pub(crate) fn id(&self, image: &str) -> Option<String> {
-        let mut command = docker(&["image", "inspect", "--format", "{{.Id}}", "--", image]);
+        let mut command = self.real_docker(&["image", "inspect", "--format", "{{.Id}}", "--", image]);
         let output = command.stdin(Stdio::null()).output().unwrap();
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
     }
@@ -47,7 +47,9 @@ impl World {
     /// All tags of this world, sorted.
     pub(crate) fn tags(&self) -> BTreeSet<String> {
         let all = self.docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]);
-        let own = all.lines().filter(|tag| tag.starts_with(&format!("{}:", self.name)) || tag.starts_with(&self.app()));
+        let own = all
+            .lines()
+            .filter(|tag| tag.starts_with(&format!("{}:", self.named(&self.name))) || tag.starts_with(&self.app()));
         own.map(str::to_owned).collect()
     }
 
@@ -86,7 +88,8 @@ impl World {
         super::until("the container answers", || {
             let running = self.docker(&["inspect", "--format", "{{.State.Running}}", &container]) == "true";
             assert!(running, "{}", self.docker(&["logs", &container]));
-            let output = docker(&["exec", &container, "python", "-c", ask]).stdin(Stdio::null()).output().unwrap();
+            let output =
+                self.real_docker(&["exec", &container, "python", "-c", ask]).stdin(Stdio::null()).output().unwrap();
             answer = String::from_utf8(output.stdout).unwrap();
             output.status.success()
         });
@@ -141,11 +144,11 @@ impl World {
     pub(crate) fn remove_containers(&self) {
         let labels = [format!("test={}", self.name), format!("com.docker.compose.project={}", self.name)];
         for label in labels {
-            let list = docker(&["ps", "--all", "--quiet", "--filter", &format!("label={label}")]).output();
+            let list = self.real_docker(&["ps", "--all", "--quiet", "--filter", &format!("label={label}")]).output();
             let ids = list.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
             let ids: Vec<_> = ids.lines().collect();
             if !ids.is_empty() {
-                let _ = docker(&["rm", "--force", "--volumes"]).args(ids).output();
+                let _ = self.real_docker(&["rm", "--force", "--volumes"]).args(ids).output();
             }
         }
     }

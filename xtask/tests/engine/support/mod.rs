@@ -2,10 +2,14 @@
 
 mod engine;
 pub(crate) mod foreseen;
+mod git_server;
+mod registry;
 #[path = "../../support/run.rs"]
 mod run;
 mod shim;
 
+pub(crate) use git_server::serve_private;
+pub(crate) use registry::{BrokenRegistry, RemoteBuilder};
 pub(crate) use run::{Outcome, Running, until};
 
 use std::collections::BTreeMap;
@@ -74,18 +78,51 @@ impl World {
             sandbox().repository_url().replace("vibevoice.git", &format!("{name}.git")),
         );
         let world = Self { root, name, upstream, env };
-        for directory in ["bin", "home", "tmp", "out", "project"] {
-            fs::create_dir(world.path(directory)).unwrap();
-        }
+        world.create_directories();
         world.file("Dockerfile", include_str!("../../../../Dockerfile"));
         world.file("compose.yml", include_str!("../../../../compose.yml"));
         world.edit("compose.yml", "name: vibevoice\n", &format!("name: {}\n", world.name));
-        world.edit("compose.yml", "image: vibevoicefusion:", &format!("image: {}:", world.name));
-        world.edit("compose.yml", "image: zhaokundev/vibevoicefusion:", &format!("image: {}:", world.app()));
+        world.edit("compose.yml", "/}zhaokundev/vibevoicefusion:", &format!("/}}{}/app:", world.name));
+        world.edit("compose.yml", "/}vibevoicefusion:", &format!("/}}{}:", world.name));
         // Two projects cannot publish the same port.
         world.edit("compose.yml", "${VIBEVOICE_PORT:-9527}:9527", "9527");
         world.manifest(&repository_configuration());
         world
+    }
+
+    /// Another checkout of the same project, on another machine: with an engine of its own and nothing from before.
+    pub(crate) fn on(&self, machine: &Sandbox) -> Self {
+        let root = tempfile::Builder::new().prefix("xtask-engine-").tempdir().unwrap();
+        let mut env = self.env.clone();
+        for name in ["DOCKER_HOST", "DOCKER_CONFIG"] {
+            env.insert(name.to_owned(), machine.env()[name].clone());
+        }
+        let other = Self { root, name: self.name.clone(), upstream: self.upstream.clone(), env };
+        other.create_directories();
+        for file in ["Dockerfile", "compose.yml", "Cargo.toml"] {
+            fs::copy(self.project().join(file), other.project().join(file)).unwrap();
+        }
+        other
+    }
+
+    fn create_directories(&self) {
+        for directory in ["bin", "home", "tmp", "out", "project"] {
+            fs::create_dir(self.path(directory)).unwrap();
+        }
+    }
+
+    /// The images belong to the registry of the sandbox.
+    pub(crate) fn with_registry(mut self) -> Self {
+        self.set("IMAGE_REGISTRY", &sandbox().registry().host());
+        self
+    }
+
+    /// The name of an image of this world, without and with its registry.
+    fn named(&self, name: &str) -> String {
+        match self.env.get("IMAGE_REGISTRY") {
+            Some(registry) => format!("{registry}/{name}"),
+            None => name.to_owned(),
+        }
     }
 
     /// A world in which everything was built once.
@@ -98,7 +135,7 @@ impl World {
 
     /// The repository of the image of `vibevoice`.
     pub(crate) fn app(&self) -> String {
-        format!("{}/app", self.name)
+        self.named(&format!("{}/app", self.name))
     }
 
     /// The image of `vibevoice`.
@@ -108,7 +145,8 @@ impl World {
 
     /// The mutable tags of the three services.
     pub(crate) fn mutable(&self) -> [String; 3] {
-        [format!("{}:model-downloader", self.name), format!("{}:python-builder", self.name), self.latest()]
+        let name = self.named(&self.name);
+        [format!("{name}:model-downloader"), format!("{name}:python-builder"), self.latest()]
     }
 
     /// A path beside the project.
@@ -232,8 +270,14 @@ impl World {
     /// A rebuild that ends well.
     #[track_caller]
     pub(crate) fn rebuild(&self) -> Outcome {
+        self.rebuild_with(["rebuild"])
+    }
+
+    /// The same with these arguments.
+    #[track_caller]
+    pub(crate) fn rebuild_with<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Outcome {
         let _ = fs::remove_dir_all(self.project().join("target/xtask/reports"));
-        self.xtask(["rebuild"]).ok()
+        self.xtask(args).ok()
     }
 
     /// The only report of the last run.

@@ -1,0 +1,112 @@
+//! What `--push` and builders add to a run: where images go, what must be there first, and the tags of the registry.
+
+use std::thread;
+
+use super::Run;
+use crate::build::Output;
+use crate::facts::images::{self, Store};
+use crate::facts::{Facts, builder, join, registry};
+use crate::plan::Plan;
+use crate::promote::{self, Move};
+use crate::push::{self, goal, settle};
+use crate::sys::docker;
+use crate::value::ImageRef;
+use crate::verify::Verified;
+
+impl Run<'_> {
+    /// Asks the builder, as far as something depends on it, where images and cache will be; before anything is built.
+    pub(super) fn output(&self, facts: &Facts, plan: &Plan) -> anyhow::Result<Output> {
+        let super::Context { ui, settings, .. } = self.context;
+        let exports = plan.builds().any(|(service, _)| facts.project.services[&service.service].exports_cache());
+        let named = settings.builder.is_some() || docker::builder_was_chosen();
+        if !named && !self.options.push && !exports {
+            return Ok(Output { store: Store::Engine, cache: true });
+        }
+        let builder = builder::ask(ui, settings.builder.as_ref())?;
+        let output = Output {
+            store: builder.leaves_in(self.options.push)?,
+            cache: !exports || builder::exports_cache(ui, &builder)?,
+        };
+        if !output.cache {
+            ui.warning(&format!(
+                "`cache_to` is left out: the builder `{}` cannot write it with this image store; set \
+                 `\"features\": {{\"containerd-snapshotter\": true}}` in daemon.json, or use a docker-container builder",
+                builder.name
+            ));
+        }
+        for kept in &facts.only_here {
+            ui.status("Pushing", &kept.to_string());
+            push::upload(ui, kept)?;
+        }
+        Ok(output)
+    }
+
+    /// Brings verified images to the registry and moves the tags there, then the engine's own; whether they are now where
+    /// this run wants them.
+    pub(super) fn publish(
+        &self,
+        facts: &Facts,
+        plan: &Plan,
+        verified: &[Verified<'_>],
+        store: Store,
+    ) -> anyhow::Result<bool> {
+        self.upload(facts, verified, store)?;
+        let promoted = self.settle(facts, plan)?;
+        if promoted && store == Store::Engine {
+            self.follow(verified)?;
+        }
+        Ok(promoted)
+    }
+
+    /// Brings verified images to the registry under names of their own, which nobody relies on yet.
+    fn upload(&self, facts: &Facts, verified: &[Verified<'_>], store: Store) -> anyhow::Result<()> {
+        let ui = &self.context.ui;
+        let own = verified.iter().map(|one| goal::own_image(facts, one.service));
+        let own = own.collect::<Result<Vec<_>, _>>()?;
+        // Another run may have been faster; what it pushed may already be in use.
+        let there = if self.full { images::Images::new() } else { registry::inspect(ui, &own)? };
+        let bring = |one: &Verified<'_>, name: &ImageRef| -> anyhow::Result<()> {
+            if there.get(name).is_some_and(|image| goal::is_wanted(facts, one.service, image)) {
+                return Ok(());
+            }
+            ui.status("Pushing", &name.to_string());
+            match store {
+                Store::Engine => {
+                    let own = Move { tag: name.clone(), from: None, to: one.image.id.clone() };
+                    promote::add_tags(ui, Store::Engine, &[own])?;
+                    push::upload(ui, name).map(drop)
+                }
+                Store::Registry => push::point(ui, name, &one.image.id),
+            }
+        };
+        thread::scope(|scope| {
+            let threads: Vec<_> =
+                verified.iter().zip(&own).map(|(one, name)| scope.spawn(move || bring(one, name))).collect();
+            threads.into_iter().try_for_each(join)
+        })
+    }
+
+    /// Moves the mutable tags of the registry; whether they are now where this run wants them.
+    pub(super) fn settle(&self, facts: &Facts, plan: &Plan) -> anyhow::Result<bool> {
+        let superseded = settle::settle(&self.context.ui, facts, &self.request(facts)?, plan)?;
+        if let Some(value) = &superseded {
+            self.context
+                .ui
+                .status("Keeping", &format!("the tags at {value}, a newer commit that another run has pushed"));
+        }
+        Ok(superseded.is_none())
+    }
+
+    /// Lets the engine's own mutable tags follow.
+    fn follow(&self, verified: &[Verified<'_>]) -> anyhow::Result<()> {
+        let ui = &self.context.ui;
+        let tags: Vec<_> = verified.iter().map(|one| one.service.image.clone()).collect();
+        let before = images::inspect(ui, &tags)?;
+        let to = |one: &Verified<'_>| Move {
+            tag: one.service.image.clone(),
+            from: before.get(&one.service.image).map(|image| image.id.clone()),
+            to: one.image.id.clone(),
+        };
+        promote::move_tags(ui, Store::Engine, &verified.iter().map(to).collect::<Vec<_>>())
+    }
+}

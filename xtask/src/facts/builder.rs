@@ -1,0 +1,114 @@
+//! What a builder can do; drivers differ.
+
+use std::time::Duration;
+
+use xshell::Shell;
+
+use crate::error::Failure;
+use crate::facts::images::Store;
+use crate::sys::{docker, process};
+use crate::ui::Ui;
+use crate::value;
+
+/// How long builder and engine may take for one answer.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A builder of buildx.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Builder {
+    /// Its name.
+    pub name: String,
+    /// Its driver: docker, docker-container, remote, kubernetes or cloud.
+    pub driver: String,
+}
+
+impl Builder {
+    /// Whether it is the engine's own: it sees the engine's images, and what it builds is one of them.
+    pub fn is_the_engine(&self) -> bool {
+        self.driver == "docker"
+    }
+
+    /// Where its builds leave images, with `--push` or without.
+    ///
+    /// # Errors
+    /// Exit code 2 when images would have to be carried from elsewhere into this engine.
+    pub fn leaves_in(&self, push: bool) -> Result<Store, Failure> {
+        match (self.is_the_engine(), push) {
+            (true, _) => Ok(Store::Engine),
+            (false, true) => Ok(Store::Registry),
+            (false, false) => Err(Failure::usage(format!(
+                "the builder `{}` (driver `{}`) neither sees the images of this engine nor puts any there",
+                self.name, self.driver
+            ))
+            .kept("nothing was changed")
+            .hint("add `--push`, so that kept images and results go through the registry, or use `--builder default`")),
+        }
+    }
+}
+
+/// Asks for a builder, the current one when none is named.
+///
+/// # Errors
+/// Exit code 3 when there is none of this name, or buildx does not answer.
+pub fn ask(ui: &Ui, name: Option<&value::Builder>) -> anyhow::Result<Builder> {
+    let sh = Shell::new()?;
+    let finished = process::output(ui, docker::builder_inspect(&sh, name), DEADLINE)?;
+    if !finished.status.success() {
+        return Err(Failure::precondition(format!("the builder cannot be inspected: {}", finished.last_error()))
+            .kept("nothing was changed")
+            .hint("`docker buildx ls` lists the builders; name one with `--builder NAME` or BUILDX_BUILDER")
+            .into());
+    }
+    let text = String::from_utf8_lossy(&finished.stdout);
+    Ok(Builder { name: field(&text, "Name").to_owned(), driver: field(&text, "Driver").to_owned() })
+}
+
+/// Whether a build on this builder can write its cache to a registry: every driver can, but the engine's own only with
+/// containerd's image store.
+///
+/// # Errors
+/// Exit code 3 when the engine does not answer.
+pub fn exports_cache(ui: &Ui, builder: &Builder) -> anyhow::Result<bool> {
+    Ok(!builder.is_the_engine() || has_containerd_store(ui)?)
+}
+
+/// Whether the engine keeps images in containerd's store.
+///
+/// # Errors
+/// Exit code 3 when the engine does not answer.
+pub fn has_containerd_store(ui: &Ui) -> anyhow::Result<bool> {
+    let sh = Shell::new()?;
+    let finished = process::output(ui, docker::info(&sh), DEADLINE)?;
+    match finished.status.success() {
+        true => Ok(String::from_utf8_lossy(&finished.stdout).contains("io.containerd.snapshotter")),
+        false => Err(docker::failure(&finished).into()),
+    }
+}
+
+/// A field in what `docker buildx inspect` prints, empty when it is not there.
+pub fn field<'a>(text: &'a str, name: &str) -> &'a str {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_engines_own_builder_leaves_images_in_the_engine() {
+        let builder = |driver: &str| Builder { name: "b".to_owned(), driver: driver.to_owned() };
+        let place = |driver: &str, push| builder(driver).leaves_in(push).map_err(|failure| failure.code);
+        assert_eq!(place("docker", false), Ok(Store::Engine));
+        assert_eq!(place("docker", true), Ok(Store::Engine));
+        for driver in ["docker-container", "remote", "kubernetes"] {
+            assert_eq!(place(driver, true), Ok(Store::Registry));
+            assert_eq!(place(driver, false), Err(2));
+        }
+    }
+
+    #[test]
+    fn fields_are_those_of_the_builder_and_not_of_its_nodes() {
+        let text = "Name:          fleet\nDriver:        remote\n\nNodes:\nName:             fleet0\nDriver: x\n";
+        assert_eq!((field(text, "Name"), field(text, "Driver"), field(text, "Error")), ("fleet", "remote", ""));
+    }
+}

@@ -1,0 +1,54 @@
+//! Where the mutable tags of a registry belong, decided from what it has.
+
+use crate::error::Failure;
+use crate::facts::Facts;
+use crate::facts::images::{Image, Images};
+use crate::plan::{Plan, ServicePlan, label, service};
+use crate::promote::Move;
+use crate::value::ImageRef;
+
+/// Every image that says whether a plan is fulfilled: mutable tags, and each image under its own name.
+///
+/// # Errors
+/// Exit code 2 for a tag that does not fit.
+pub fn images_of(facts: &Facts, plan: &Plan) -> Result<Vec<ImageRef>, Failure> {
+    let own = plan.services.iter().map(|service| own_image(facts, service));
+    plan.services.iter().map(|service| Ok(service.image.clone())).chain(own).collect()
+}
+
+/// The name of the image of a service that never moves.
+///
+/// # Errors
+/// Exit code 2 for a tag that does not fit.
+pub fn own_image(facts: &Facts, service: &ServicePlan) -> Result<ImageRef, Failure> {
+    service::own_image(&facts.project.services[&service.service], &service.cache_bust)
+}
+
+/// Whether an image is the one that a plan wants for a service, whoever built it.
+pub fn is_wanted(facts: &Facts, service: &ServicePlan, image: &Image) -> bool {
+    let kept = facts.project.services[&service.service].keep;
+    image.belongs_to(&facts.project.name) && (kept || image.label(label::KEY) == Some(service.key.as_str()))
+}
+
+/// The moves that bring every mutable tag of a plan to its image; nothing as long as one of these is missing, because tags
+/// move together.
+///
+/// # Errors
+/// Exit code 2 for a tag that does not fit.
+pub fn moves(facts: &Facts, plan: &Plan, found: &Images) -> Result<Option<Vec<Move>>, Failure> {
+    let mut moves = Vec::new();
+    for service in &plan.services {
+        let wanted = |image: &&Image| is_wanted(facts, service, image);
+        let current = found.get(&service.image);
+        match found.get(&own_image(facts, service)?).filter(wanted) {
+            Some(own) if current.is_none_or(|current| current.id != own.id) => moves.push(Move {
+                tag: service.image.clone(),
+                from: current.map(|current| current.id.clone()),
+                to: own.id.clone(),
+            }),
+            None if current.filter(wanted).is_none() => return Ok(None),
+            _ => {}
+        }
+    }
+    Ok(Some(moves))
+}

@@ -1,0 +1,55 @@
+//! Moving the mutable tags of a registry while others may do the same.
+//!
+//! Every run pushes all its images under names of their own before it moves a tag, and looks again after it moved one. So
+//! whoever moves last sees everything that was there before, and ends only when all tags belong to one commit: that of the
+//! remote's tip when its images are there, else its own.
+
+use crate::error::Failure;
+use crate::facts::images::Store;
+use crate::facts::{self, Facts, registry};
+use crate::plan::{Plan, Request, plan};
+use crate::promote;
+use crate::push::goal;
+use crate::ui::Ui;
+
+/// How often tags may be found elsewhere than they were just moved to.
+const ROUNDS: usize = 5;
+
+/// Moves the mutable tags to the images of `ours`, or to those of a newer commit that another run has pushed meanwhile; the
+/// bust value of that one, if it is so.
+///
+/// # Errors
+/// Exit code 3 when remote or registry do not answer, or the tags do not come to rest.
+pub fn settle(ui: &Ui, facts: &Facts, request: &Request, ours: &Plan) -> anyhow::Result<Option<String>> {
+    // What was asked for has been done: from here on the images that are there count.
+    let request = Request { full: false, pull: false, ..request.clone() };
+    for _ in 0..ROUNDS {
+        let mut now = facts.clone();
+        now.sources = facts::resolve_again(ui, facts)?;
+        let tip = plan(&now, &request)?;
+        let mut names = [goal::images_of(facts, ours)?, goal::images_of(facts, &tip)?].concat();
+        names.sort();
+        names.dedup();
+        let found = registry::inspect(ui, &names)?;
+        let revisions = |plan: &Plan| plan.services.iter().map(|one| one.revision.clone()).collect::<Vec<_>>();
+        let newer = match revisions(&tip) != revisions(ours) {
+            true => goal::moves(facts, &tip, &found)?,
+            false => None,
+        };
+        let superseded = newer.is_some().then(|| tip.services[0].cache_bust.to_string());
+        let Some(moves) = newer.map_or_else(|| goal::moves(facts, ours, &found), |moves| Ok(Some(moves)))? else {
+            return Err(unsettled("images that were just pushed are gone from the registry").into());
+        };
+        if moves.is_empty() {
+            return Ok(superseded);
+        }
+        promote::move_tags(ui, Store::Registry, &moves)?;
+    }
+    Err(unsettled("the tags in the registry do not come to rest").into())
+}
+
+fn unsettled(cause: &str) -> Failure {
+    Failure::precondition(cause)
+        .kept("the images are in the registry under the names of their versions")
+        .hint("something else moves the same tags; run it again when that has ended")
+}
