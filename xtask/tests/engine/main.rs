@@ -10,6 +10,7 @@ mod interrupt;
 mod model;
 mod pushes;
 mod refusals;
+mod release;
 mod sources;
 mod space;
 mod support;
