@@ -9,6 +9,7 @@ mod faults;
 mod interrupt;
 mod lock;
 mod messages;
+mod pipelines;
 mod properties;
 mod rebuild;
 mod release;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal::SIGKILL;
 
-use crate::support::state::{Entry, GitCommit, Rule};
+use crate::support::state::{Entry, GitCommit, Image, Rule};
 use crate::support::{MUTABLE, Outcome, World, commit};
 
 const CHANGELOG: &str =
@@ -75,6 +75,10 @@ struct State {
     status: String,
     names: Vec<Vec<String>>,
     labels: Vec<Vec<Option<String>>>,
+    /// Names in the registry, with the version in the label of what they point to.
+    registry: Vec<(String, String)>,
+    /// Names at the remote, with their trees.
+    remote: String,
 }
 
 fn state(world: &World) -> State {
@@ -91,6 +95,15 @@ fn state(world: &World) -> State {
         status: git(world, &["status", "--porcelain"]),
         names: MUTABLE.iter().map(|mutable| names(world, mutable)).collect(),
         labels: MUTABLE.iter().map(of).collect(),
+        registry: world.engine(|engine| {
+            let version = |image: &Image| image.labels["org.opencontainers.image.version"].clone();
+            engine.registry.iter().map(|(name, image)| (name.clone(), version(image))).collect()
+        }),
+        remote: {
+            let origin = world.path("origin.git");
+            let of = ["--git-dir", origin.to_str().unwrap(), "for-each-ref", "--format=%(refname) %(tree)%(*tree)"];
+            git(world, &of)
+        },
     }
 }
 
@@ -196,32 +209,69 @@ fn each_check_refuses_by_itself() {
 
 #[test]
 fn killed_after_any_step_and_run_again_the_end_is_the_same() {
+    let release = ["release", "minor", "--execute", "--push"];
     let whole = releasable();
-    whole.run(["release", "minor", "--execute"]).ok();
+    whole.run(release).ok();
     let wanted = state(&whole);
-    // The command after which the run is killed; before the commit files are written and nothing else.
+    assert_eq!(wanted.registry.len(), 12, "{wanted:#?}");
+    assert_eq!(wanted.remote.lines().count(), 2, "{wanted:#?}");
+    // The command at which the run is killed; before the first one files are written and nothing else.
     for (words, late) in [
         ("commit --quiet", false),
         ("commit --quiet", true),
         ("--progress json build", true),
         ("image tag -- sha256:", true),
-        ("vibevoicefusion:1.3.0 ", true),
-        ("vibevoicefusion:1.3 ", true),
-        ("vibevoicefusion:1 ", false),
+        (" vibevoicefusion:model-downloader-1.3.0 ", true),
+        (" vibevoicefusion:model-downloader-1.3 ", true),
+        (" zhaokundev/vibevoicefusion:1 ", false),
         ("tag --annotate", false),
         ("tag --annotate", true),
+        ("image push", true),
+        ("vibevoicefusion:latest -- ", false),
+        ("vibevoicefusion:latest -- ", true),
+        ("push --quiet --atomic", false),
+        ("push --quiet --atomic", true),
     ] {
         let world = releasable();
         world.fault(&[words], Rule { hang: true, late, ..Rule::default() });
-        let running = world.run(["release", "minor", "--execute"]).start();
+        let running = world.run(release).start();
         world.until(words, || world.path("state/obeyed").exists());
         running.signal(SIGKILL);
         running.wait();
         world.heal();
-        world.run(["release", "minor", "--execute"]).ok();
+        world.run(release).ok();
         assert_eq!(state(&world), wanted, "{words} {late}");
         world.assert_nothing_staged();
     }
+}
+
+#[test]
+fn a_version_that_is_elsewhere_is_refused_and_another_machine_takes_it_as_it_is() {
+    let world = releasable();
+    let release = ["release", "minor", "--execute", "--push", "--message-format", "json"];
+    let own = "zhaokundev/vibevoicefusion:1.3.0";
+    world.engine(|engine| {
+        let stranger = engine.find(MUTABLE[0]).unwrap().clone();
+        engine.registry.insert(own.to_owned(), stranger);
+    });
+    let before = state(&world);
+    assert_eq!(refused(&world.run(release).fails(1)), ["registry"]);
+    assert_eq!(state(&world), before);
+    world.engine(|engine| engine.registry.clear());
+    git(&world, &["push", "--quiet", "origin", "main:refs/tags/v1.3.0"]);
+    git(&world, &["commit", "--quiet", "--allow-empty", "--message", "More"]);
+    assert_eq!(refused(&world.run(release).fails(1)), ["tag"]);
+    git(&world, &["push", "--quiet", "--delete", "origin", "v1.3.0"]);
+    world.run(release).ok();
+
+    // A machine that has none of its images: as a runner that the pushed tag has started.
+    let published = world.engine(|engine| engine.registry.clone());
+    let own_names = |tag: &String| tag.contains("1.3.0");
+    world.engine(|engine| engine.images.iter_mut().for_each(|image| image.tags.retain(|tag| !own_names(tag))));
+    git(&world, &["switch", "--quiet", "--detach", "v1.3.0"]);
+    world.run(["release", "--execute", "--push"]).ok();
+    assert_eq!(world.image(own).unwrap().id, published[own].id);
+    assert!(world.engine(|engine| engine.registry == published));
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod pushes;
 mod random;
 mod refusals;
 mod registry;
+mod release;
 mod sources;
 mod space;
 mod support;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::state::{Container, Engine, Entry, Image};
-use crate::{Reply, disk};
+use crate::{Reply, disk, registry};
 
 pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -33,6 +33,12 @@ pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
         ["buildx", "du", "--format", "{{.ID}} {{.Type}}"] => Reply::ok("abc* regular\n"),
         ["info", "--format", "{{.DockerRootDir}}"] => Reply::ok("/not/a/path/of/this/machine\n"),
         ["image", "inspect"] => inspect(&Engine::read(state), names),
+        ["image", "push"] => Engine::update(state, |e| registry::push(e, names)),
+        ["image", "pull", "--quiet"] => Engine::update(state, |e| registry::pull(e, names)),
+        ["buildx", "imagetools", "inspect", "--format", _] => registry::inspect(&Engine::read(state), names),
+        ["buildx", "imagetools", "create", "--prefer-index=false", "--tag", to] => {
+            Engine::update(state, |e| registry::point(e, to, names))
+        }
         ["image", "tag"] => Engine::update(state, |e| tag(e, names)),
         ["image", "rm", "--no-prune"] => Engine::update(state, |e| each(names, |name| untag(e, name))),
         ["image", "rm"] => Engine::update(state, |e| each(names, |name| disk::remove(e, name))),

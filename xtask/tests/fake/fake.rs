@@ -7,6 +7,7 @@
 mod disk;
 mod docker;
 mod git;
+mod registry;
 mod state;
 
 use std::io::Write;

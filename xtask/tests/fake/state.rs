@@ -19,6 +19,8 @@ pub(crate) struct Engine {
     pub(crate) cache: Vec<serde_json::Value>,
     /// What `git ls-remote` prints, by address.
     pub(crate) remotes: BTreeMap<String, Vec<u8>>,
+    /// What a registry has, by name.
+    pub(crate) registry: BTreeMap<String, Image>,
     /// The containers that run.
     pub(crate) running: Vec<Running>,
     /// Images are in containerd's store.
