@@ -1,6 +1,6 @@
 //! What is compared: the scripts in contenders/, each with a project of its own.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -163,13 +163,18 @@ impl<'a> Entry<'a> {
 
 /// Steps of the user's in plain progress that ended and did not come from the cache; a `FROM` that needs no download is none.
 fn plain_steps(output: &str) -> u64 {
-    let mut names = BTreeMap::new();
+    let mut open = BTreeSet::new();
     let mut count = 0;
     for (number, text) in output.lines().filter_map(|line| line.strip_prefix('#')?.split_once(' ')) {
-        if text.starts_with('[') && !text.starts_with("[internal]") && !text.contains("] FROM ") {
-            names.insert(number, text);
-        } else if text == "CACHED" || text.starts_with("DONE ") {
-            count += u64::from(names.remove(number).is_some() && text != "CACHED");
+        if text.starts_with('[') {
+            let numbered = |(place, name): (&str, &str)| place.contains('/') && !name.starts_with("FROM ");
+            if text.split_once("] ").is_some_and(numbered) {
+                open.insert(number);
+            }
+        } else if text == "CACHED" {
+            open.remove(number);
+        } else if text.starts_with("DONE ") {
+            count += u64::from(open.remove(number));
         }
     }
     count
@@ -199,8 +204,8 @@ fn dockerfile(contender: &Contender, here: &Utf8Path, from: &Utf8Path) -> Result
 mod tests {
     #[test]
     fn steps_that_ran_are_told_from_cached_ones() {
-        let output = "#1 [internal] load build definition\n#1 DONE 0.1s\n#2 [a 1/3] FROM x\n#2 DONE 0.0s\n\
-            #3 [a 2/3] RUN one\n#3 CACHED\n#4 [a 3/3] RUN two\n#4 0.1 some output\n#4 DONE 0.2s\n#5 exporting\n#5 DONE 1s\n";
+        let output = "#1 [a internal] load build definition\n#1 DONE 0.1s\n#2 [a 1/3] FROM x\n#2 DONE 0.0s\n\
+            #3 [a 2/3] RUN one\n#3 CACHED\n#4 [a 3/3] RUN two\n#4 0.1 some output\n#4 DONE 0.2s\n#5 [a] exporting to image\n#5 DONE 1s\n";
         assert_eq!(super::plain_steps(output), 1);
     }
 }

@@ -15,6 +15,8 @@ mod scale;
 mod scenarios;
 mod world;
 
+use std::io::Write as _;
+
 use anyhow::{Context, Result, bail};
 use camino::Utf8Path;
 use results::Results;
@@ -24,7 +26,11 @@ use sandbox::Sandbox;
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 fn main() -> Result<()> {
-    let parts: Vec<String> = std::env::args().skip(1).collect();
+    let mut words = std::env::args();
+    if words.next().is_some_and(|name| name.ends_with("/git") || name == "git") {
+        return Ok(std::io::stdout().write_all(world::answer_as_git()?.as_bytes())?);
+    }
+    let parts: Vec<String> = words.collect();
     const PARTS: [&str; 5] = ["contenders", "image", "compile", "scale", "render"];
     if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
         bail!("`{unknown}` is none of {}", PARTS.join(", "));

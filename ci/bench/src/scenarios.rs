@@ -18,7 +18,7 @@ const COLD_ROUNDS: usize = 2;
 enum Before {
     /// No build cache, and no image of the contender.
     Nothing,
-    /// No build cache.
+    /// No build cache, and a push to the backend.
     Prune,
     /// Pushes of these kinds.
     Push(&'static [Kind]),
@@ -34,7 +34,7 @@ const SCENARIOS: [(&str, Before); 8] = [
     // Nothing in an image shows a lock file, so the frontend changes with it; it is built again anyway.
     ("lock file push", Before::Push(&[Kind::Lockfile, Kind::Frontend])),
     ("pyproject push", Before::Push(&[Kind::Pyproject])),
-    ("after `docker builder prune -af`", Before::Prune),
+    ("backend push after `docker builder prune -af`", Before::Prune),
     ("one of five services", Before::PushOne),
 ];
 
@@ -93,8 +93,9 @@ fn five_services(sandbox: &Sandbox) -> Result<Upstream> {
 fn sample(sandbox: &Sandbox, entry: &Entry<'_>, before: Before, five: &Upstream) -> Result<Sample> {
     match before {
         Before::Nothing | Before::Prune => {
-            if before == Before::Nothing {
-                entry.remove_images()?;
+            match before {
+                Before::Prune => drop(sandbox.push(Kind::Backend)?),
+                _ => entry.remove_images()?,
             }
             crate::run::read(entry.command("docker").args(["builder", "prune", "--all", "--force"]))?;
         }

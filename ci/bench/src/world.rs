@@ -1,6 +1,8 @@
-//! A project of any size beside the fake `docker` and `git` of the tests.
+//! A project of any size beside the fake `docker` of the tests, and remotes that take their time.
 
+use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -39,44 +41,40 @@ impl Default for Shape {
 /// The project; dropping it removes it.
 pub(crate) struct World {
     root: tempfile::TempDir,
-    /// Where Cargo put the programs.
-    programs: Utf8PathBuf,
 }
 
 impl World {
     /// Makes a project of a shape, with nothing built.
-    pub(crate) fn new(programs: &Utf8Path, shape: &Shape) -> Result<World> {
+    pub(crate) fn new(shape: &Shape) -> Result<World> {
         let root = tempfile::Builder::new().prefix("xtask-scale-").tempdir()?;
-        let world = World { root, programs: programs.to_owned() };
+        let world = World { root };
         for directory in ["bin", "state", "home/.docker/cli-plugins", "tmp", "project"] {
             fs_err::create_dir_all(world.path(directory)?)?;
         }
-        for program in ["bin/docker", "bin/git", "home/.docker/cli-plugins/docker-compose"] {
-            fs_err::os::unix::fs::symlink(programs.join("examples/fake"), world.path(program)?)?;
+        let fake = beside_this("examples/fake")?;
+        for (name, program) in [
+            ("bin/docker", &fake),
+            ("home/.docker/cli-plugins/docker-compose", &fake),
+            ("bin/git", &std::env::current_exe()?),
+        ] {
+            fs_err::os::unix::fs::symlink(program, world.path(name)?)?;
         }
         let project = world.path("project")?;
         fs_err::write(project.join("compose.yml"), "services: {}\n")?;
         fs_err::write(project.join("Dockerfile"), dockerfile(shape))?;
         fs_err::write(project.join("Cargo.toml"), manifest(shape))?;
-        for (name, stdout) in [("events", reported(shape.reported)), ("nothing", String::new())] {
-            fs_err::write(world.path("state")?.join(name), stdout)?;
-        }
+        fs_err::write(world.path("state/events")?, reported(shape.reported))?;
+        fs_err::write(world.path("state/delay")?, shape.delay_ms.to_string())?;
         Engine::update(world.path("state")?.as_std_path(), |engine| {
             engine.config = config(shape, &project);
             engine.images = (0..shape.images).map(image).collect();
-            for remote in 0..shape.remotes {
-                let line = format!("{:040x}\trefs/heads/main\n", remote + 1);
-                engine.remotes.insert(address(remote), line.into_bytes());
-            }
-            let rule = |when: &str, file: &str| Rule {
-                when: vec![when.to_owned()],
-                stdout_file: file.to_owned(),
+            engine.rules = vec![Rule {
+                when: vec!["--progress json build".to_owned()],
+                stdout_file: "events".to_owned(),
+                flood_mb: shape.log_mb,
+                flood_line_kb: 16,
                 ..Rule::default()
-            };
-            engine.rules = vec![
-                Rule { delay_ms: shape.delay_ms, ..rule("ls-remote", "nothing") },
-                Rule { flood_mb: shape.log_mb, flood_line_kb: 16, ..rule("--progress json build", "events") },
-            ];
+            }];
         });
         Ok(world)
     }
@@ -87,7 +85,7 @@ impl World {
 
     /// The tool in this project.
     pub(crate) fn tool(&self, arguments: &[&str]) -> Result<Command> {
-        let mut command = Command::new(self.programs.join("xtask"));
+        let mut command = Command::new(beside_this("xtask")?);
         let kept = ["CARGO", "CARGO_HOME", "RUSTUP_HOME"].map(|name| (name, std::env::var_os(name)));
         command.env_clear().args(arguments).current_dir(self.path("project")?);
         command.envs(kept.into_iter().filter_map(|(name, value)| Some((name, value?))));
@@ -96,6 +94,19 @@ impl World {
         }
         Ok(command)
     }
+}
+
+/// A program of the same build.
+fn beside_this(name: &str) -> Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name(name))
+}
+
+/// Answers `git ls-remote` as a remote far away does.
+pub(crate) fn answer_as_git() -> Result<String> {
+    let path = std::env::var("PATH")?;
+    let delay = fs_err::read_to_string(Utf8Path::new(&path).join("../state/delay"))?;
+    std::thread::sleep(Duration::from_millis(delay.parse()?));
+    Ok(format!("{}\trefs/heads/main\n", "a".repeat(40)))
 }
 
 fn address(remote: usize) -> String {

@@ -95,7 +95,6 @@ fn obey(state: &Path, rule: &Rule) -> Option<u8> {
     }
     answer(&std::fs::read(state.join(&rule.stdout_file)).unwrap(), &rule.stderr);
     flood(rule);
-    thread::sleep(Duration::from_millis(rule.delay_ms));
     if rule.leave_stderr_open {
         // As `ssh` with ControlPersist does: a child that lives on with the same standard error.
         another_fake().arg("sleep").stdout(Stdio::null()).spawn().unwrap();

@@ -131,8 +131,6 @@ pub(crate) struct Rule {
     /// Megabytes of log of one step, in lines of so many kilobytes.
     pub(crate) flood_mb: usize,
     pub(crate) flood_line_kb: usize,
-    /// Takes so long, as a remote far away does.
-    pub(crate) delay_ms: u64,
     /// Leaves a child behind that holds the standard error open.
     pub(crate) leave_stderr_open: bool,
     /// Ends at once, and a child gives the answer a moment later.
