@@ -49,7 +49,10 @@ fn layers(sandbox: &Sandbox, image: &str) -> Result<Vec<Layer>> {
             (step["CreatedBy"].as_str().unwrap_or_default(), step["Size"].as_str().unwrap_or_default());
         // The base image was imported as one layer without a step.
         if made_by.is_empty() || ["COPY", "RUN", "WORKDIR", "ADD"].iter().any(|word| made_by.starts_with(word)) {
-            layers.push(Layer { bytes: size.parse()?, made_by: made_by.chars().take(100).collect() });
+            layers.push(Layer {
+                bytes: size.parse()?,
+                made_by: made_by.trim_end_matches(" # buildkit").chars().take(100).collect(),
+            });
         }
     }
     Ok(layers)

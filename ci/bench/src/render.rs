@@ -3,9 +3,9 @@
 use anyhow::{Context as _, Result};
 use camino::Utf8Path;
 
-use crate::chart;
 use crate::contenders::{CONTENDERS, XTASK};
 use crate::results::{Growth, Measured, Results, Scenario};
+use crate::{aims, chart};
 
 /// What is between these lines of a document is made from the results.
 const MARKERS: [&str; 2] = ["<!-- measured -->\n", "<!-- /measured -->\n"];
@@ -41,12 +41,11 @@ fn overview(results: &Results) -> String {
         let cells = CONTENDERS.iter().map(|contender| scenario.of(contender.name).map_or(String::new(), cell));
         [scenario.name.clone()].into_iter().chain(cells).collect()
     });
-    let peak = results.scale.iter().flat_map(|growth| &growth.points).map(|point| point.peak_kb).max().unwrap_or(0);
     format!(
         "{}\nA backend push adds {} to the image. The tool takes {} of memory at most, and {:.0} s to compile.\n",
         table([""].into_iter().chain(titles).map(str::to_owned).collect(), rows.collect()),
         bytes(results.image.push_bytes as f64),
-        bytes(peak as f64 * 1024.0),
+        bytes(results.peak_bytes()),
         results.cold_compile_s,
     )
 }
@@ -76,10 +75,14 @@ fn details(results: &Results) -> String {
         let (cpu, wall) = (each(&|point| format!("{:.2}", point.cpu_s)), each(&|point| format!("{:.2}", point.wall_s)));
         vec![what.clone(), sizes, cpu, wall, memory, format!("{exponent:.2}")]
     });
+    let aims = aims::all(results).into_iter().map(|(aim, measured, reached)| {
+        vec![aim.to_owned(), measured, if reached { "yes" } else { "**no**" }.to_owned()]
+    });
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
     format!(
-        "{scenarios}\n### The image\n\nFrom `docker run` to the first answer of `/health`: {}. A backend push makes layers of {} anew.\n\n{}\n\
+        "### What is to be reached\n\n{}\n{scenarios}### The image\n\nFrom `docker run` to the first answer of `/health`: {}. A backend push makes layers of {} anew.\n\n{}\n\
          ### The tool as work grows\n\n{}",
+        table(words(&["aim", "measured", "reached"]), aims.collect()),
         chart::seconds(results.image.health_s),
         bytes(results.image.push_bytes as f64),
         table(words(&["layer", "made by"]), layers.collect()),
@@ -115,7 +118,8 @@ fn table(head: Vec<String>, rows: Vec<Vec<String>>) -> String {
     line(&head) + &rule + &rows.iter().map(|row| line(row)).collect::<String>()
 }
 
-fn bytes(bytes: f64) -> String {
+/// An amount that people read.
+pub(crate) fn bytes(bytes: f64) -> String {
     match bytes {
         ..1e3 => format!("{bytes:.0} B"),
         1e3..1e6 => format!("{:.0} kB", bytes / 1e3),

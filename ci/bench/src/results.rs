@@ -82,6 +82,12 @@ impl Results {
         Ok(if path.exists() { serde_json::from_slice(&fs_err::read(path)?)? } else { Results::default() })
     }
 
+    /// The most memory that the tool needed for anything.
+    pub(crate) fn peak_bytes(&self) -> f64 {
+        let points = self.scale.iter().flat_map(|growth| &growth.points);
+        points.map(|point| point.peak_kb).max().unwrap_or(0) as f64 * 1024.0
+    }
+
     pub(crate) fn write(&self, root: &Utf8Path) -> Result<()> {
         Ok(fs_err::write(root.join("docs/bench.json"), serde_json::to_string_pretty(self)? + "\n")?)
     }
