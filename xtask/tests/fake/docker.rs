@@ -55,16 +55,7 @@ pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
             let all = Engine::read(state).running.into_iter();
             Reply::ok(all.filter(|one| one.project == project).map(|one| one.name + "\n").collect::<String>())
         }
-        ["ps", "--all", "--quiet", "--no-trunc"] => {
-            let all = Engine::read(state).containers;
-            Reply::ok(all.iter().map(|container| format!("{}\n", container.id)).collect::<String>())
-        }
-        ["system", "df", "--verbose", "--format", "{{json .}}"] => Reply::ok(usage(&Engine::read(state))),
         ["container", "inspect"] => inspect_containers(&Engine::read(state), names),
-        ["image", "ls", "--all", "--quiet", "--no-trunc"] => {
-            let all = Engine::read(state).images;
-            Reply::ok(all.iter().map(|image| format!("{}\n", image.id)).collect::<String>())
-        }
         ["image", "ls", "--quiet", "--no-trunc", filters @ ..] => {
             let labels: Vec<_> =
                 filters.iter().filter_map(|word| word.strip_prefix("label=")?.split_once('=')).collect();
@@ -129,12 +120,6 @@ fn layers(image: &Image) -> Vec<String> {
 fn lower_directories() -> String {
     let one = |number: u32| format!("/var/lib/docker/overlay2/{number:064x}/diff");
     (0..15).map(one).collect::<Vec<_>>().join(":")
-}
-
-/// What takes disk space: every image has its last layer alone.
-fn usage(engine: &Engine) -> String {
-    let images: Vec<_> = engine.images.iter().map(|image| json!({"ID": image.id, "UniqueSize": "1kB"})).collect();
-    json!({"Images": images, "BuildCache": []}).to_string()
 }
 
 fn inspect_containers(engine: &Engine, names: &[&str]) -> Reply {
