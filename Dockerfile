@@ -114,6 +114,8 @@ else
 fi
 ! grep -qs 'filter=lfs' app/.gitattributes || echo 'warning: files in Git LFS stay pointers' >&2
 mkdir -p app/backend app/frontend
+# The export of the frontend is there already when the application is copied over it.
+rm -rf app/backend/dist
 printf '%s\n' "$revision" > app/backend/version.txt
 mv app/frontend .
 EOR
@@ -143,14 +145,14 @@ RUN --mount=type=cache,target=/root/.cache/uv /opt/uv/bin/uv venv --python "$(co
 FROM ${RUNTIME_IMAGE} AS vibevoice
 ARG RUNTIME_PACKAGES=ffmpeg
 RUN apt-get update && printf '%s' "$RUNTIME_PACKAGES" | xargs apt-get install --yes --no-install-recommends && \
-    rm -rf /var/lib/apt/lists/*
+    rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 ARG WORKDIR
 WORKDIR ${WORKDIR}
 RUN useradd --create-home --uid 1000 vibevoice && mkdir -p workspace uploads && chown vibevoice: workspace uploads
 COPY --link --from=model-downloader /models/ ${WORKDIR}/models/vibevoice/
 COPY --link --from=python-builder ${WORKDIR}/venv/ ${WORKDIR}/venv/
-COPY --link --from=source /source/app/ ${WORKDIR}/
 COPY --link --from=frontend /frontend/out/ ${WORKDIR}/backend/dist/
+COPY --link --from=source /source/app/ ${WORKDIR}/
 USER vibevoice
 # Upstream starts Flask's debugger unless it is told otherwise.
 ENV PATH=${WORKDIR}/venv/bin:${PATH} PYTHONUNBUFFERED=1 FLASK_ENV=production FLASK_DEBUG=false FLASK_PORT=9527

@@ -154,12 +154,14 @@ fn tagged(json: &[u8]) -> Result<Vec<Tagged>, Failure> {
 }
 
 fn parse(json: &[u8], wanted: &[ImageRef]) -> Result<Images, Failure> {
-    let found = tagged(json)?;
+    let mut asked: BTreeMap<String, Vec<&ImageRef>> = BTreeMap::new();
+    for name in wanted {
+        asked.entry(name.familiar()).or_default().push(name);
+    }
     let mut images = BTreeMap::new();
-    for tagged in found {
-        let names = tagged.repo_tags.unwrap_or_default();
-        for name in wanted.iter().filter(|name| names.contains(&name.familiar())) {
-            images.insert(name.clone(), tagged.image.clone());
+    for tagged in tagged(json)? {
+        for name in tagged.repo_tags.unwrap_or_default().iter().filter_map(|tag| asked.get(tag)).flatten() {
+            images.insert((*name).clone(), tagged.image.clone());
         }
     }
     Ok(images)

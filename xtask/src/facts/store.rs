@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::value::time::Timestamp;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use xshell::{Cmd, Shell};
 
 use crate::error::Failure;
@@ -17,6 +18,8 @@ use crate::value::{ImageRef, measure};
 
 /// How long the engine may take for one answer.
 const DEADLINE: Duration = Duration::from_secs(60);
+/// Images that the engine is asked about at once: its answers are long, and so are command lines.
+const AT_ONCE: usize = 1000;
 
 /// The store of the engine.
 #[derive(Clone, Debug, Default)]
@@ -80,8 +83,11 @@ pub fn read(ui: &Ui) -> anyhow::Result<Store> {
             let sh = Shell::new()?;
             if containers.is_empty() { Ok(String::new()) } else { text(ui, docker::container_images(&sh, &containers)) }
         });
-        let inspected = if ids.is_empty() { "[]".to_owned() } else { text(ui, docker::image_inspect(&sh, &ids))? };
-        Ok(parse(&inspected, &join(users)?, &join(usage)?)?)
+        let mut images = Vec::new();
+        for some in ids.chunks(AT_ONCE) {
+            images.extend(json::<Vec<RawImage>>(&text(ui, docker::image_inspect(&sh, some))?)?);
+        }
+        Ok(put_together(images, &join(users)?, json(&join(usage)?)?))
     })
 }
 
@@ -156,13 +162,14 @@ struct RawCache {
     shared: String,
 }
 
-/// Reads `docker image inspect`, lines of `IMAGE NAME` for containers, and `docker system df --verbose`.
-fn parse(images: &str, users: &str, usage: &str) -> Result<Store, Failure> {
-    let garbled = |error: serde_json::Error| {
+fn json<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|error| {
         Failure::precondition(format!("the engine's answer is cut or garbled: {error}")).hint("run it again")
-    };
-    let raw: Vec<RawImage> = serde_json::from_str(images).map_err(garbled)?;
-    let usage: RawUsage = serde_json::from_str(usage).map_err(garbled)?;
+    })
+}
+
+/// Puts together `docker image inspect`, lines of `IMAGE NAME` for containers, and `docker system df --verbose`.
+fn put_together(images: Vec<RawImage>, users: &str, usage: RawUsage) -> Store {
     let unique: BTreeMap<_, _> = usage
         .images
         .into_iter()
@@ -170,7 +177,7 @@ fn parse(images: &str, users: &str, usage: &str) -> Result<Store, Failure> {
         .map(|image| (image.id, measure::size(&image.unique_size).unwrap_or(0)))
         .collect();
     let mut store = Store::default();
-    for image in raw {
+    for image in images {
         let labels = image.config.and_then(|config| config.labels).unwrap_or_default();
         // The engine gives a build that came from the cache the time of its last new layer.
         let built = labels.get(label::CREATED).and_then(|text| text.parse().ok());
@@ -188,7 +195,7 @@ fn parse(images: &str, users: &str, usage: &str) -> Result<Store, Failure> {
         store.users.entry(image.to_owned()).or_default().push(name.trim_start_matches('/').to_owned());
     }
     store.cache = usage.build_cache.into_iter().flatten().map(cache_record).collect();
-    Ok(store)
+    store
 }
 
 fn cache_record(raw: RawCache) -> CacheRecord {
@@ -215,7 +222,8 @@ mod tests {
             "Config":{"Labels":{"k":"v"}},"RootFS":{"Layers":["l1","l2"]}}]"#;
         let usage = r#"{"Images":[{"ID":"sha256:a","UniqueSize":"20B"}],"BuildCache":[{"ID":"c","Parent":"p","Description":"d",
             "Size":"1kB","LastUsedAt":"2026-11-22 16:50:27.4 +0000 UTC","InUse":"false","Shared":"false"}]}"#;
-        let store = parse(images, "sha256:a /one\nsha256:a /two\n", usage).expect("valid");
+        let (images, usage) = (json(images).expect("valid"), json(usage).expect("valid"));
+        let store = put_together(images, "sha256:a /one\nsha256:a /two\n", usage);
         let image = &store.images["sha256:a"];
         assert_eq!((image.size, image.unique, image.layers.len()), (50, 20, 2));
         assert_eq!(store.users["sha256:a"], ["one", "two"]);

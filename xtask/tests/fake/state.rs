@@ -210,11 +210,15 @@ fn familiar(name: &str) -> String {
 impl Rule {
     /// The first rule that fits a command line, counted down.
     pub(crate) fn take(state: &Path, command: &str) -> Option<Self> {
-        let fits = |rule: &&mut Self| {
+        let fits = |rule: &Self| {
             rule.times != Some(0) && !rule.when.is_empty() && rule.when.iter().all(|word| command.contains(word))
         };
+        let rule = Engine::read(state).rules.into_iter().find(fits)?;
+        if rule.times.is_none() {
+            return Some(rule);
+        }
         Engine::update(state, |engine| {
-            let rule = engine.rules.iter_mut().find(fits)?;
+            let rule = engine.rules.iter_mut().find(|rule| fits(rule))?;
             rule.times = rule.times.map(|left| left - 1);
             Some(rule.clone())
         })

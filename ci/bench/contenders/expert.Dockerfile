@@ -1,0 +1,5 @@
+FROM scratch AS source
+ARG GITHUB_REPO
+ARG GITHUB_BRANCH
+ADD ${GITHUB_REPO}#${GITHUB_BRANCH} /source/app/
+

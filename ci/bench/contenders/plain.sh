@@ -1,0 +1,2 @@
+# What everybody tries first; it cannot see a push.
+docker compose build

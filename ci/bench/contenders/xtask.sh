@@ -1,0 +1,3 @@
+# This tool.
+cd "$ROOT"
+exec cargo xtask rebuild --message-format json -f "$PROJECT/compose.yml"
