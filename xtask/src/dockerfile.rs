@@ -3,7 +3,10 @@
 
 pub mod listing;
 pub mod shell;
+pub mod sources;
 mod span;
+pub mod tools;
+pub mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 
