@@ -13,7 +13,7 @@ use crate::facts::history::{self, Relation, together};
 use crate::facts::sources::unknown_service;
 use crate::facts::trees::{self, Tree};
 use crate::facts::{images, join, versions};
-use crate::report::verdicts;
+use crate::report::{human, verdicts};
 use crate::value::{Commit, GitUrl};
 use crate::verify::compare::{Difference, Expected};
 use crate::verify::skip::Skip;
@@ -60,6 +60,8 @@ pub fn rows(context: &Context, options: &cli::Verify) -> anyhow::Result<Vec<Row>
             ours: subject.ours,
             remote: subject.remote.clone(),
             label: subject.label().map(str::to_owned),
+            sources: subject.parts(),
+            unwatched: !subject.watched,
             version_file,
             containers,
             id: subject.image.as_ref().map(|image| image.id.clone()).unwrap_or_default(),
@@ -71,6 +73,9 @@ pub fn rows(context: &Context, options: &cli::Verify) -> anyhow::Result<Vec<Row>
             evidence.newer = newer(context, &known, subject)?;
         }
         rows.push(Row::new(subject.service.clone(), subject.name.clone(), evidence, subject.alone));
+    }
+    if options.image.is_none() {
+        human::unwatched(ui, &known.unwatched(&options.services));
     }
     Ok(rows)
 }

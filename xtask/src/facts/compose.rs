@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use xshell::Shell;
 
+use crate::dockerfile::listing::Listing;
 use crate::dockerfile::{Closure, Dockerfile};
 use crate::error::Failure;
 use crate::facts::join;
@@ -44,6 +45,8 @@ pub struct Built {
     pub dockerfile_path: String,
     /// What its target is made from, when its Dockerfile is a file of this machine that can be read.
     pub closure: Option<Closure>,
+    /// Its Dockerfile line by line, when its closure is known.
+    pub listing: Listing,
     /// The whole build section as Compose resolved it.
     pub section: Value,
 }
@@ -155,6 +158,7 @@ pub fn examine(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Examined> {
             }
         };
         built.closure = dockerfile.closure(built.target.as_deref());
+        built.listing = Listing::read(&text);
         if built.closure.is_none() {
             let target = show(built.target.as_deref().unwrap_or_default());
             let path = &built.dockerfile_path;
@@ -292,6 +296,7 @@ fn build_of(project: &str, name: &str, raw: RawService, keep: bool) -> Result<Op
         contexts: build.additional_contexts,
         dockerfile_path: Utf8Path::new(&build.context).join(file).into_string(),
         closure: None,
+        listing: Listing::default(),
         section,
     };
     Ok(Some((service, built)))

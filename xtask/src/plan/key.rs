@@ -117,6 +117,7 @@ mod tests {
             contexts: BTreeMap::new(),
             dockerfile_path: "Dockerfile".to_owned(),
             closure: parsed.closure(Some(target)),
+            listing: Default::default(),
             section: json!({"context": "/somewhere", "target": target, "args": args}),
             args,
         }

@@ -8,7 +8,7 @@ use crate::build::Outcome;
 use crate::error::Failure;
 use crate::facts::compose::Project;
 use crate::plan::predict::StagePrediction;
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, SourcePlan};
 use crate::report::figures::Figures;
 use crate::report::stages::{self, StageSummary};
 use crate::report::steps::{self, Cause, StepSummary};
@@ -74,6 +74,9 @@ pub struct ServiceSummary {
     pub cache_bust: String,
     /// What it is made from.
     pub revision: String,
+    /// The same, source by source.
+    #[serde(default)]
+    pub sources: Vec<SourcePlan>,
 }
 
 /// Everything that a summary is made of.
@@ -109,6 +112,7 @@ impl Summary {
             why: plan.why.clone(),
             cache_bust: plan.cache_bust.to_string(),
             revision: plan.revision.clone(),
+            sources: plan.sources.clone(),
         });
         let steps = run.outcome.map_or(Vec::new(), |outcome| {
             steps::of(&outcome.progress, &steps::Context::new(run.project, run.plan, run.before))

@@ -12,6 +12,7 @@ mod rebuild;
 mod release;
 mod report;
 mod schema;
+mod sources;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;

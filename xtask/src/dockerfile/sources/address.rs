@@ -116,7 +116,7 @@ pub(super) fn add(text: &str) -> Option<(String, Reference)> {
     }
     let asked = query.split('&').filter_map(|one| one.split_once('='));
     let asked = asked.filter(|(name, _)| matches!(*name, "ref" | "branch" | "tag" | "commit" | "checksum"));
-    let reference = asked.map(|(_, name)| name).last().or(fragment.split(':').next()).unwrap_or_default();
+    let reference = asked.map(|(_, name)| name).next_back().or(fragment.split(':').next()).unwrap_or_default();
     Some((remote(address)?, Reference::of(reference)))
 }
 

@@ -5,7 +5,13 @@ use proptest::prelude::*;
 use super::*;
 
 /// Snippets, each with what must be found: line, cover, reference, address.
-const TABLE: &str = include_str!("table.txt");
+const TABLE: &str = concat!(
+    include_str!("../../../tests/dockerfiles/clones.txt"),
+    include_str!("../../../tests/dockerfiles/arguments.txt"),
+    include_str!("../../../tests/dockerfiles/references.txt"),
+    include_str!("../../../tests/dockerfiles/packages.txt"),
+    include_str!("../../../tests/dockerfiles/others.txt"),
+);
 
 fn found(text: &str, args: &BTreeMap<String, Option<String>>) -> Vec<Fetch> {
     let listing = Listing::read(text);

@@ -20,6 +20,7 @@ fn project() -> Project {
         contexts: BTreeMap::new(),
         dockerfile_path: String::new(),
         closure: None,
+        listing: Default::default(),
         section: json!({}),
     };
     let service = |name: &str| name.parse::<Service>().expect("name");
