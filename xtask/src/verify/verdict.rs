@@ -230,7 +230,7 @@ impl Row {
             Verdict::WrongContent => {
                 Some("trust nothing in it, build it again without cache: cargo xtask full --keep-models".to_owned())
             }
-            Verdict::NotWatched => Some("let a push be noticed: cargo xtask doctor --patch".to_owned()),
+            Verdict::NotWatched => Some("let a push be noticed: cargo xtask doctor".to_owned()),
             Verdict::NotOnBranch => {
                 Some("build the tip of the branch: cargo xtask rebuild; or name the branch it is from".to_owned())
             }

@@ -111,7 +111,7 @@ fn a_repository_that_buildkit_fetches_needs_no_argument() {
 fn code_that_nobody_watches_is_said_to_be_that() {
     let world = project("FROM a\nARG CACHEBUST\nRUN true\n\nFROM b\nRUN git clone https://git.example/app.git\n");
     let said = "a push to https://git.example/app.git is not noticed in `app`";
-    warns(&world, "rebuild", said).says("Dockerfile:6").says("doctor --patch");
+    warns(&world, "rebuild", said).says("Dockerfile:6").says("cargo xtask doctor");
     warns(&world, "rebuild", said).says("Fresh");
     world.run(["verify"]).fails(1).says(said).says("not watched");
 
