@@ -3,7 +3,10 @@
 
 pub mod listing;
 pub mod shell;
+pub mod sources;
 mod span;
+pub mod tools;
+pub mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,6 +45,8 @@ struct Stage {
 pub struct Closure {
     /// Names of the stages in it.
     pub stages: BTreeSet<String>,
+    /// Positions of the stages in it.
+    pub members: BTreeSet<usize>,
     /// Arguments that any of its stages takes, with their defaults.
     pub args: Args,
     /// Whether files of the build context go in.
@@ -94,7 +99,7 @@ impl Dockerfile {
             let above = |name: &str| self.find(name).filter(|&found| found < index);
             open.extend(stage.copies_from.iter().chain([&stage.base]).filter_map(|name| above(name)));
         }
-        let mut closure = Closure::default();
+        let mut closure = Closure { members: members.clone(), ..Closure::default() };
         for stage in members.iter().map(|&index| &self.stages[index]) {
             closure.stages.extend(stage.name.clone());
             closure.args.extend(stage.args.iter().map(|(name, default)| {

@@ -21,7 +21,7 @@ use xshell::Shell;
 use crate::build::staged::Staged;
 use crate::error::Failure;
 use crate::facts::images::{Image, Store};
-use crate::facts::{self, Facts, Revision, join};
+use crate::facts::{self, Facts, Resolved, Revision, join, remotes};
 use crate::plan::cache_bust::Rule;
 use crate::plan::{Action, Attestations, Plan, Request, key};
 use crate::promote::{self, Move};
@@ -235,7 +235,10 @@ impl<'a> Run<'a> {
         let place = Place { store: output.store, builder: settings.builder.as_ref(), state };
         let verified = thread::scope(|scope| {
             scope.spawn(|| foresight.end(self.context, facts, outcome));
-            check::staged(ui, plan, place)
+            let taken = taken_as_they_are(facts, plan);
+            let unmoved = scope.spawn(move || remotes::check_unmoved(ui, &taken, &facts.workspace.config.transports));
+            let verified = check::staged(ui, plan, place);
+            join(unmoved).and(verified)
         })?;
         for one in &verified.images {
             ui.status("Verified", &format!("{} {}", one.service.service, one.service.cache_bust));
@@ -269,6 +272,15 @@ impl<'a> Run<'a> {
         })?;
         Ok(true)
     }
+}
+
+/// The sources that some service of the plan takes without being told the commit.
+fn taken_as_they_are<'a>(facts: &'a Facts, plan: &Plan) -> Vec<&'a Resolved> {
+    let is_taken = |one: &&Resolved| {
+        let mut unpinned = plan.builds().flat_map(|(service, _)| facts.unpinned(&service.service));
+        unpinned.any(|other| std::ptr::eq(other, *one))
+    };
+    facts.sources.iter().filter(is_taken).collect()
 }
 
 /// Mutable tags that go to kept images.

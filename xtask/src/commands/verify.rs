@@ -14,7 +14,7 @@ use crate::facts::images::Store;
 use crate::facts::sources::unknown_service;
 use crate::facts::trees::{self, Tree};
 use crate::facts::{join, versions};
-use crate::report::verdicts;
+use crate::report::{human, verdicts};
 use crate::value::{Commit, GitUrl};
 use crate::verify::compare::Expected;
 use crate::verify::skip::Skip;
@@ -69,6 +69,9 @@ pub fn rows(context: &Context, options: &cli::Verify) -> anyhow::Result<Vec<Row>
             row.cure = row.cure.map(|cure| cure.replace("xtask rebuild", "xtask rebuild --push"));
         }
         rows.push(row);
+    }
+    if options.image.is_none() {
+        human::unwatched(ui, &known.unwatched(&options.services));
     }
     Ok(rows)
 }

@@ -2,7 +2,10 @@
 
 mod lines;
 
+use std::collections::HashMap;
+
 use super::shell::{self, Command, Word};
+use super::values::Values;
 use lines::instructions;
 
 /// Characters, each with the line that it stands on.
@@ -60,14 +63,14 @@ impl Listing {
     /// Reads a Dockerfile; what makes no sense becomes an instruction that nothing looks for.
     pub fn read(text: &str) -> Self {
         let mut listing = Self::default();
+        let mut names = HashMap::new();
         for instruction in instructions(text) {
             if instruction.keyword == "FROM" {
                 let text: String = instruction.text.iter().map(|(c, _)| c).collect();
                 let words: Vec<_> = text.split_whitespace().map(str::to_lowercase).collect();
-                let base = words.first();
-                let parent =
-                    listing.stages.iter().rposition(|stage| stage.name.is_some() && stage.name.as_ref() == base);
+                let parent = words.first().and_then(|base| names.get(base).copied());
                 let name = words.get(2).filter(|_| words[1] == "as").cloned();
+                names.extend(name.clone().map(|name| (name, listing.stages.len())));
                 let base = text.split_whitespace().next().unwrap_or_default().to_owned();
                 listing.stages.push(Stage { name, base, parent, instructions: Vec::new() });
             } else {
@@ -127,16 +130,16 @@ impl Instruction {
         words.into_iter().map(assignment).collect()
     }
 
-    /// The commands that a `RUN` runs; nothing for other instructions.
-    pub fn commands(&self) -> Vec<Command> {
+    /// The commands that a `RUN` runs, with variables replaced as far as values are known; nothing for other instructions.
+    pub fn commands(&self, values: Option<&Values>) -> Vec<Command> {
         if self.keyword != "RUN" {
             return Vec::new();
         }
         let plain: String = self.text.iter().map(|(c, _)| c).collect();
         if let Ok(words) = serde_json::from_str::<Vec<String>>(plain.trim()) {
-            return self.exec_form(words);
+            return self.exec_form(words, values);
         }
-        let mut commands = shell::commands(&self.text);
+        let mut commands = shell::commands(&self.text, values);
         let is_script = match commands.as_slice() {
             [] => true,
             [one] => one.words.len() == 1 && is_shell(&one.words[0].text),
@@ -145,20 +148,20 @@ impl Instruction {
         for document in self.documents.iter().filter(|_| is_script) {
             let first: String = document.iter().map(|(c, _)| *c).take_while(|&c| c != '\n').collect();
             if !first.starts_with("#!") || first.split([' ', '/']).any(is_shell) {
-                commands.extend(shell::commands(document));
+                commands.extend(shell::commands(document, values));
             }
         }
         commands
     }
 
-    fn exec_form(&self, words: Vec<String>) -> Vec<Command> {
+    fn exec_form(&self, words: Vec<String>, values: Option<&Values>) -> Vec<Command> {
         let line = self.line;
         if let [shell, option, script, ..] = words.as_slice()
             && is_shell(shell)
             && option.starts_with('-')
             && option.ends_with('c')
         {
-            return shell::commands(&script.chars().map(|c| (c, line)).collect::<Text>());
+            return shell::commands(&script.chars().map(|c| (c, line)).collect::<Text>(), values);
         }
         let words: Vec<_> = words.into_iter().map(|text| Word { line, text, ..Word::default() }).collect();
         if words.is_empty() { Vec::new() } else { vec![Command { line, words, ..Command::default() }] }
@@ -182,7 +185,7 @@ mod tests {
         assert_eq!(listing.global[0].line, 2);
         assert_eq!(listing.stages[1].parent, Some(0));
         let run = &listing.stages[0].instructions[0];
-        let commands = run.commands();
+        let commands = run.commands(None);
         assert_eq!((run.line, commands[0].line, commands[1].line), (4, 6, 8));
         let last = &listing.stages[1].instructions;
         assert_eq!(last[0].declares()[0].value.as_deref(), Some("c d"));
@@ -195,7 +198,7 @@ mod tests {
     fn here_documents_are_scripts_only_where_a_shell_reads_them() {
         let programs = |text: &str| -> Vec<(String, usize)> {
             let listing = Listing::read(text);
-            let all = listing.stages[0].instructions.iter().flat_map(Instruction::commands);
+            let all = listing.stages[0].instructions.iter().flat_map(|one| one.commands(None));
             all.map(|command| (command.words[0].text.clone(), command.line)).collect()
         };
         assert_eq!(programs("FROM a\nRUN <<'E'\none\ntwo\nE\nRUN three\n").len(), 3);

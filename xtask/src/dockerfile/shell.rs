@@ -3,6 +3,7 @@
 mod reader;
 
 use super::listing::Text;
+use super::values::Values;
 use reader::Reader;
 
 /// A simple command: what stands between `;`, `&&`, `|` and the like, keywords and leading assignments apart.
@@ -21,8 +22,10 @@ pub struct Command {
 pub struct Word {
     /// The line that it starts on.
     pub line: usize,
-    /// The word without its quotes; variables stand in it as `$NAME` or `${NAME}`.
+    /// The word without its quotes; variables whose values are not known stand in it as `$NAME` or `${NAME}`.
     pub text: String,
+    /// Where the text goes on on another line: the byte in it, and the line.
+    pub breaks: Vec<(usize, usize)>,
     /// The variables that the shell replaces in it.
     pub expands: Vec<String>,
     /// Those of them whose value the shell splits into words.
@@ -36,9 +39,32 @@ impl Command {
     }
 }
 
-/// The commands of a script, those inside `$(...)` before the one around them.
-pub fn commands(script: &[(char, usize)]) -> Vec<Command> {
-    let mut reader = Reader::new(script);
+impl Word {
+    /// The text as a script of its own, each character with its line.
+    pub fn script(&self) -> Text {
+        let mut breaks = self.breaks.iter().copied().peekable();
+        let mut line = self.line;
+        let with_line = |(at, c)| {
+            while let Some((_, next)) = breaks.next_if(|(start, _)| *start <= at) {
+                line = next;
+            }
+            (c, line)
+        };
+        self.text.char_indices().map(with_line).collect()
+    }
+
+    fn push(&mut self, c: char, line: usize) {
+        if self.breaks.last().map_or(self.line, |(_, line)| *line) != line {
+            self.breaks.push((self.text.len(), line));
+        }
+        self.text.push(c);
+    }
+}
+
+/// The commands of a script, those inside `$(...)` before the one around them; variables are replaced as far as values
+/// are known, those that the script itself sets too.
+pub fn commands(script: &[(char, usize)], values: Option<&Values>) -> Vec<Command> {
+    let mut reader = Reader::new(script, values);
     reader.read();
     reader.commands.into_iter().filter_map(finish).collect()
 }
@@ -46,9 +72,15 @@ pub fn commands(script: &[(char, usize)]) -> Vec<Command> {
 /// The delimiters of the here-documents that a script starts, in their order.
 pub fn here_documents(script: &[(char, usize)]) -> Vec<String> {
     let line: Text = script.iter().copied().filter(|(c, _)| *c != '\n').collect();
-    let mut reader = Reader::new(&line);
+    let mut reader = Reader::new(&line, None);
     reader.read();
     reader.here_documents
+}
+
+/// A text with its variables replaced as between double quotes.
+pub fn expand(text: &str, values: &Values) -> String {
+    let text: Text = text.chars().map(|c| (c, 1)).collect();
+    Reader::new(&text, Some(values)).text()
 }
 
 /// Words that stand before a command and are none.
@@ -91,7 +123,7 @@ mod tests {
             text.push((c, line));
             line += usize::from(c == '\n');
         }
-        commands(&text)
+        commands(&text, None)
     }
 
     fn words(script: &str) -> Vec<String> {
@@ -112,6 +144,53 @@ mod tests {
         assert_eq!(words("cat <<E > x\nnot a command\nE\nnext"), ["cat", "next"]);
         assert_eq!(words("a `b c` d\\\n e"), ["b c", "a `` d e"]);
         assert_eq!(of("a\n\nb")[1].line, 3);
+    }
+
+    #[test]
+    fn known_values_take_the_place_of_variables() {
+        let mut values = Values::default();
+        for (name, value) in [("A", "a b"), ("E", ""), ("U", "https://h")] {
+            values.set(name, value);
+        }
+        let read = |script: &str| {
+            let text: Text = script.chars().map(|c| (c, 1)).collect();
+            commands(&text, Some(&values)).last().and_then(|command| command.words.get(1)).map(|word| word.text.clone())
+        };
+        for (script, text) in [
+            ("x $A", "a b"),
+            ("x \"${A}\"/$E", "a b/"),
+            ("x '$A' ", "$A"),
+            ("x \\$A", "$A"),
+            ("x ${E:-d}${E-e}${N-f}", "df"),
+            ("x ${A:+y}${E:+z}${N+z}", "y"),
+            ("x ${N:-$U/${A:-x}}", "https://h/a b"),
+            ("x $N${N}", "$N${N}"),
+            ("B=$U/n; x $B", "https://h/n"),
+            ("export B=1 C=$(date) && x $B$C", "1$()"),
+            ("x ${U##*/} ${#A}", "${U}"),
+        ] {
+            values.begin_script();
+            assert_eq!(read(script).as_deref(), Some(text), "{script}");
+        }
+        assert_eq!(expand("$U/\\$A/${E:-'x'}", &values), "https://h/$A/'x'");
+    }
+
+    #[test]
+    fn values_never_grow_without_limit() {
+        let mut values = Values::default();
+        values.set("A", &"x".repeat(1000));
+        let text: Text = "x ".chars().chain("$A ".repeat(100_000).chars()).map(|c| (c, 1)).collect();
+        let length: usize = commands(&text, Some(&values))[0].words.iter().map(|word| word.text.len()).sum();
+        assert!(length < 2_000_000, "{length}");
+        values.set("B", &"x".repeat(2000));
+        assert_eq!(values.get("B"), None);
+    }
+
+    #[test]
+    fn a_quoted_script_knows_its_lines() {
+        let command = of("sh -c \"a &&\n b\"").remove(0);
+        let inner = commands(&command.words[2].script(), None);
+        assert_eq!((inner[0].line, inner[1].line), (1, 2));
     }
 
     #[test]

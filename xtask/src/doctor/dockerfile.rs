@@ -96,7 +96,7 @@ fn secrets(instruction: &Instruction) -> Vec<Finding> {
     }
     // What a variable holds is found where it is declared, and a secret mount is none.
     let shows = |text: &str| !text.contains('$') && has_credential(text);
-    let commands = instruction.commands();
+    let commands = instruction.commands(None);
     let word = commands.iter().flat_map(|command| &command.words).find(|word| shows(&word.text));
     let fetched: String = instruction.text.iter().filter(|_| keyword == "ADD").map(|(c, _)| c).collect();
     let line = word.map(|word| word.line).or(shows(&fetched).then_some(instruction.line));

@@ -6,7 +6,6 @@ pub mod engine;
 pub mod machine;
 pub mod place;
 mod secrets;
-pub mod tools;
 
 use serde::Serialize;
 

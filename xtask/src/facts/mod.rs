@@ -6,6 +6,7 @@ pub mod checkout;
 pub mod compose;
 pub mod containers;
 pub mod early;
+pub mod found;
 pub mod history;
 pub mod images;
 pub mod local;
@@ -25,9 +26,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::plan::key;
 use crate::ui::Ui;
-use crate::value::{Commit, ImageRef};
+use crate::value::{Commit, ImageRef, Service};
 use compose::Project;
 use early::{Asked, Questions};
+use found::Found;
 use images::{Images, Store};
 use local::Tree;
 use sources::{Source, Wanted};
@@ -42,10 +44,28 @@ pub struct Facts {
     pub project: Project,
     /// What the images are made from, each with what it is right now.
     pub sources: Vec<Resolved>,
+    /// What the Dockerfiles say beside that.
+    pub found: Found,
     /// The images of the services and the kept ones, as far as they exist.
     pub images: Images,
     /// The kept images among these that only the engine has, although the registry was asked.
     pub only_here: Vec<ImageRef>,
+}
+
+impl Facts {
+    /// The sources of a service.
+    pub fn sources_of(&self, service: &Service) -> impl Iterator<Item = &Resolved> {
+        self.sources.iter().filter(move |resolved| resolved.source.services.contains(service))
+    }
+
+    /// Those of them that its Dockerfile takes as they are at the time of the build: it does not take the commit.
+    pub fn unpinned(&self, service: &Service) -> impl Iterator<Item = &Resolved> {
+        let built = &self.project.services[service];
+        self.sources_of(service).filter(|Resolved { source, .. }| {
+            let takes_commit = source.commit_arg.as_ref().is_some_and(|name| built.takes(name.as_str()));
+            matches!(source.wanted, Wanted::Ref(_)) && !takes_commit
+        })
+    }
 }
 
 /// A source and what it is right now.
@@ -108,7 +128,7 @@ pub fn gather(ui: &Ui, files: &[Utf8PathBuf], local: Option<&Utf8Path>, store: S
     thread::scope(|scope| {
         let mut asked = Asked::new(scope, ui, &last);
         let (workspace, project) = read_project(ui, files)?;
-        let sources = sources::derive(&project, &workspace.config)?;
+        let (sources, found) = sources::derive(&project, &workspace.config)?;
         let wanted = key::images_of(&project)?;
         if store == Store::Registry {
             registry::check(&wanted)?;
@@ -143,7 +163,7 @@ pub fn gather(ui: &Ui, files: &[Utf8PathBuf], local: Option<&Utf8Path>, store: S
             questions.remember(files);
         }
         let resolved = sources.into_iter().zip(revisions).map(|(source, revision)| Resolved { source, revision });
-        Ok(Facts { sources: resolved.collect(), workspace, project, images, only_here })
+        Ok(Facts { sources: resolved.collect(), workspace, project, found, images, only_here })
     })
 }
 

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use xshell::Shell;
 
 use crate::error::Failure;
+use crate::facts::sources::Wanted;
+use crate::facts::{Resolved, Revision, join};
 use crate::sys::process::Finished;
 use crate::sys::{git, interrupt, process};
 use crate::ui::Ui;
@@ -34,6 +36,31 @@ pub fn resolve(ui: &Ui, url: &GitUrl, git_ref: &GitRef, transports: &[String]) -
             None => return Err(refusal(&finished, url).into()),
         }
     }
+}
+
+/// Asks again for sources that a build took as they were, and fails when one of them is not what it was before.
+///
+/// # Errors
+/// Exit code 1 when a remote moved, and those of [`resolve`].
+pub fn check_unmoved(ui: &Ui, taken: &[&Resolved], transports: &[String]) -> anyhow::Result<()> {
+    let moved = |Resolved { source, revision }: &Resolved| match (&source.wanted, revision) {
+        (Wanted::Ref(git_ref), Revision::Commit(before)) => {
+            let now = resolve(ui, &source.repository, git_ref, transports)?;
+            let words = format!("{git_ref} of {} moved {}..{}", source.repository, before.short(), now.short());
+            anyhow::Ok((now != *before).then_some(words))
+        }
+        _ => Ok(None),
+    };
+    let answers = thread::scope(|scope| {
+        let threads: Vec<_> = taken.iter().map(|one| scope.spawn(|| moved(one))).collect();
+        threads.into_iter().map(join).collect::<anyhow::Result<Vec<_>>>()
+    })?;
+    let moved: Vec<_> = answers.into_iter().flatten().collect();
+    if moved.is_empty() {
+        return Ok(());
+    }
+    let cause = format!("{} during the build, and nobody knows which of the two is in the image", moved.join(", "));
+    Err(Failure::no(cause).kept("every tag is where it was").hint("run the same command again").into())
 }
 
 fn pause(wait: Duration) -> Result<(), Failure> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Failure;
 use crate::facts::compose::Project;
+use crate::facts::found::{self, Found};
 use crate::facts::workspace::{Config, SourceConfig};
 use crate::value::{ArgName, Commit, GitRef, GitUrl, Service, redact, show};
 
@@ -41,12 +42,12 @@ pub enum Wanted {
     Commit(Commit),
 }
 
-/// The sources of a project.
+/// The sources of a project: those that are configured, else GITHUB_REPO, and what Dockerfiles fetch by themselves.
 ///
 /// # Errors
 /// Exit code 2 for values that are not addresses, refs or commits, for services that disagree about one, and for a
 /// service that takes the bust argument of no known source.
-pub fn derive(project: &Project, config: &Config) -> Result<Vec<Source>, Failure> {
+pub fn derive(project: &Project, config: &Config) -> Result<(Vec<Source>, Found), Failure> {
     let usual = [SourceConfig {
         name: "source".to_owned(),
         repository_arg: Some("GITHUB_REPO".to_owned()),
@@ -60,8 +61,10 @@ pub fn derive(project: &Project, config: &Config) -> Result<Vec<Source>, Failure
     for wanted in configured {
         sources.extend(one(project, config, wanted, &bust)?);
     }
+    let found = found::add(project, &bust, &config.transports, !config.sources.is_empty(), &mut sources)?;
+    let has_source = |service| sources.iter().any(|source: &Source| source.services.contains(service));
     let without = project.services.iter().find(|(service, built)| {
-        built.takes(bust.as_str()) && !sources.iter().any(|source: &Source| source.services.contains(service))
+        built.takes(bust.as_str()) && !has_source(*service) && !found.fetching.contains(*service)
     });
     if let Some((service, _)) = without {
         return Err(Failure::usage(format!(
@@ -69,7 +72,7 @@ pub fn derive(project: &Project, config: &Config) -> Result<Vec<Source>, Failure
         ))
         .hint("pass GITHUB_REPO as a build argument, or add [[workspace.metadata.xtask.sources]]"));
     }
-    Ok(sources)
+    Ok((sources, found))
 }
 
 fn one(project: &Project, config: &Config, wanted: &SourceConfig, bust: &ArgName) -> Result<Option<Source>, Failure> {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Failure;
+use crate::facts::Facts;
 use crate::facts::compose::{Built, Project};
-use crate::facts::{Facts, Resolved};
 use crate::plan::key::{self, Inputs, Key};
 use crate::plan::{Request, cache_bust};
 use crate::value::{CacheBust, Service};
@@ -21,11 +21,6 @@ pub struct Keyed<'a> {
     pub args: BTreeMap<String, String>,
     /// The key of all that.
     pub key: Key,
-}
-
-/// The sources of a service.
-pub fn sources_of<'a>(facts: &'a Facts, service: &'a Service) -> impl Iterator<Item = &'a Resolved> {
-    facts.sources.iter().filter(move |resolved| resolved.source.services.contains(service))
 }
 
 /// Services whose images a service is built from: named contexts `service:x`, and kept stages of its own Dockerfile.
@@ -80,17 +75,14 @@ fn keyed_service<'a>(
 ) -> Result<Keyed<'a>, Failure> {
     let built = &facts.project.services[service];
     let version = facts.workspace.version_of(service)?;
-    let sources: Vec<_> = sources_of(facts, service).collect();
+    let sources: Vec<_> = facts.sources_of(service).collect();
     let short: Vec<_> = match sources.as_slice() {
         [one] => vec![one.revision.short()],
         several => several.iter().map(|resolved| resolved.revision.to_string()).collect(),
     };
     let cache_bust = cache_bust::value(&request.rule, version, &short, &request.run)?;
-    let bust_arg = facts.workspace.config.bust_arg()?;
-    let mut args = BTreeMap::new();
-    if built.takes(bust_arg.as_str()) {
-        args.insert(bust_arg.to_string(), cache_bust.to_string());
-    }
+    let busts = facts.found.busts.get(service).into_iter().flatten();
+    let mut args: BTreeMap<_, _> = busts.map(|name| (name.to_string(), cache_bust.to_string())).collect();
     for resolved in &sources {
         if let Some(name) = resolved.source.commit_arg.as_ref().filter(|name| built.takes(name.as_str())) {
             args.insert(name.to_string(), resolved.revision.to_string());

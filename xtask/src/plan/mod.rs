@@ -15,12 +15,13 @@ pub mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Failure;
-use crate::facts::Facts;
 use crate::facts::compose::Project;
+use crate::facts::found::Unwatched;
 use crate::facts::sources::unknown_service;
+use crate::facts::{Facts, Resolved};
 use crate::value::{CacheBust, ImageRef, ProjectName, Service};
 use cache_bust::{Rule, Run};
 use key::Key;
@@ -69,6 +70,8 @@ pub struct Plan {
     pub attestations: Attestations,
     /// One entry a selected service, by name.
     pub services: Vec<ServicePlan>,
+    /// Code in their images that can be pushed to without any notice here.
+    pub unwatched: Vec<Unwatched>,
 }
 
 /// What will be done for one service.
@@ -82,6 +85,8 @@ pub struct ServicePlan {
     pub cache_bust: CacheBust,
     /// What it is made from, in the form of the revision label; empty without a source.
     pub revision: String,
+    /// The same, source by source.
+    pub sources: Vec<SourcePlan>,
     /// The key.
     pub key: Key,
     /// What happens.
@@ -107,6 +112,24 @@ impl ServicePlan {
             Action::Reuse(_) => true,
             Action::Build(build) => build.promote.contains(&self.image),
         }
+    }
+}
+
+/// What is taken of one source.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SourcePlan {
+    /// The address of the repository.
+    pub repository: String,
+    /// What is followed there.
+    pub wanted: String,
+    /// The commit, or the digest of a directory in its place.
+    pub revision: String,
+}
+
+impl SourcePlan {
+    fn of(Resolved { source, revision }: &Resolved) -> Self {
+        let (repository, wanted) = (source.repository.to_string(), source.describe());
+        Self { repository, wanted, revision: revision.to_string() }
     }
 }
 
@@ -189,7 +212,8 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Failure> {
     let services = services.collect::<Result<Vec<_>, _>>()?;
     check_tags(project, &services)?;
     let (no_cache, pull, attestations) = (request.full, request.pull, request.attestations);
-    Ok(Plan { project: project.name.clone(), no_cache, pull, attestations, services })
+    let unwatched = facts.found.unwatched.iter().filter(|one| selected.contains(&one.service)).cloned().collect();
+    Ok(Plan { project: project.name.clone(), no_cache, pull, attestations, services, unwatched })
 }
 
 /// No tag of this run may be one that another service, a kept image or a staged one has.
@@ -249,7 +273,7 @@ fn check(facts: &Facts, request: &Request) -> Result<(), Failure> {
             .kept("nothing was changed")
             .hint("give each its own `image` in the compose file"));
         }
-        if built.keep && inputs::sources_of(facts, service).next().is_some() {
+        if built.keep && facts.sources_of(service).next().is_some() {
             return Err(Failure::usage(format!(
                 "service `{service}` is kept, but its stage `{}` takes code that changes",
                 built.target.as_deref().unwrap_or("")

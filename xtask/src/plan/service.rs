@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::Failure;
 use crate::facts::compose::Built;
 use crate::facts::images::Image;
-use crate::facts::{Facts, Revision};
-use crate::plan::inputs::{Keyed, inputs_of, shares_stage, sources_of};
+use crate::facts::{Facts, Resolved, Revision};
+use crate::plan::inputs::{Keyed, inputs_of, shares_stage};
 use crate::plan::key::{self, Key};
 use crate::plan::rollback;
-use crate::plan::{Action, Build, LOCAL_STAGE, Request, ServicePlan, VersionFile, label};
+use crate::plan::{Action, Build, LOCAL_STAGE, Request, ServicePlan, SourcePlan, VersionFile, label};
 use crate::value::{CacheBust, ImageRef, Service};
 
 /// Plans one service of those that were keyed.
@@ -45,7 +45,8 @@ pub fn plan(
     };
     let (service, image) = (service.clone(), built.image.clone());
     let (cache_bust, revision, key) = (cache_bust.clone(), revision.clone(), key.clone());
-    Ok(ServicePlan { service, image, cache_bust, revision, key, action, why })
+    let sources = facts.sources_of(&service).map(SourcePlan::of).collect();
+    Ok(ServicePlan { service, image, cache_bust, revision, sources, key, action, why })
 }
 
 /// The kept image of a service, if it exists and is ours.
@@ -100,7 +101,21 @@ fn why(facts: &Facts, request: &Request, service: &Service, keyed: &Keyed<'_>, c
         return "everything was asked for".to_owned();
     }
     if prior != keyed.revision {
-        let names: Vec<_> = sources_of(facts, service).map(|resolved| resolved.source.describe()).collect();
+        // With several sources those that moved, as long as they are the same ones.
+        let sources: Vec<_> = facts.sources_of(service).collect();
+        let priors: Vec<_> = prior.split(' ').collect();
+        let same = sources.len() > 1 && sources.len() == priors.len();
+        let moved = |(resolved, prior): (&&Resolved, &&str)| {
+            let now = resolved.revision.to_string();
+            let name = &resolved.source.name;
+            (now != **prior)
+                .then(|| format!("{name} {} moved {}..{}", resolved.source.describe(), short(prior), short(&now)))
+        };
+        let moves: Vec<_> = sources.iter().zip(&priors).filter_map(moved).filter(|_| same).collect();
+        if !moves.is_empty() {
+            return moves.join(", ");
+        }
+        let names: Vec<_> = sources.iter().map(|resolved| resolved.source.describe()).collect();
         return format!("{} moved {}..{}", names.join(", "), short(prior), short(&keyed.revision));
     }
     if current.label(label::KEY) != Some(keyed.key.as_str()) {
@@ -141,7 +156,7 @@ fn build(
         contexts.extend(named.map(|(context, _)| (context.clone(), image.clone())));
         contexts.extend(shares_stage(built, input_built).map(|stage| (stage.to_owned(), image.clone())));
     }
-    let sources: Vec<_> = sources_of(facts, service).collect();
+    let sources: Vec<_> = facts.sources_of(service).collect();
     let local = sources.iter().any(|resolved| matches!(resolved.revision, Revision::Local(_)));
     if local && !built.closure.as_ref().is_some_and(|closure| closure.stages.contains(LOCAL_STAGE)) {
         return Err(Failure::usage(format!("`--local` needs a stage `{LOCAL_STAGE}` in `{}`", built.dockerfile_path))
@@ -152,6 +167,7 @@ fn build(
     // An image that comes out the same keeps its time, so that it keeps its ID too.
     let created = current.filter(|current| current.label(label::KEY) == Some(key.as_str()) && !request.full);
     let created = created.and_then(|current| current.label(label::CREATED)).map(str::to_owned);
+    reused_value(facts, service, &all[service], current)?;
     let repositories: Vec<_> = sources.iter().map(|resolved| resolved.source.repository.to_string()).collect();
     let labels = [
         (label::PROJECT, facts.project.name.to_string()),
@@ -179,4 +195,19 @@ fn build(
         local,
         version_file,
     })
+}
+
+/// Where the bust value alone makes a clone run again, it must not be one that another commit had.
+fn reused_value(facts: &Facts, service: &Service, keyed: &Keyed<'_>, current: Option<&Image>) -> Result<(), Failure> {
+    let says = |name, value: &str| current.and_then(|current| current.label(name)) == Some(value);
+    let reused = says(label::CACHE_BUST, keyed.cache_bust.as_str()) && !says(label::REVISION, &keyed.revision);
+    match facts.unpinned(service).next().filter(|_| reused) {
+        Some(resolved) => Err(Failure::usage(format!(
+            "the bust value `{}` of `{service}` was used for another commit of {}, so its clone would stay cached",
+            keyed.cache_bust, resolved.source.repository
+        ))
+        .kept("nothing was changed")
+        .hint("use `--cache-bust auto`, or let the Dockerfile take the commit as a build argument")),
+        None => Ok(()),
+    }
 }

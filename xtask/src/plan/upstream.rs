@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::history::{Missed, Relation};
 use crate::facts::{Facts, Revision};
-use crate::plan::inputs::sources_of;
 use crate::plan::{Plan, label};
 use crate::value::Commit;
 
@@ -36,7 +35,7 @@ pub fn moved(facts: &Facts, plan: &Plan) -> Moved {
     for (service, _) in plan.builds() {
         let label = facts.images.get(&service.image).and_then(|image| image.label(label::REVISION)).unwrap_or_default();
         let old: Vec<&str> = label.split(' ').collect();
-        let new: Vec<_> = sources_of(facts, &service.service).collect();
+        let new: Vec<_> = facts.sources_of(&service.service).collect();
         for (old, resolved) in old.iter().zip(&new).filter(|_| old.len() == new.len()) {
             let (Ok(old), Revision::Commit(new)) = (old.parse::<Commit>(), &resolved.revision) else { continue };
             let Some(index) = facts.sources.iter().position(|one| std::ptr::eq(one, *resolved)) else { continue };

@@ -1,6 +1,7 @@
 //! Plans and summaries in words.
 
-use crate::plan::{Action, Plan};
+use crate::facts::found::Unwatched;
+use crate::plan::{Action, Plan, ServicePlan, SourcePlan};
 use crate::report::summary::Summary;
 use crate::ui::Ui;
 
@@ -12,9 +13,30 @@ pub fn services(ui: &Ui, plan: &Plan) {
             Action::Fresh => ui.status("Fresh", &about),
             Action::Reuse(_) => ui.status("Keeping", &about),
             Action::Build(_) => {
-                ui.status("Building", &format!("{} {} ({})", service.service, service.cache_bust, service.why))
+                ui.status("Building", &format!("{} {} ({})", service.service, service.cache_bust, service.why));
+                for line in several(service) {
+                    ui.status("Source", &line);
+                }
             }
         }
+    }
+    unwatched(ui, &plan.unwatched);
+}
+
+/// The sources of a service, a line each, where there are several.
+fn several(service: &ServicePlan) -> Vec<String> {
+    let short = |source: &SourcePlan| match source.revision.starts_with("local-") {
+        true => source.revision.clone(),
+        false => source.revision.chars().take(12).collect(),
+    };
+    let sources = service.sources.iter().filter(|_| service.sources.len() > 1);
+    sources.map(|source| format!("{} {} {}", source.repository, source.wanted, short(source))).collect()
+}
+
+/// Says which code nobody watches, so that "fresh" is not taken for more than it is.
+pub fn unwatched(ui: &Ui, all: &[Unwatched]) {
+    for Unwatched { service, place, repository, why, cure } in all {
+        ui.warning(&format!("a push to {repository} is not noticed in `{service}` ({place}): {why}; {cure}"));
     }
 }
 

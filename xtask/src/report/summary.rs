@@ -9,7 +9,7 @@ use crate::error::Failure;
 use crate::facts::compose::Project;
 use crate::plan::predict::{Foreseen, StagePrediction};
 use crate::plan::upstream::Upstream;
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, SourcePlan};
 use crate::report::figures::Figures;
 use crate::report::stages::{self, StageSummary};
 use crate::report::steps::{self, Cause, StepSummary};
@@ -78,6 +78,9 @@ pub struct ServiceSummary {
     pub cache_bust: String,
     /// What it is made from.
     pub revision: String,
+    /// The same, source by source.
+    #[serde(default)]
+    pub sources: Vec<SourcePlan>,
 }
 
 /// Everything that a summary is made of.
@@ -113,6 +116,7 @@ impl Summary {
             why: plan.why.clone(),
             cache_bust: plan.cache_bust.to_string(),
             revision: plan.revision.clone(),
+            sources: plan.sources.clone(),
         });
         let foreseen = run.foreseen.map(|foreseen| (foreseen.prediction, foreseen.upstream));
         let (prediction, upstream) = foreseen.unwrap_or_default();

@@ -36,6 +36,11 @@ pub fn show(ui: &Ui, rows: &[Row]) {
 fn details(row: &Row) -> Vec<String> {
     let evidence = &row.evidence;
     let mut lines = Vec::new();
+    for part in evidence.sources.iter().filter(|_| evidence.sources.len() > 1) {
+        let commit = |commit: &Option<String>| commit.as_deref().map_or("-".to_owned(), short);
+        let (label, remote) = (commit(&part.label), commit(&part.remote));
+        lines.push(format!("{} {}: remote {remote}, label {label}", part.repository, part.wanted));
+    }
     lines.extend(evidence.no_version.clone());
     if let Some(difference) = &evidence.deep {
         for (what, names) in

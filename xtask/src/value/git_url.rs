@@ -56,6 +56,11 @@ impl GitUrl {
         Ok(Self(text.to_owned()))
     }
 
+    /// The last part of the path, for people.
+    pub fn name(&self) -> &str {
+        self.0.trim_end_matches('/').trim_end_matches(".git").rsplit(['/', ':']).next().unwrap_or_default()
+    }
+
     /// The checked address.
     pub fn as_str(&self) -> &str {
         &self.0

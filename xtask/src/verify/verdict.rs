@@ -7,6 +7,19 @@ use crate::facts::history::{Missed, Relation};
 use crate::value::{ImageRef, Service};
 use crate::verify::compare::Difference;
 
+/// One of several sources of an image.
+#[derive(Clone, Debug, Serialize)]
+pub struct Part {
+    /// The address of the repository.
+    pub repository: String,
+    /// What is followed there.
+    pub wanted: String,
+    /// The commit that the label says.
+    pub label: Option<String>,
+    /// The commit that the remote has, if it was asked.
+    pub remote: Option<String>,
+}
+
 /// What was found out about an image.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Evidence {
@@ -20,6 +33,11 @@ pub struct Evidence {
     pub remote: Option<String>,
     /// What the label says.
     pub label: Option<String>,
+    /// Both, source by source.
+    pub sources: Vec<Part>,
+    /// Whether there is code in it that moves, and none that a remote was asked about.
+    #[serde(skip)]
+    pub unwatched: bool,
     /// What the version file says, if the image has to have one.
     pub version_file: Option<String>,
     /// Why that is no version file, or that it is not there.
@@ -87,6 +105,8 @@ pub enum Verdict {
     NotOurs,
     /// There is no image.
     NeverBuilt,
+    /// The code in it moves, and nothing here notices a push.
+    NotWatched,
     /// The image is made from a commit that the branch does not have (any more, or yet).
     NotOnBranch,
     /// The branch has commits that the image does not have.
@@ -108,6 +128,9 @@ impl Verdict {
         }
         if !evidence.holds_what_it_says() {
             return Self::WrongContent;
+        }
+        if evidence.unwatched {
+            return Self::NotWatched;
         }
         if evidence.remote.is_some() && !evidence.is_at_tip() {
             return match evidence.relation {
@@ -138,6 +161,7 @@ impl Verdict {
             }
             Self::NotOurs => ("not built by xtask", "build it with this tool: cargo xtask rebuild"),
             Self::NeverBuilt => ("never built", "build it: cargo xtask rebuild"),
+            Self::NotWatched => ("not watched", "let a push be noticed: cargo xtask doctor"),
             Self::NotOnBranch => {
                 ("not on the branch", "build the tip of the branch: cargo xtask rebuild; or name the branch it is from")
             }

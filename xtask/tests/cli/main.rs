@@ -6,6 +6,7 @@ mod age;
 mod deep;
 mod doctor;
 mod faults;
+mod found;
 mod interrupt;
 mod lock;
 mod messages;

@@ -260,7 +260,7 @@ fn the_token_of_a_private_repository_reaches_git_and_the_build_and_nothing_else(
     let (with, without): (Vec<_>, Vec<_>) =
         world.calls().into_iter().partition(|call| call.env.contains_key("GIT_AUTH_TOKEN"));
     let needs =
-        |call: &Call| call.args.iter().any(|arg| arg == "ls-remote") || call.args.iter().any(|arg| arg == "build");
+        |call: &Call| ["ls-remote", "fetch", "build"].iter().any(|verb| call.args.iter().any(|arg| arg == verb));
     assert!(with.len() >= 2 && with.iter().all(needs), "{with:?}");
     assert!(without.len() > 5 && !without.iter().any(needs), "{without:?}");
     let told = &world.calls_of("ls-remote")[0];

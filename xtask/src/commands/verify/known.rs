@@ -4,15 +4,17 @@ use camino::Utf8PathBuf;
 
 use crate::error::Failure;
 use crate::facts::compose::Project;
+use crate::facts::found::{Found, Unwatched};
 use crate::facts::images::{Image, Images, Store};
 use crate::facts::repository::Remote;
 use crate::facts::sources::{self, Source};
 use crate::facts::workspace::{Config, Workspace};
-use crate::facts::{Revision, gather, read_project};
+use crate::facts::{Facts, Revision, gather, read_project};
 use crate::plan::{key, label};
 use crate::ui::Ui;
 use crate::value::{Commit, ImageRef, Service, show};
 use crate::verify::skip::is_inside;
+use crate::verify::verdict::Part;
 
 /// Facts of a verification.
 pub struct Known {
@@ -22,6 +24,8 @@ pub struct Known {
     pub project: Project,
     /// What images are made from, each with what it is right now, if its remote was asked.
     pub sources: Vec<(Source, Option<Revision>)>,
+    /// What Dockerfiles say beside that.
+    pub found: Found,
     /// The images that exist.
     pub images: Images,
     /// Where they are; what is in those of a registry is not read, only their labels.
@@ -36,26 +40,22 @@ impl Known {
     pub fn gather(ui: &Ui, files: &[Utf8PathBuf], offline: bool, store: Store) -> anyhow::Result<Self> {
         if !offline {
             let facts = gather(ui, files, None, store)?;
-            let sources = facts.sources.into_iter().map(|resolved| (resolved.source, Some(resolved.revision)));
+            let sources = facts.sources.iter().cloned().map(|resolved| (resolved.source, Some(resolved.revision)));
             let sources = sources.collect();
-            return Ok(Self {
-                workspace: facts.workspace,
-                project: facts.project,
-                sources,
-                images: facts.images,
-                store,
-            });
+            let Facts { workspace, project, found, images, .. } = facts;
+            return Ok(Self { workspace, project, sources, found, images, store });
         }
         let (workspace, project) = read_project(ui, files)?;
-        let sources = sources::derive(&project, &workspace.config)?;
+        let (sources, found) = sources::derive(&project, &workspace.config)?;
         let images = store.inspect(ui, &key::images_of(&project)?)?;
-        Ok(Self {
-            workspace,
-            project,
-            sources: sources.into_iter().map(|source| (source, None)).collect(),
-            images,
-            store,
-        })
+        let sources = sources.into_iter().map(|source| (source, None)).collect();
+        Ok(Self { workspace, project, sources, found, images, store })
+    }
+
+    /// Code in the images of these services, or of all, that nobody watches.
+    pub fn unwatched(&self, services: &[Service]) -> Vec<Unwatched> {
+        let wanted = |one: &&Unwatched| services.is_empty() || services.contains(&one.service);
+        self.found.unwatched.iter().filter(wanted).cloned().collect()
     }
 
     /// The image of a service, and what it should be.
@@ -111,6 +111,8 @@ impl Known {
             complete,
             // Without sources there is nothing to ask, offline or not.
             remote: remotes.map(|revisions| revisions.join(" ")),
+            watched: !sources.is_empty()
+                || !self.found.unwatched.iter().any(|one| service.is_some_and(|service| *service == one.service)),
             sources,
             transports: &config.transports,
         }
@@ -145,6 +147,8 @@ pub struct Subject<'a> {
     pub complete: bool,
     /// What its remotes have, if they were asked.
     pub remote: Option<String>,
+    /// Whether anybody would notice a push to any of the code in it.
+    pub watched: bool,
     sources: Vec<&'a (Source, Option<Revision>)>,
     transports: &'a [String],
 }
@@ -153,6 +157,18 @@ impl Subject<'_> {
     /// What the image says that it was made from, if it is one of ours.
     pub fn label(&self) -> Option<&str> {
         self.image.as_ref().filter(|_| self.ours)?.label(label::REVISION)
+    }
+
+    /// The sources in words, each with what the label and the remote say.
+    pub fn parts(&self) -> Vec<Part> {
+        let sides = self.sides().into_iter().zip(&self.sources);
+        let parts = sides.map(|(side, (source, _))| Part {
+            repository: source.repository.to_string(),
+            wanted: source.describe(),
+            label: side.label.as_ref().map(ToString::to_string),
+            remote: side.tip.as_ref().map(ToString::to_string),
+        });
+        parts.collect()
     }
 
     /// What the image is made from.

@@ -2,12 +2,14 @@
 
 mod expansion;
 
-use super::{Command, Word};
+use super::{Command, KEYWORDS, Word, is_assignment};
+use crate::dockerfile::values::Values;
 
 pub(super) struct Reader<'a> {
     text: &'a [(char, usize)],
     at: usize,
     depth: usize,
+    values: Option<&'a Values>,
     /// What was found.
     pub(super) commands: Vec<Command>,
     /// Delimiters of here-documents.
@@ -17,8 +19,8 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(text: &'a [(char, usize)]) -> Self {
-        Self { text, at: 0, depth: 0, commands: Vec::new(), here_documents: Vec::new(), skipped: 0 }
+    pub(super) fn new(text: &'a [(char, usize)], values: Option<&'a Values>) -> Self {
+        Self { text, at: 0, depth: 0, values, commands: Vec::new(), here_documents: Vec::new(), skipped: 0 }
     }
 
     /// Reads everything.
@@ -26,6 +28,15 @@ impl<'a> Reader<'a> {
         while self.peek().is_some() {
             self.list(false);
         }
+    }
+
+    /// Everything as one text between double quotes.
+    pub(super) fn text(mut self) -> String {
+        let mut word = Word { line: self.line(), ..Word::default() };
+        while self.peek().is_some() {
+            self.quoted(&mut word);
+        }
+        word.text
     }
 
     fn peek(&self) -> Option<char> {
@@ -42,6 +53,12 @@ impl<'a> Reader<'a> {
         let found = self.peek() == Some(wanted);
         self.at += usize::from(found);
         found
+    }
+
+    /// Adds the character that was just read.
+    fn put(&self, word: &mut Word, c: char) {
+        let line = self.at.checked_sub(1).and_then(|at| self.text.get(at)).map_or(word.line, |(_, line)| *line);
+        word.push(c, line);
     }
 
     fn line(&self) -> usize {
@@ -94,6 +111,9 @@ impl<'a> Reader<'a> {
     }
 
     fn end(&mut self, command: &mut Command) {
+        if let Some(values) = self.values {
+            remember(values, &command.words);
+        }
         if !command.words.is_empty() {
             self.commands.push(std::mem::take(command));
         }
@@ -142,29 +162,37 @@ impl<'a> Reader<'a> {
         while let Some(c) = self.peek().filter(|&c| !is_end(c)) {
             self.at += 1;
             match c {
-                '\'' => {
-                    while let Some(c) = self.next().filter(|&c| c != '\'') {
-                        word.text.push(c)
-                    }
-                }
+                '\'' => self.single_quoted(&mut word),
                 '"' => self.quoted(&mut word),
-                '\\' => word.text.extend(self.next().filter(|&c| c != '\n')),
+                '\\' => self.escaped(&mut word),
                 '$' => self.dollar(&mut word, false),
                 '`' => self.backticks(&mut word),
-                c => word.text.push(c),
+                c => self.put(&mut word, c),
             }
         }
         word
     }
 
+    fn single_quoted(&mut self, word: &mut Word) {
+        while let Some(c) = self.next().filter(|&c| c != '\'') {
+            self.put(word, c);
+        }
+    }
+
     fn quoted(&mut self, word: &mut Word) {
         while let Some(c) = self.next().filter(|&c| c != '"') {
             match c {
-                '\\' => word.text.extend(self.next().filter(|&c| c != '\n')),
+                '\\' => self.escaped(word),
                 '$' => self.dollar(word, true),
                 '`' => self.backticks(word),
-                c => word.text.push(c),
+                c => self.put(word, c),
             }
+        }
+    }
+
+    fn escaped(&mut self, word: &mut Word) {
+        if let Some(c) = self.next().filter(|&c| c != '\n') {
+            self.put(word, c);
         }
     }
 
@@ -174,11 +202,23 @@ impl<'a> Reader<'a> {
         let end = self.at.min(self.text.len());
         let inner = self.text.get(start..end.saturating_sub(1)).unwrap_or_default();
         // Nothing in it has a backtick, so this goes one level deep only.
-        let mut reader = Reader::new(inner);
+        let mut reader = Reader::new(inner, self.values);
         reader.depth = self.depth;
         reader.read();
         self.commands.extend(reader.commands);
         word.text.push_str("``");
+    }
+}
+
+/// Keeps what a command sets: `A=b`, `export A=b`.
+fn remember(values: &Values, words: &[Word]) {
+    let words = words.iter().map(|word| word.text.as_str());
+    let mut words = words.skip_while(|word| KEYWORDS.contains(word)).peekable();
+    words.next_if(|word| matches!(*word, "export" | "local" | "readonly" | "declare" | "typeset"));
+    if words.clone().all(is_assignment) {
+        for (name, value) in words.filter_map(|word| word.split_once('=')) {
+            values.set_in_script(name, value);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::stage::{Run, Stage};
 use super::{Finding, error, warning};
-use crate::doctor::tools::tool;
+use crate::dockerfile::tools::tool;
 use crate::doctor::{Names, list};
 
 pub(super) fn check(stage: &Stage<'_>, names: &Names, kept: &BTreeSet<String>) -> Vec<Finding> {

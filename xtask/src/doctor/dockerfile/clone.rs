@@ -3,8 +3,8 @@
 use super::stage::{Run, Stage};
 use super::{Finding, error};
 use crate::dockerfile::shell::Word;
+use crate::dockerfile::tools::Git;
 use crate::doctor::Names;
-use crate::doctor::tools::Git;
 
 /// Branches that are written into Dockerfiles.
 const BRANCHES: &[&str] =
@@ -67,7 +67,7 @@ fn is_pinned(git: &Git<'_>) -> bool {
 fn literal_branch<'a>(git: &Git<'a>) -> Option<&'a str> {
     // `git checkout -- main` names files, `-b` makes a branch.
     let is_other = |word: &Word| matches!(word.text.as_str(), "--" | "-b" | "-B" | "-c" | "-C" | "--orphan");
-    let words = git.positional();
+    let words: Vec<&str> = git.positional().into_iter().map(|word| word.text.as_str()).collect();
     let chosen: Vec<&str> = match git.verb {
         "clone" => git.branch().into_iter().collect(),
         "fetch" | "pull" => words.get(1..).unwrap_or_default().to_vec(),

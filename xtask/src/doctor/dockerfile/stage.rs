@@ -2,7 +2,7 @@
 
 use crate::dockerfile::listing::{Assignment, Instruction, Listing};
 use crate::dockerfile::shell::Command;
-use crate::doctor::tools::{Git, tool};
+use crate::dockerfile::tools::{Git, tool};
 
 /// A `RUN` of a stage.
 pub(super) struct Run<'a> {
@@ -33,7 +33,8 @@ impl<'a> Stage<'a> {
         args.extend(declared(&own.instructions));
         let is_run = |(_, instruction): &(usize, &Instruction)| instruction.keyword == "RUN";
         let runs = own.instructions.iter().enumerate().filter(is_run);
-        let runs = runs.map(|(at, instruction)| Run { order: at + 1, commands: instruction.commands(), instruction });
+        let runs =
+            runs.map(|(at, instruction)| Run { order: at + 1, commands: instruction.commands(None), instruction });
         Stage { name: own.name.as_deref(), args, runs: runs.collect() }
     }
 

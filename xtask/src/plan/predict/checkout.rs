@@ -176,7 +176,7 @@ mod tests {
         let listing = Listing::read(&format!("FROM a\nRUN <<E\n{script}\nE\n"));
         let run = &listing.stages[0].instructions[0];
         let mut effects = Effects::default();
-        effects.add(run, &run.commands(), "/source");
+        effects.add(run, &run.commands(None), "/source");
         effects
     }
 
@@ -186,8 +186,8 @@ mod tests {
         let stage = listing.stages.iter().find(|stage| stage.name.as_deref() == Some("source")).expect("stage");
         let run = stage.instructions.iter().find(|instruction| instruction.keyword == "RUN").expect("run");
         let mut effects = Effects::default();
-        assert!(uses_git(&run.commands()));
-        effects.add(run, &run.commands(), "/source");
+        assert!(uses_git(&run.commands(None)));
+        effects.add(run, &run.commands(None), "/source");
         assert!(!effects.opaque);
         assert!(effects.is_root("/source/app") && !effects.is_root("/source/frontend"));
         assert_eq!(effects.written_in("/source/app", false).collect::<Vec<_>>(), ["/source/app/backend/version.txt"]);

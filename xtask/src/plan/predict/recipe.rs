@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::dockerfile::listing::{Instruction, Listing};
 use crate::facts::trees::Tree;
 use crate::facts::{Facts, Revision};
-use crate::plan::inputs::{shares_stage, sources_of};
+use crate::plan::inputs::shares_stage;
 use crate::plan::predict::mark::Mark;
 use crate::plan::predict::record::Stages;
 use crate::plan::predict::stages::{self, Code, Recipe};
@@ -66,7 +66,7 @@ fn recipe<'a>(
 ) -> Option<Recipe<'a>> {
     let built = &facts.project.services[&service.service];
     let listing: &Listing = built.listing.as_ref()?;
-    let code = sources_of(facts, &service.service).filter_map(|resolved| {
+    let code = facts.sources_of(&service.service).filter_map(|resolved| {
         Some(Code { pin: resolved.revision.short(), tree: known.trees.get(&resolved.revision.to_string())? })
     });
     Some(Recipe {
@@ -100,7 +100,7 @@ fn contexts(facts: &Facts, plan: &Plan, service: &ServicePlan, build: &Build) ->
             },
         );
     }
-    let local = sources_of(facts, &service.service).find_map(|resolved| match &resolved.revision {
+    let local = facts.sources_of(&service.service).find_map(|resolved| match &resolved.revision {
         Revision::Local(tree) => Some(tree),
         Revision::Commit(_) => None,
     });

@@ -219,7 +219,7 @@ impl Builder<'_, '_> {
             }
         }
         let mark = self.step(instruction, causes);
-        let commands = instruction.commands();
+        let commands = instruction.commands(None);
         let code: Vec<usize> = self.checked_out(&commands);
         let below = match self.stage.layers.last() {
             Some(Layer::Checkout(checkout)) => Some(checkout.clone()),

@@ -30,8 +30,10 @@ impl Reader<'_> {
             }
             Some(c) if is_name(c) => {
                 let name = self.name();
-                word.text.push('$');
-                word.text.push_str(&name);
+                match self.values.and_then(|values| values.get(&name)) {
+                    Some(value) => word.text.push_str(&value),
+                    None => word.text.push_str(&format!("${name}")),
+                }
                 word.uses(name, quoted);
             }
             _ => word.text.push('$'),
@@ -55,23 +57,40 @@ impl Reader<'_> {
     fn braces(&mut self, word: &mut Word, quoted: bool) {
         let length = self.take('#');
         let name = self.name();
-        word.text.push_str(&format!("${{{name}}}"));
-        self.take(':');
-        let whole = quoted || length || self.peek() == Some('+');
-        word.uses(name, whole);
-        let mut ignored = Word::default();
+        let colon = self.take(':');
+        let operator = self.peek().filter(|c| matches!(c, '-' | '=' | '+' | '?' | '}'));
+        if operator.is_some_and(|c| c != '}') {
+            self.at += 1;
+        }
+        let mut other = Word { line: self.line(), ..Word::default() };
         while let Some(c) = self.next().filter(|&c| c != '}') {
             match c {
-                '\\' => drop(self.next()),
-                '\'' if !quoted => while self.next().is_some_and(|c| c != '\'') {},
-                '"' => self.quoted(&mut ignored),
-                '$' => self.dollar(&mut ignored, quoted),
-                '`' => self.backticks(&mut ignored),
-                _ => {}
+                '\\' => self.escaped(&mut other),
+                '\'' if !quoted => self.single_quoted(&mut other),
+                '"' => self.quoted(&mut other),
+                '$' => self.dollar(&mut other, quoted),
+                '`' => self.backticks(&mut other),
+                c => self.put(&mut other, c),
             }
         }
-        word.expands.append(&mut ignored.expands);
-        word.splits.append(&mut ignored.splits);
+        match self.values.filter(|_| !length) {
+            Some(values) => {
+                let value = values.get(&name);
+                let is_set = value.as_ref().is_some_and(|value| !(colon && value.is_empty()));
+                match (operator, value) {
+                    (Some('+'), _) if is_set => word.text.push_str(&other.text),
+                    (Some('+'), _) => {}
+                    (Some('-' | '='), _) if !is_set => word.text.push_str(&other.text),
+                    (Some(_), Some(value)) => word.text.push_str(&value),
+                    // What is cut out of a value is not known.
+                    _ => word.text.push_str(&format!("${{{name}}}")),
+                }
+            }
+            None => word.text.push_str(&format!("${{{name}}}")),
+        }
+        word.uses(name, quoted || length || operator == Some('+'));
+        word.expands.append(&mut other.expands);
+        word.splits.append(&mut other.splits);
     }
 
     fn name(&mut self) -> String {

@@ -20,6 +20,8 @@ pub struct Git<'a> {
     pub verb: &'a str,
     /// What follows the verb.
     pub args: &'a [Word],
+    /// The directory that `-C` names.
+    pub directory: Option<&'a str>,
     /// The line of the command.
     pub line: usize,
 }
@@ -31,13 +33,17 @@ pub fn tool(command: &Command) -> Option<Tool<'_>> {
         let name = base(&first.text);
         words = match name {
             "sudo" | "env" | "exec" | "command" | "time" | "nice" | "nohup" | "xargs" | "timeout" | "retry" => {
-                let is_option = |word: &&Word| {
+                let is_value =
+                    |at: usize| at > 0 && ["-u", "-g", "-k", "-s", "-I"].contains(&rest[at - 1].text.as_str());
+                let is_option = |(at, word): &(usize, &Word)| {
                     word.text.starts_with('-')
                         || word.text.starts_with(|c: char| c.is_ascii_digit())
                         || is_assignment(&word.text)
+                        || is_value(*at)
                 };
-                &rest[rest.iter().take_while(is_option).count()..]
+                &rest[rest.iter().enumerate().take_while(is_option).count()..]
             }
+            "gosu" | "su-exec" => rest.get(1..).unwrap_or_default(),
             _ if name.starts_with("python") && rest.len() > 1 && rest[0].text == "-m" => &rest[1..],
             _ => return Some(Tool { name, args: rest, command }),
         };
@@ -85,61 +91,80 @@ impl<'a> Tool<'a> {
             return None;
         }
         let mut args = self.args;
+        let mut directory = None;
         while let [option, rest @ ..] = args {
+            if option.text == "-C" {
+                directory = rest.first().map(|word| word.text.as_str());
+            }
             let takes_value = ["-C", "-c", "--git-dir", "--work-tree", "--namespace"].contains(&option.text.as_str());
             args = match option.text.starts_with('-') {
                 true if takes_value => rest.get(1..).unwrap_or_default(),
                 true => rest,
-                false => return Some(Git { verb: &option.text, args: rest, line: self.command.line }),
+                false => return Some(Git { verb: &option.text, args: rest, directory, line: self.command.line }),
             };
         }
         None
     }
 }
 
-/// Options of `git clone`, `fetch` and `pull` that take the next word.
-const WITH_VALUE: [&str; 16] = [
+/// Options of `git clone`, `fetch`, `pull`, `checkout` and `remote` that take the next word.
+const WITH_VALUE: [&str; 27] = [
     "-b",
-    "--branch",
-    "--depth",
-    "-o",
-    "--origin",
+    "-B",
     "-c",
-    "--config",
-    "--reference",
+    "-C",
     "-j",
-    "--jobs",
-    "--template",
+    "-m",
+    "-o",
+    "-t",
     "-u",
-    "--upload-pack",
-    "--shallow-since",
-    "--separate-git-dir",
+    "--branch",
+    "--bundle-uri",
+    "--config",
+    "--create",
+    "--depth",
     "--filter",
+    "--jobs",
+    "--origin",
+    "--orphan",
+    "--refmap",
+    "--reference",
+    "--revision",
+    "--separate-git-dir",
+    "--server-option",
+    "--shallow-exclude",
+    "--shallow-since",
+    "--template",
+    "--upload-pack",
 ];
 
 impl<'a> Git<'a> {
     /// The words that are no options and no values of options.
-    pub fn positional(&self) -> Vec<&'a str> {
+    pub fn positional(&self) -> Vec<&'a Word> {
         let mut found = Vec::new();
         let mut args = self.args.iter();
         while let Some(word) = args.next() {
-            if WITH_VALUE.contains(&word.text.as_str()) {
+            // `git checkout -t origin/x` and `git fetch -t` say something else than `git remote add -t x`.
+            let takes_value = WITH_VALUE.contains(&word.text.as_str())
+                && (self.verb == "remote" || !["-t", "-m"].contains(&word.text.as_str()));
+            if takes_value {
                 args.next();
             } else if !word.text.starts_with('-') {
-                found.push(word.text.as_str());
+                found.push(word);
             }
         }
         found
     }
 
-    /// The branch that a clone is told.
+    /// The branch, tag or revision that a clone is told.
     pub fn branch(&self) -> Option<&'a str> {
+        let options = ["-b", "--branch", "--revision"];
         let mut args = self.args.iter();
         while let Some(word) = args.next() {
-            if word.text == "-b" || word.text == "--branch" {
+            if options.contains(&word.text.as_str()) {
                 return args.next().map(|word| word.text.as_str());
             }
-            if let Some(value) = word.text.strip_prefix("--branch=") {
+            if let Some((_, value)) = word.text.split_once('=').filter(|(name, _)| options.contains(name)) {
                 return Some(value);
             }
         }
@@ -150,8 +175,8 @@ impl<'a> Git<'a> {
     pub fn reads_remote(&self) -> bool {
         let local = |address: &&str| address.starts_with(['/', '.']) || address.starts_with("file:");
         match self.verb {
-            "clone" => self.positional().first().is_some_and(|address| !local(address)),
-            "fetch" | "pull" => !self.positional().first().is_some_and(local),
+            "clone" => self.positional().first().is_some_and(|address| !local(&address.text.as_str())),
+            "fetch" | "pull" => !self.positional().first().is_some_and(|from| local(&from.text.as_str())),
             _ => false,
         }
     }
@@ -164,7 +189,7 @@ mod tests {
 
     fn first(script: &str) -> Command {
         let text: Vec<_> = script.chars().map(|c| (c, 1)).collect();
-        commands(&text).remove(0)
+        commands(&text, None).remove(0)
     }
 
     #[test]
@@ -191,7 +216,8 @@ mod tests {
         let command = first("git -C /x -c a=b clone --depth 1 -b \"$B\" -- https://h/n d");
         let git = tool(&command).and_then(|tool| tool.git()).expect("git");
         assert_eq!((git.verb, git.branch(), git.reads_remote()), ("clone", Some("$B"), true));
-        assert_eq!(git.positional(), ["https://h/n", "d"]);
+        let words: Vec<_> = git.positional().into_iter().map(|word| word.text.as_str()).collect();
+        assert_eq!((words, git.directory), (vec!["https://h/n", "d"], Some("/x")));
         for (script, remote) in
             [("git fetch", true), ("git clone /src x", false), ("git pull", true), ("git init", false)]
         {

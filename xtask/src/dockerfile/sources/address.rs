@@ -1,0 +1,150 @@
+//! Addresses as people write them, and as Git takes them.
+
+use super::Reference;
+
+/// The address of a remote without user information; nothing for a directory.
+pub(super) fn remote(text: &str) -> Option<String> {
+    let is_local = text.is_empty()
+        || text.starts_with(['/', '.', '~'])
+        || text.starts_with("file:")
+        || !(text.contains("://") || text.contains(':') || text.contains('$'));
+    if is_local {
+        return None;
+    }
+    let text = text.trim_end_matches('/');
+    Some(match text.split_once("://") {
+        Some((scheme @ ("http" | "https"), rest)) => {
+            let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let host = host.rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}/{path}")
+        }
+        // npm and pip write `ssh://git@host:owner/name`, which Git does not take.
+        Some(("ssh", rest))
+            if rest.split_once(':').is_some_and(|(_, port)| !port.starts_with(|c: char| c.is_ascii_digit())) =>
+        {
+            rest.to_owned()
+        }
+        _ => text.to_owned(),
+    })
+}
+
+/// `git+URL@ref#options`, wherever it stands in a word.
+pub(super) fn pip(text: &str) -> Option<(String, Reference)> {
+    let (_, text) = text.split_once("git+")?;
+    let text = text.split([' ', ';', '#']).next().unwrap_or_default();
+    let path = text.find("://").and_then(|at| Some(at + 3 + text[at + 3..].find('/')?))?;
+    let (address, reference) = match text[path..].rsplit_once('@') {
+        Some((before, reference)) => (&text[..path + before.len()], reference),
+        None => (text, ""),
+    };
+    Some((remote(address)?, Reference::of(reference)))
+}
+
+/// What npm, yarn and pnpm take for a Git repository: `github:owner/name#ref`, `owner/name`, an address.
+pub(super) fn npm(word: &str) -> Option<(String, Reference)> {
+    let (text, fragment) = word.split_once('#').unwrap_or((word, ""));
+    // `name@what`, also for a name with a scope.
+    let text = match text.char_indices().skip(1).find(|(_, c)| matches!(c, '@' | ':' | '/')) {
+        Some((at, '@')) => &text[at + 1..],
+        Some((slash, '/')) if text.starts_with('@') => text[slash..].split_once('@').map_or(text, |(_, what)| what),
+        _ => text,
+    };
+    let hosts = [("github:", "github.com"), ("gitlab:", "gitlab.com"), ("bitbucket:", "bitbucket.org")];
+    let hosted = hosts.iter().find_map(|(start, host)| Some((*host, text.strip_prefix(start)?)));
+    let address = match hosted.or_else(|| is_pair(text).then_some(("github.com", text))) {
+        Some((host, path)) => format!("https://{host}/{}.git", path.trim_end_matches(".git")),
+        None => {
+            let bare = text.strip_prefix("git+").unwrap_or(text);
+            let known =
+                ["https://github.com/", "https://gitlab.com/", "https://bitbucket.org/", "git@", "git://", "ssh://"];
+            let is_git =
+                bare.len() < text.len() || bare.ends_with(".git") || known.iter().any(|start| bare.starts_with(start));
+            let is_archive = bare.ends_with(".tgz") || bare.ends_with(".gz") || bare.contains("/archive/");
+            remote(bare).filter(|_| is_git && !is_archive)?
+        }
+    };
+    let fragment = fragment.split('&').next().unwrap_or_default();
+    let reference = match fragment.split_once('=') {
+        Some(("commit" | "branch" | "tag" | "head", name)) => name,
+        _ => fragment,
+    };
+    Some((address, Reference::of(reference)))
+}
+
+/// `host/owner/name/package@version` of Go, where the host is known to serve Git below `owner/name`.
+pub(super) fn go(word: &str) -> Option<(String, Reference)> {
+    let (path, version) = word.split_once('@')?;
+    let repository = match path.split_once(".git/").map(|(before, _)| before).or(path.strip_suffix(".git")) {
+        Some(before) => format!("https://{before}.git"),
+        None => {
+            let parts: Vec<_> = path.splitn(4, '/').collect();
+            let [host @ ("github.com" | "gitlab.com" | "bitbucket.org" | "codeberg.org"), owner, name, ..] = parts[..]
+            else {
+                return None;
+            };
+            format!("https://{host}/{owner}/{name}")
+        }
+    };
+    let is_version =
+        |text: &str| text.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let reference = match version {
+        "latest" | "upgrade" | "patch" => Reference::Head,
+        version if is_version(version) => Reference::Fixed(version.to_owned()),
+        version => Reference::of(version),
+    };
+    Some((repository, reference))
+}
+
+/// `owner/name[/directory][@ref]` of R's `install_github`.
+pub(super) fn r(text: &str) -> Option<(String, Reference)> {
+    let (path, reference) = text.split_once(['@', '#']).unwrap_or((text, ""));
+    let mut parts = path.split('/');
+    let pair = format!("{}/{}", parts.next()?, parts.next()?);
+    // `#12` is a pull request.
+    let reference = if text.contains('#') { format!("refs/pull/{reference}/head") } else { reference.to_owned() };
+    is_pair(&pair).then(|| (format!("https://github.com/{pair}"), Reference::of(&reference)))
+}
+
+/// What BuildKit's `ADD` takes for a Git repository.
+pub(super) fn add(text: &str) -> Option<(String, Reference)> {
+    let (address, fragment) = text.split_once('#').unwrap_or((text, ""));
+    let (address, query) = address.split_once('?').unwrap_or((address, ""));
+    let is_web = address.starts_with("https://") || address.starts_with("http://");
+    let is_git = ["git@", "git://", "ssh://"].iter().any(|start| address.starts_with(start));
+    if !(is_git || is_web && address.ends_with(".git")) {
+        return None;
+    }
+    let asked = query.split('&').filter_map(|one| one.split_once('='));
+    let asked = asked.filter(|(name, _)| matches!(*name, "ref" | "branch" | "tag" | "commit" | "checksum"));
+    let reference = asked.map(|(_, name)| name).next_back().or(fragment.split(':').next()).unwrap_or_default();
+    Some((remote(address)?, Reference::of(reference)))
+}
+
+/// `owner/name` of a hosting service.
+fn is_pair(text: &str) -> bool {
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
+    text.split_once('/').is_some_and(|(owner, name)| is_name(owner) && is_name(name))
+}
+
+/// Longest path; a longer one is not gone to.
+const LONGEST_PATH: usize = 512;
+
+/// A path from where somebody is.
+pub(super) fn absolute(from: &str, path: &str) -> String {
+    if from.len() + path.len() > LONGEST_PATH {
+        return from.to_owned();
+    }
+    let mut parts: Vec<&str> = if path.starts_with('/') { Vec::new() } else { from.split('/').collect() };
+    for part in path.split('/') {
+        match part {
+            "." | "" => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    format!("/{}", parts.join("/"))
+}

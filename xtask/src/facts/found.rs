@@ -1,0 +1,135 @@
+//! Sources that nobody names: what Dockerfiles fetch by themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::dockerfile::sources::{Busts, Cover, Fetch, Reference, fetches};
+use crate::error::Failure;
+use crate::facts::compose::{Built, Project};
+use crate::facts::sources::{Source, Wanted};
+use crate::value::{ArgName, GitRef, GitUrl, Service, redact, show};
+
+/// What the Dockerfiles of a project say beside the sources that were named.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The arguments of each service that make its clones run again.
+    pub busts: BTreeMap<Service, BTreeSet<ArgName>>,
+    /// Code that may be pushed to without any notice here.
+    pub unwatched: Vec<Unwatched>,
+    /// The services that fetch anything.
+    pub fetching: BTreeSet<Service>,
+}
+
+/// Code that moves, and that this tool cannot follow.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Unwatched {
+    /// The service whose image it is in.
+    pub service: Service,
+    /// The Dockerfile and the line.
+    pub place: String,
+    /// The address as far as it is known, without credentials.
+    pub repository: String,
+    /// Why a push is not noticed.
+    pub why: String,
+    /// What to do about it.
+    pub cure: String,
+}
+
+/// Reads all Dockerfiles: adds their sources to those that were named, which count alone where they are `configured`.
+///
+/// # Errors
+/// Never for names that a Dockerfile may have.
+pub fn add(
+    project: &Project,
+    bust: &ArgName,
+    transports: &[String],
+    configured: bool,
+    sources: &mut Vec<Source>,
+) -> Result<Found, Failure> {
+    let mut found = Found::default();
+    for (service, built) in &project.services {
+        let named: Vec<_> = sources.iter().filter(|source| source.services.contains(service)).collect();
+        let alone = configured && !named.is_empty();
+        let known: BTreeSet<String> = named.iter().map(|source| source.repository.to_string()).collect();
+        let mut moves = named.iter().any(|source| matches!(source.wanted, Wanted::Ref(_)));
+        let mut own: Vec<(GitUrl, Wanted, Option<ArgName>)> = Vec::new();
+        let busts = found.busts.entry(service.clone()).or_default();
+        busts.extend(built.takes(bust.as_str()).then(|| bust.clone()));
+        for fetch in fetches_of(built, bust) {
+            found.fetching.insert(service.clone());
+            if let Cover::Argument(name) = &fetch.cover {
+                busts.extend(name.parse());
+            }
+            if alone || known.contains(&fetch.repository) {
+                continue;
+            }
+            match follow(&fetch, transports) {
+                Ok(Some(followed)) => {
+                    moves |= matches!(followed.1, Wanted::Ref(_));
+                    own.push(followed);
+                }
+                Ok(None) => {}
+                Err(failure) => found.unwatched.push(Unwatched {
+                    service: service.clone(),
+                    place: format!("{}:{}", built.dockerfile_path, fetch.line),
+                    repository: redact(&fetch.repository),
+                    why: failure.cause,
+                    cure: failure.hint.unwrap_or_default(),
+                }),
+            }
+        }
+        // What is pinned is only of interest where nothing else can be said.
+        own.retain(|(_, wanted, _)| !moves || matches!(wanted, Wanted::Ref(_)));
+        for (repository, wanted, commit_arg) in own {
+            let same = |source: &&mut Source| {
+                source.repository == repository && source.wanted == wanted && source.commit_arg == commit_arg
+            };
+            match sources.iter_mut().find(same) {
+                Some(source) => drop(source.services.insert(service.clone())),
+                None => sources.push(Source {
+                    name: repository.name().to_owned(),
+                    repository,
+                    wanted,
+                    commit_arg,
+                    services: [service.clone()].into(),
+                }),
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What the stages of a service fetch.
+fn fetches_of(built: &Built, bust: &ArgName) -> Vec<Fetch> {
+    let (Some(closure), Some(listing)) = (&built.closure, &built.listing) else { return Vec::new() };
+    let busts = Busts::of(listing, [bust.to_string()]);
+    let all = fetches(listing, &built.args, &busts);
+    all.into_iter().filter(|fetch| closure.members.contains(&fetch.stage)).collect()
+}
+
+/// What is followed there, if anything moves.
+fn follow(fetch: &Fetch, transports: &[String]) -> Result<Option<(GitUrl, Wanted, Option<ArgName>)>, Failure> {
+    if fetch.cover == Cover::Nothing {
+        return match fetch.reference.moves() {
+            true => Err(Failure::usage("no bust argument stands above it, so the step stays cached")
+                .hint("add one: cargo xtask doctor")),
+            false => Ok(None),
+        };
+    }
+    let unclear = |failure: Failure| failure.hint("name it in [[workspace.metadata.xtask.sources]]");
+    let wanted = match &fetch.reference {
+        Reference::Fixed(_) => return Ok(None),
+        Reference::Commit(commit) => Wanted::Commit(commit.parse()?),
+        Reference::Head => Wanted::Ref("HEAD".parse()?),
+        Reference::Named(name) => Wanted::Ref(name.parse::<GitRef>().map_err(unclear)?),
+    };
+    if fetch.repository.contains('$') {
+        return Err(unclear(Failure::usage(format!(
+            "its address {} is only known to the build",
+            show(&redact(&fetch.repository))
+        ))));
+    }
+    let repository = GitUrl::parse(&fetch.repository, transports).map_err(unclear)?;
+    Ok(Some((repository, wanted, fetch.commit_arg.as_ref().map(|name| name.parse()).transpose()?)))
+}
