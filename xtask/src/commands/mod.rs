@@ -142,13 +142,12 @@ impl<'a> Run<'a> {
         let failure = done.as_ref().err().map(Failure::of);
         let summary = self.summary(facts, plan, built.as_ref(), failure.as_ref());
         self.step_summary(&summary);
-        let promoted = done.map_err(|error| {
+        let promoted = done.inspect_err(|_| {
             if built.is_some()
                 && let Err(unwritten) = kept::write(state, &summary)
             {
                 ui.warning(&format!("there is no report of this build: {unwritten:#}"));
             }
-            error
         })?;
         human::steps(ui, &summary);
         for service in plan.services.iter().filter(|service| promoted && service.moves()) {

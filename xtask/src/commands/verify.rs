@@ -137,6 +137,8 @@ fn open(
         ours: subject.ours,
         remote: subject.remote.clone(),
         label: subject.label().map(str::to_owned),
+        sources: subject.parts(),
+        unwatched: !subject.watched,
         id: subject.image.as_ref().map(|image| image.id.clone()).unwrap_or_default(),
         ..Evidence::default()
     };

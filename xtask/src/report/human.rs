@@ -24,7 +24,7 @@ pub fn services(ui: &Ui, plan: &Plan) {
 }
 
 /// The sources of a service, a line each, where there are several.
-fn several(service: &ServicePlan) -> Vec<String> {
+pub fn several(service: &ServicePlan) -> Vec<String> {
     let short = |source: &SourcePlan| match source.revision.starts_with("local-") {
         true => source.revision.clone(),
         false => source.revision.chars().take(12).collect(),

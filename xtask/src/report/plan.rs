@@ -2,7 +2,7 @@
 
 use crate::plan::Action;
 use crate::plan::predict::{Expected, Foreseen, Longest, StagePrediction};
-use crate::report::human::seconds;
+use crate::report::human::{seconds, several, unwatched};
 use crate::ui::Ui;
 
 /// Writes it as data.
@@ -14,7 +14,11 @@ pub fn show(ui: &Ui, foreseen: &Foreseen<'_>) {
             Action::Build(_) => "build",
         };
         ui.data(&format!("{verb:>12} {} {} ({}): {}", service.service, service.cache_bust, service.image, service.why));
+        for line in several(service) {
+            ui.data(&format!("{:>12} {line}", "from"));
+        }
     }
+    unwatched(ui, &foreseen.plan.unwatched);
     for line in foreseen.upstream.iter().flat_map(|one| one.lines()) {
         ui.data(&format!("{:>12} {line}", ""));
     }

@@ -167,7 +167,10 @@ mod tests {
         let files = paths.iter().map(|path| (path.as_bytes().to_vec(), blob(path))).collect();
         let skipped: Vec<_> = skipped.iter().map(|&text| text.to_owned()).collect();
         let skip = Skip::parse(&skipped).expect("valid");
-        Expected::new(vec![(String::new(), Tree { files, submodules: BTreeSet::from([b"d/sub".to_vec()]), ..Tree::default() })], skip)
+        Expected::new(
+            vec![(String::new(), Tree { files, submodules: BTreeSet::from([b"d/sub".to_vec()]), ..Tree::default() })],
+            skip,
+        )
     }
 
     #[test]
