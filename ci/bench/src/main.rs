@@ -29,10 +29,11 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 fn main() -> Result<()> {
     let mut words = std::env::args();
-    if words.next().is_some_and(|name| name.ends_with("/git") || name == "git") {
-        return Ok(std::io::stdout().write_all(world::answer_as_git()?.as_bytes())?);
-    }
+    let name = words.next().unwrap_or_default();
     let parts: Vec<String> = words.collect();
+    if name.ends_with("/git") || name == "git" {
+        return Ok(std::io::stdout().write_all(world::answer_as_git(&parts)?.as_bytes())?);
+    }
     const PARTS: [&str; 5] = ["contenders", "image", "compile", "scale", "render"];
     if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
         bail!("`{unknown}` is none of {}", PARTS.join(", "));

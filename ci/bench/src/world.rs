@@ -101,12 +101,15 @@ fn beside_this(name: &str) -> Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name(name))
 }
 
-/// Answers `git ls-remote` as a remote far away does.
-pub(crate) fn answer_as_git() -> Result<String> {
-    let path = std::env::var("PATH")?;
-    let delay = fs_err::read_to_string(Utf8Path::new(&path).join("../state/delay"))?;
-    std::thread::sleep(Duration::from_millis(delay.parse()?));
-    Ok(format!("{}\trefs/heads/main\n", "a".repeat(40)))
+/// Answers as `git` with remotes far away, whose trees are empty.
+pub(crate) fn answer_as_git(words: &[String]) -> Result<String> {
+    if words.iter().any(|word| word == "ls-remote" || word == "fetch") {
+        let path = std::env::var("PATH")?;
+        let delay = fs_err::read_to_string(Utf8Path::new(&path).join("../state/delay"))?;
+        std::thread::sleep(Duration::from_millis(delay.parse()?));
+    }
+    let asked = words.first().is_some_and(|word| word == "ls-remote");
+    Ok(if asked { format!("{}\trefs/heads/main\n", "a".repeat(40)) } else { String::new() })
 }
 
 fn address(remote: usize) -> String {

@@ -1,4 +1,4 @@
-//! A Docker engine, a Git server and a model hub of its own, for one command.
+//! A Docker engine, a Git server, a model hub and a registry of its own, for one command.
 
 mod base_image;
 mod cache;

@@ -1,4 +1,4 @@
-//! `cargo sandbox COMMAND...`: runs a command with a Docker engine, a Git server and a model hub.
+//! `cargo sandbox COMMAND...`: runs a command with a Docker engine, a Git server, a model hub and a registry.
 
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;

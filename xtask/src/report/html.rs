@@ -133,7 +133,7 @@ fn prediction(stages: &[StageSummary]) -> String {
         false => "",
     };
     format!(
-        "<table><thead><tr><th>Stage</th><th>Predicted</th><th>Actual</th></tr></thead><tbody>{rows}</tbody></table>{note}"
+        "<table class=\"prediction\"><thead><tr><th>Stage</th><th>Predicted</th><th>Actual</th></tr></thead><tbody>{rows}</tbody></table>{note}"
     )
 }
 

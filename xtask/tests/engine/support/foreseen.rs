@@ -43,9 +43,10 @@ impl Tally {
         let mut ran: BTreeMap<(&str, &str), bool> = BTreeMap::new();
         for step in report["steps"].as_array().into_iter().flatten() {
             let text = |field: &str| step[field].as_str().unwrap();
-            // The builder never calls a `FROM` cached.
-            let runs = step["cached"] == false && !text("name").starts_with("FROM ");
-            *ran.entry((text("service"), text("stage"))).or_default() |= runs;
+            // A base image is never called cached, and one that stages share is named after any of them.
+            if !text("name").starts_with("FROM ") {
+                *ran.entry((text("service"), text("stage"))).or_default() |= step["cached"] == false;
+            }
         }
         let foreseen: Vec<&Value> = prediction.as_array().unwrap().iter().collect();
         for ((service, stage), ran) in ran {
