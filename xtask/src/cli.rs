@@ -68,7 +68,15 @@ pub enum Command {
     /// Release a version: changelog, commit, images, tags; prints the plan unless told to act
     Release(Release),
     /// Find every problem of engine, machine, compose project and Dockerfiles at once, each with its cure
-    Doctor,
+    Doctor(Doctor),
+}
+
+/// Options of `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Print a patch that lets pushes be noticed, for `git apply` in the directory of the compose file
+    #[arg(long)]
+    pub patch: bool,
 }
 
 /// Options of `report`.

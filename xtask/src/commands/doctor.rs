@@ -1,12 +1,14 @@
 //! `doctor`: every problem at once, each with its cure; nothing is changed.
 
 mod gather;
+mod patch;
 
 use std::thread;
 
 use camino::Utf8Path;
 
 use super::Context;
+use crate::cli;
 use crate::doctor::place::Files;
 use crate::doctor::{Area, Finding, Names, Severity, compose, dockerfile, engine, machine};
 use crate::error::Failure;
@@ -21,9 +23,12 @@ use crate::ui::Ui;
 ///
 /// # Errors
 /// Exit code 2 when there is an error among the findings, 130 when a signal came.
-pub fn run(context: &Context) -> anyhow::Result<()> {
+pub fn run(context: &Context, options: &cli::Doctor) -> anyhow::Result<()> {
     let Context { ui, settings, .. } = context;
     let directory = settings.files.first().and_then(|file| file.parent()).unwrap_or(Utf8Path::new("."));
+    if options.patch {
+        return patch::run(context, directory);
+    }
     ui.detail("Examining", "engine, builder, machine, compose project and Dockerfiles");
     let (examined, mut engine, git, workspace) = thread::scope(|scope| {
         let workspace = scope.spawn(|| workspace::read(ui, directory));

@@ -91,6 +91,14 @@ impl Reference {
     }
 }
 
+impl Fetch {
+    /// The last part of the address.
+    pub fn name(&self) -> &str {
+        let path = self.repository.trim_end_matches(".git");
+        path.rsplit(['/', ':']).next().unwrap_or_default()
+    }
+}
+
 /// Everything that the stages fetch, with the arguments that the build is given.
 pub fn fetches(listing: &Listing, args: &BTreeMap<String, Option<String>>, busts: &Busts) -> Vec<Fetch> {
     let mut walk = Walk { values: Values::default(), found: Vec::new(), stages: Vec::new() };

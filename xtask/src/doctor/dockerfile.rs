@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::secrets::{has_credential, is_secret_name};
 use super::{Area, Finding, Names, list};
 use crate::dockerfile::listing::{Instruction, Listing};
+use crate::dockerfile::sources::{Busts, fetches};
 use stage::Stage;
 
 /// A Dockerfile to check.
@@ -27,12 +28,15 @@ pub struct Patient {
 /// Everything that is wrong in a Dockerfile.
 pub fn check(patient: &Patient, names: &Names) -> Vec<Finding> {
     let listing = Listing::read(&patient.text);
+    let busts = Busts::of(&listing, [names.bust.clone()]);
+    let fetched = fetches(&listing, &BTreeMap::new(), &busts);
     let stages = listing.stages.iter().flat_map(|stage| &stage.instructions);
     let mut findings: Vec<_> = listing.global.iter().chain(stages).flat_map(secrets).collect();
     for index in 0..listing.stages.len() {
         let stage = Stage::of(&listing, index);
-        findings.extend(clone::check(&stage, names));
-        findings.extend(bust::check(&stage, names, &patient.kept));
+        let own: Vec<_> = fetched.iter().filter(|fetch| fetch.stage == index).collect();
+        findings.extend(clone::check(&stage, &own, names));
+        findings.extend(bust::check(&stage, &own, &busts, &patient.kept));
         findings.extend(unquoted(&stage));
         findings.extend(without_revision(&stage));
     }

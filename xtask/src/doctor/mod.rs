@@ -4,6 +4,7 @@ pub mod compose;
 pub mod dockerfile;
 pub mod engine;
 pub mod machine;
+pub mod patch;
 pub mod place;
 mod secrets;
 
@@ -115,13 +116,6 @@ impl Default for Names {
             commits: vec!["GITHUB_COMMIT".to_owned()],
             transports: Vec::new(),
         }
-    }
-}
-
-impl Names {
-    /// Whether an argument is there to run steps again: the configured one, or one of the names that people give it.
-    fn is_bust(&self, name: &str) -> bool {
-        name == self.bust || name.replace('_', "").to_ascii_uppercase().starts_with("CACHEBUST")
     }
 }
 

@@ -21,10 +21,22 @@ impl Files {
 
 /// The line of a key of a service; of the key behind an alias; of the service.
 fn line_of(text: &str, service: &str, key: &str) -> Option<usize> {
-    let indent = |line: &str| line.len() - line.trim_start().len();
-    let mut lines: Vec<(usize, &str)> = text.lines().enumerate().map(|(index, line)| (index + 1, line)).collect();
-    lines.retain(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
     let find = |lines: &[(usize, &str)]| lines.iter().find(|(_, line)| has_key(line, key)).map(|(number, _)| *number);
+    let block = service_lines(text, service)?;
+    let has_alias = block.iter().any(|(_, line)| line.contains(": *"));
+    find(&block).or_else(|| find(&lines(text)).filter(|_| has_alias)).or(Some(block[0].0))
+}
+
+/// The lines with something on them, with their numbers from 1.
+fn lines(text: &str) -> Vec<(usize, &str)> {
+    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+    lines.filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#')).collect()
+}
+
+/// Those of a service, its name first.
+pub(super) fn service_lines<'a>(text: &'a str, service: &str) -> Option<Vec<(usize, &'a str)>> {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let lines = lines(text);
     let services = lines.iter().position(|(_, line)| line.starts_with("services:"))? + 1;
     let depth = indent(lines.get(services)?.1);
     let start = lines[services..]
@@ -33,9 +45,7 @@ fn line_of(text: &str, service: &str, key: &str) -> Option<usize> {
         .position(|(_, line)| indent(line) == depth && has_key(line, service))?;
     let block = &lines[services + start..];
     let end = block[1..].iter().position(|(_, line)| indent(line) <= depth).map_or(block.len(), |end| end + 1);
-    let block = &block[..end];
-    let has_alias = block.iter().any(|(_, line)| line.contains(": *"));
-    find(block).or_else(|| find(&lines).filter(|_| has_alias)).or(Some(block[0].0))
+    Some(block[..end].to_vec())
 }
 
 /// Whether a line begins with a key: `key: x`, `"key": x`, `- key=x`.

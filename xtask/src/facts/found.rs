@@ -113,7 +113,7 @@ fn follow(fetch: &Fetch, transports: &[String]) -> Result<Option<(GitUrl, Wanted
     if fetch.cover == Cover::Nothing {
         return match fetch.reference.moves() {
             true => Err(Failure::usage("no bust argument stands above it, so the step stays cached")
-                .hint("add one: cargo xtask doctor")),
+                .hint("add one: cargo xtask doctor --patch")),
             false => Ok(None),
         };
     }

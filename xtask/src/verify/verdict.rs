@@ -161,7 +161,7 @@ impl Verdict {
             }
             Self::NotOurs => ("not built by xtask", "build it with this tool: cargo xtask rebuild"),
             Self::NeverBuilt => ("never built", "build it: cargo xtask rebuild"),
-            Self::NotWatched => ("not watched", "let a push be noticed: cargo xtask doctor"),
+            Self::NotWatched => ("not watched", "let a push be noticed: cargo xtask doctor --patch"),
             Self::NotOnBranch => {
                 ("not on the branch", "build the tip of the branch: cargo xtask rebuild; or name the branch it is from")
             }

@@ -5,6 +5,7 @@
 
 mod doctor;
 mod first;
+mod found;
 mod hostile;
 mod interrupt;
 mod model;

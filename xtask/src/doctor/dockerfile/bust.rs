@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use super::stage::{Run, Stage};
 use super::{Finding, error, warning};
+use crate::dockerfile::sources::{Busts, Fetch};
 use crate::dockerfile::tools::tool;
-use crate::doctor::{Names, list};
+use crate::doctor::list;
 
-pub(super) fn check(stage: &Stage<'_>, names: &Names, kept: &BTreeSet<String>) -> Vec<Finding> {
-    let mut findings: Vec<_> = stage.runs.iter().flat_map(|run| without_dollar(run, names)).collect();
+pub(super) fn check(stage: &Stage<'_>, fetched: &[&Fetch], busts: &Busts, kept: &BTreeSet<String>) -> Vec<Finding> {
+    let mut findings: Vec<_> = stage.runs.iter().flat_map(|run| without_dollar(run, busts)).collect();
     // What a parent declares is reported there.
-    let bust = stage.args.iter().find(|(order, arg)| *order > 0 && names.is_bust(&arg.name));
+    let bust = stage.args.iter().find(|(order, arg)| *order > 0 && busts.has(&arg.name));
     let Some((order, bust)) = bust else { return findings };
     let below: Vec<_> = stage.runs.iter().filter(|run| run.order > *order).collect();
     let download = below.iter().find_map(|run| run.model_download());
@@ -25,11 +26,15 @@ pub(super) fn check(stage: &Stage<'_>, names: &Names, kept: &BTreeSet<String>) -
     }
     // Packages that every push installs again, before and after the code is there.
     let (mut before, mut after) = (Vec::new(), Vec::new());
-    let mut cloned = stage.runs.iter().any(|run| run.order < *order && run.git().any(|git| git.reads_remote()));
+    let mut cloned = fetched.iter().any(|fetch| fetch.instruction + 1 < *order);
     for command in below.iter().flat_map(|run| &run.commands) {
         let Some(tool) = tool(command) else { continue };
-        cloned |= tool.git().is_some_and(|git| git.reads_remote());
-        if let Some(what) = tool.installs() {
+        let is_fetch = tool.git().is_some_and(|git| git.reads_remote())
+            || fetched
+                .iter()
+                .any(|fetch| command.words.iter().any(|word| word.text.contains(&format!("/{}", fetch.name()))));
+        cloned |= is_fetch;
+        if let Some(what) = tool.installs().filter(|_| !is_fetch) {
             let found = if cloned { &mut after } else { &mut before };
             found.push((command.line, format!("`{what}` (line {})", command.line)));
         }
@@ -54,15 +59,15 @@ pub(super) fn check(stage: &Stage<'_>, names: &Names, kept: &BTreeSet<String>) -
 }
 
 /// `echo CACHE_BUST`, which prints the name.
-fn without_dollar(run: &Run<'_>, names: &Names) -> Vec<Finding> {
+fn without_dollar(run: &Run<'_>, busts: &Busts) -> Vec<Finding> {
     let mut findings = Vec::new();
     for command in run.commands.iter().filter(|command| matches!(command.program(), "echo" | "printf" | ":")) {
         let arguments = &command.words[1..];
-        let expands = arguments.iter().flat_map(|word| &word.expands).any(|name| names.is_bust(name));
+        let expands = arguments.iter().flat_map(|word| &word.expands).any(|name| busts.has(name));
         let parts = |text: &'_ str| {
             text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').map(str::to_owned).collect::<Vec<_>>()
         };
-        let name = arguments.iter().flat_map(|word| parts(&word.text)).find(|part| names.is_bust(part));
+        let name = arguments.iter().flat_map(|word| parts(&word.text)).find(|part| busts.has(part));
         let Some(name) = name.filter(|_| !expands) else { continue };
         findings.push(
             warning("bust-without-dollar", command.line, format!("`{}` of `{name}` without `$`", command.program()))

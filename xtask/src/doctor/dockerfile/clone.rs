@@ -3,21 +3,24 @@
 use super::stage::{Run, Stage};
 use super::{Finding, error};
 use crate::dockerfile::shell::Word;
+use crate::dockerfile::sources::Fetch;
 use crate::dockerfile::tools::Git;
 use crate::doctor::Names;
+use crate::doctor::patch::is_stale;
+use crate::value::{redact, show};
 
 /// Branches that are written into Dockerfiles.
 const BRANCHES: &[&str] =
     &["main", "master", "develop", "development", "dev", "trunk", "stable", "staging", "production"];
 
-pub(super) fn check(stage: &Stage<'_>, names: &Names) -> Vec<Finding> {
+pub(super) fn check(stage: &Stage<'_>, fetched: &[&Fetch], names: &Names) -> Vec<Finding> {
     let mut findings = Vec::new();
     // The argument that says which branch is wanted.
     let known = names.refs.iter().find(|name| stage.has_above(usize::MAX, |arg| arg == *name));
     let told = stage.runs.iter().flat_map(Run::git).find_map(|git| git.branch()?.strip_prefix('$'));
     let wanted = known.map(String::as_str).or(told.map(|name| name.trim_matches(['{', '}'])));
     for run in &stage.runs {
-        findings.extend(without_bust(stage, run, names));
+        findings.extend(without_bust(stage, run, fetched, names));
         for git in run.git() {
             let (Some(wanted), Some(branch)) = (wanted, literal_branch(&git)) else { continue };
             let what = format!("`git {}` of `{branch}` although `{wanted}` says what is wanted", git.verb);
@@ -32,33 +35,28 @@ pub(super) fn check(stage: &Stage<'_>, names: &Names) -> Vec<Finding> {
 }
 
 /// A clone that runs once and never again.
-fn without_bust(stage: &Stage<'_>, run: &Run<'_>, names: &Names) -> Option<Finding> {
-    let reader = run.git().find(Git::reads_remote)?;
-    let moves = stage.has_above(run.order, |arg| names.is_bust(arg) || names.commits.iter().any(|name| name == arg));
-    if moves || run.git().any(|git| is_pinned(&git)) {
+fn without_bust(stage: &Stage<'_>, run: &Run<'_>, fetched: &[&Fetch], names: &Names) -> Option<Finding> {
+    let stale = fetched.iter().find(|fetch| fetch.instruction + 1 == run.order && is_stale(fetch))?;
+    let is_told = stage.has_above(run.order, |arg| names.commits.iter().any(|name| name == arg));
+    if is_told || run.git().any(|git| is_pinned(&git)) {
         return None;
     }
-    let what = format!("`git {}` with no `ARG {}` above it in its stage", reader.verb, names.bust);
-    let finding = error("clone-without-bust", reader.line, what)
+    let address = show(&redact(&stale.repository));
+    let what = format!("code of {address} with no `ARG {}` above it in its stage", names.bust);
+    let finding = error("clone-without-bust", stale.line, what)
         .why("Docker cannot see that something was pushed, so the step stays cached and the image keeps the old code.")
         .cure(format!("write `ARG {}=unknown` just above this `RUN`", names.bust));
     Some(finding)
 }
 
-/// Whether a use of Git names something that does not move, a commit or a version, itself or by the name of a variable.
+/// Whether a use of Git names something that does not move by the name of a variable.
 fn is_pinned(git: &Git<'_>) -> bool {
     let is_fixed = |word: &Word| {
-        let name = word.text.rsplit('=').next().unwrap_or_default();
-        let is_commit = (7..=64).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_hexdigit())
-            && name.bytes().any(|b| b.is_ascii_digit());
-        let is_version =
-            name.as_bytes().windows(3).any(|w| w[0].is_ascii_digit() && w[1] == b'.' && w[2].is_ascii_digit());
         let speaks = |name: &String| {
             ["COMMIT", "SHA", "TAG", "VERSION"].iter().any(|part| name.to_ascii_uppercase().contains(part))
         };
         let is_address = word.text.contains("://") || word.text.contains('@');
-        !is_address && (is_commit || is_version || word.expands.iter().any(speaks))
+        !is_address && word.expands.iter().any(speaks)
     };
     matches!(git.verb, "clone" | "checkout" | "switch" | "reset" | "fetch") && git.args.iter().any(is_fixed)
 }

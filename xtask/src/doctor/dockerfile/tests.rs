@@ -44,6 +44,10 @@ fn a_clone_needs_the_bust_above_it() {
     assert_healthy("FROM a\nARG CACHEBUST=1\nRUN git clone https://h/n\n");
     assert_healthy("FROM a\nARG GITHUB_COMMIT\nRUN git clone https://h/n\n");
     assert_healthy("FROM a AS one\nARG CACHE_BUST\nFROM one\nRUN git clone https://h/n\n");
+    // Other names of the argument, other tools, and what BuildKit looks after itself.
+    assert_healthy("FROM a\nARG REBUILD=1\nRUN pip install git+https://h/o/n@main\n");
+    assert_healthy("FROM a\nADD https://h/n.git#main /n\n");
+    assert_found(check, 3, "FROM a\nRUN true && \\\n    pip install git+https://h/o/n@main\n");
     // What does not move, and what is no remote.
     assert_healthy("FROM a\nRUN git clone --branch v1.2.3 https://h/n\n");
     assert_healthy(

@@ -1,0 +1,155 @@
+//! Projects of other shapes, built as they are: nothing is configured, and nothing of theirs is changed.
+
+use std::fs;
+use std::process::Command;
+
+use sandbox::Kind;
+
+use crate::support::World;
+
+/// A project of one service with this Dockerfile, in which `BASE` is an image with git and Python.
+fn project(dockerfile: &str, build: &str) -> World {
+    let world = World::new();
+    world.manifest("");
+    world.file("Dockerfile", &dockerfile.replace("BASE", world.var("NODE_IMAGE")).replace("APP", &address(&world)));
+    let service = format!("services:\n  app:\n    image: {}\n    {build}\n", world.latest());
+    world.file("compose.yml", &format!("name: {}\n{service}", world.name));
+    world
+}
+
+fn address(world: &World) -> String {
+    world.var("GITHUB_REPO").to_owned()
+}
+
+/// The story of every project: built, fresh, and after each push behind and brought to the tip from the bust line down.
+#[track_caller]
+fn is_kept_current(world: &World, pushes: &[&dyn Fn() -> String], below: &[&str]) {
+    world.rebuild();
+    let state = world.state();
+    world.rebuild();
+    assert_eq!(world.state(), state, "nothing was pushed");
+    world.xtask(["verify"]).ok();
+    for push in pushes {
+        let commit = push();
+        world.xtask(["verify"]).fails(1).says("behind");
+        world.rebuild();
+        let ran = world.ran();
+        let steps: Vec<_> = ran.iter().filter_map(|step| step.split_once(": ")).map(|(_, step)| step).collect();
+        let is_below = |(step, start): (&&str, &&str)| step.starts_with(*start);
+        assert!(steps.len() == below.len() && steps.iter().zip(below).all(is_below), "{steps:#?}");
+        assert!(world.label(&world.latest(), "org.opencontainers.image.revision").contains(&commit));
+        world.xtask(["verify"]).ok();
+    }
+    let current = world.id(&world.latest());
+    let old = world.tags().len();
+    world.xtask(["prune", "--keep", "1", "--execute"]).ok();
+    assert_eq!((world.id(&world.latest()), old - world.tags().len()), (current, pushes.len()));
+    world.xtask(["verify"]).ok();
+    world.assert_nothing_staged();
+}
+
+/// What a file of the image says about the revision of the application.
+fn revision(world: &World, path: &str) -> String {
+    world.cat(&world.latest(), path)
+}
+
+fn tip_of(world: &World) -> String {
+    fs::read_to_string(world.upstream.work().join("backend/revision.py")).unwrap().trim().to_owned()
+}
+
+#[test]
+fn two_clones_in_one_stage() {
+    let second = World::new();
+    let text = "FROM BASE\nRUN echo tools > /tools\nARG CACHE_BUST\nRUN git clone --quiet APP /app && \\\n    \
+                git clone --quiet --branch main SECOND /lib\nRUN cat /app/backend/revision.py /lib/backend/revision.py > /all\n";
+    let world = project(&text.replace("SECOND", &address(&second)), "build: .");
+    let pushes: [&dyn Fn() -> String; 2] = [&|| world.push(Kind::Backend), &|| second.push(Kind::Backend)];
+    is_kept_current(&world, &pushes, &["RUN cat", "RUN git clone"]);
+    assert_eq!(revision(&world, "/all"), format!("{}\n{}", tip_of(&world), tip_of(&second)));
+    let bust = world.label(&world.latest(), "io.xtask.cache-bust");
+    assert!(bust.len() == "v0.1.0-".len() + 12 && !bust.contains(&world.tip()[..12]), "{bust}");
+}
+
+/// A package that needs nothing from any index, not even to be built.
+const PYPROJECT: &str = "[build-system]\nrequires = []\nbuild-backend = \"make_wheel\"\nbackend-path = [\".\"]\n";
+const MAKE_WHEEL: &str = r#"
+import pathlib, zipfile
+def build_wheel(directory, config_settings=None, metadata_directory=None):
+    name = 'lib-1-py3-none-any.whl'
+    with zipfile.ZipFile(pathlib.Path(directory) / name, 'w') as wheel:
+        wheel.write('backend/revision.py', 'lib_revision.py')
+        wheel.writestr('lib-1.dist-info/METADATA', 'Metadata-Version: 2.1\nName: lib\nVersion: 1\n')
+        wheel.writestr('lib-1.dist-info/WHEEL', 'Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n')
+        wheel.writestr('lib-1.dist-info/RECORD', '')
+    return name
+"#;
+
+#[test]
+fn pip_from_git() {
+    let world = project(
+        "FROM BASE\nRUN echo tools > /tools\nARG CACHE_DATE=never\n\
+         RUN python3 -m pip install --quiet --no-cache-dir --target /lib \"lib @ git+APP@main\"\n",
+        "build: {context: .}",
+    );
+    world.push_file("make_wheel.py", MAKE_WHEEL);
+    world.push_file("pyproject.toml", PYPROJECT);
+    is_kept_current(&world, &[&|| world.push(Kind::Backend)], &["RUN python3 -m pip install"]);
+    assert_eq!(revision(&world, "/lib/lib_revision.py"), tip_of(&world));
+}
+
+#[test]
+fn a_literal_address_and_no_ref_in_a_stage_of_its_own() {
+    let world = project(
+        "FROM BASE AS code\nARG REBUILD_CODE=1\nRUN echo \"$REBUILD_CODE\" && git clone --quiet --depth=1 APP /app\n\
+         FROM BASE\nRUN echo tools > /tools\nCOPY --from=code /app/backend /app\n",
+        "build: .",
+    );
+    is_kept_current(&world, &[&|| world.push(Kind::Backend)], &["RUN echo \"$REBUILD_CODE\"", "COPY --from=code"]);
+    assert_eq!(revision(&world, "/app/revision.py"), tip_of(&world));
+}
+
+#[test]
+fn an_argument_named_cachebust_that_compose_passes() {
+    let world = project(
+        "FROM BASE\nARG REPO\nARG REF=main\nRUN echo tools > /tools\nARG CACHEBUST=1\n\
+         RUN git init --quiet /app && cd /app && git remote add origin \"$REPO\" && \\\n    \
+         git fetch --quiet --depth=1 origin \"$REF\" && git checkout --quiet FETCH_HEAD\n",
+        "build: {context: ., args: {REPO: \"${GITHUB_REPO}\", CACHEBUST: \"${CACHEBUST:-1}\"}}",
+    );
+    is_kept_current(&world, &[&|| world.push(Kind::Backend)], &["RUN git init"]);
+    assert_eq!(revision(&world, "/app/backend/revision.py"), tip_of(&world));
+}
+
+#[test]
+fn local_files_beside_a_clone() {
+    let world = project(
+        "FROM BASE\nRUN echo tools > /tools\nCOPY settings /settings\nARG CACHEBUST\nRUN git clone --quiet APP /app\n",
+        "build: .",
+    );
+    world.file("settings", "one\n");
+    is_kept_current(&world, &[&|| world.push(Kind::Backend)], &["RUN git clone"]);
+    world.file("settings", "two\n");
+    world.rebuild();
+    assert_eq!(world.cat(&world.latest(), "/settings"), "two");
+}
+
+#[test]
+fn after_the_patch_of_doctor_a_push_is_noticed() {
+    let world = project("FROM BASE\nRUN echo tools > /tools\nRUN git clone --quiet APP /app\n", "build: .");
+    world.xtask(["doctor"]).fails(2);
+    world.rebuild().says("is not noticed");
+    let old = tip_of(&world);
+    world.push(Kind::Backend);
+    world.rebuild().says("Fresh").says("is not noticed");
+    assert_eq!(revision(&world, "/app/backend/revision.py"), old);
+    world.xtask(["verify"]).fails(1).says("not watched");
+
+    fs::write(world.path("patch"), world.xtask(["doctor", "--patch"]).ok().stdout).unwrap();
+    let mut apply: Command = world.command("git");
+    assert!(apply.arg("apply").arg(world.path("patch")).status().unwrap().success());
+    world.xtask(["doctor", "--patch"]).ok().says("nothing to patch");
+    is_kept_current(&world, &[&|| world.push(Kind::Backend)], &["RUN git clone"]);
+    assert_eq!(revision(&world, "/app/backend/revision.py"), tip_of(&world));
+    let by_hand = world.compose(&["config"]);
+    assert!(by_hand.contains("CACHE_BUST: unknown"), "{by_hand}");
+}
