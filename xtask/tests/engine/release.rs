@@ -5,20 +5,12 @@ use std::process::Command;
 
 use sandbox::{Kind, RegistryFault};
 
-use crate::support::{World, sandbox, text};
+use crate::support::{BrokenRegistry, World, sandbox, text};
 
 /// Runs git in the project.
 #[track_caller]
 fn git(world: &World, args: &[&str]) -> String {
     text(Command::new("git").current_dir(world.project()).env("HOME", world.path("home")).args(args))
-}
-
-/// What the registry has under a name, if it has it.
-fn digest(world: &World, name: &str) -> Option<String> {
-    let mut command = world.command("docker");
-    let output = command.args(["buildx", "imagetools", "inspect", "--format", "{{.Manifest.Digest}}", name]).output();
-    let output = output.unwrap();
-    output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
 }
 
 /// A committed project whose images go to the sandbox's registry, all of them built.
@@ -45,13 +37,14 @@ fn a_release_is_published_goes_on_after_a_failure_and_on_another_machine() {
     let registry = sandbox().registry();
     let world = releasable(&registry.host());
     let app = format!("{}/{}", registry.host(), world.app());
-    let tags = |names: &[&str]| names.iter().map(|name| digest(&world, &format!("{app}:{name}"))).collect::<Vec<_>>();
+    let digest = |name: &&str| Some(world.pushed(&format!("{app}:{name}"))?.0);
+    let tags = |names: &[&str]| names.iter().map(digest).collect::<Vec<_>>();
     let release = ["release", "minor", "--execute", "--push"];
 
     // The registry breaks off in the middle: nothing that moves is there, and no Git tag is at the remote.
-    registry.set_fault(RegistryFault::Cut(200_000)).unwrap();
+    let broken = BrokenRegistry::new(RegistryFault::Cut(200_000));
     world.xtask(release).fails(3).says("run the same command again");
-    registry.set_fault(RegistryFault::None).unwrap();
+    drop(broken);
     assert_eq!(tags(&["0.2.0", "0.2", "latest"]), [None, None, None]);
     assert_eq!(git(&world, &["ls-remote", "origin", "refs/tags/*"]), "");
     let made = world.id(&format!("{app}:0.2.0")).expect("the image was made before it was pushed");
