@@ -47,6 +47,6 @@ fn run(ui: &Ui, cli: &Cli, started: Instant) -> anyhow::Result<()> {
         Command::Prune(options) => commands::prune::run(&context, options),
         Command::Rollback(options) => commands::rollback::run(&context, options),
         Command::Release(options) => commands::release::run(&context, options),
-        Command::Doctor(options) => commands::doctor::run(&context, &options),
+        Command::Doctor(options) => commands::doctor::run(&context, options),
     }
 }

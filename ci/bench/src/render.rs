@@ -36,6 +36,9 @@ fn measured(text: &str) -> Option<std::ops::Range<usize>> {
 
 /// The medians of all contenders.
 fn overview(results: &Results) -> String {
+    if results.scenarios.is_empty() {
+        return "Not measured yet: `cargo sandbox cargo run --package bench` does it.\n".to_owned();
+    }
     let titles = CONTENDERS.iter().map(|contender| contender.title);
     let rows = results.scenarios.iter().map(|scenario| {
         let cells = CONTENDERS.iter().map(|contender| scenario.of(contender.name).map_or(String::new(), cell));

@@ -6,6 +6,7 @@
 
 pub mod cause;
 mod checkout;
+mod instructions;
 mod layers;
 pub mod mark;
 pub mod recipe;
@@ -165,3 +166,6 @@ fn first_new(stage: &Simulated, record: &Record, cache: Cache) -> Option<(usize,
 fn brief(text: &str) -> String {
     crate::ui::plain(text.strip_prefix("RUN ").unwrap_or(text), 60)
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,9 +24,11 @@ fn without_engine_remote_branch_or_repository_nothing_changes() {
     let good = |world: &World, name: &str| world.var(name).to_owned();
 
     let engine = good(&world, "DOCKER_HOST");
+    let state = world.state();
     world.set("DOCKER_HOST", "unix:///nowhere/docker.sock");
-    refused(&world).says("engine");
+    world.xtask(["rebuild"]).fails(3).says("engine");
     world.set("DOCKER_HOST", &engine);
+    assert_eq!(world.state(), state);
 
     let repository = good(&world, "GITHUB_REPO");
     // A port that was free a moment ago: nobody listens there.

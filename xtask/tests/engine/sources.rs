@@ -71,9 +71,8 @@ fn a_local_directory_takes_the_place_of_the_clone_without_what_git_ignores() {
 fn services_that_disagree_about_the_repository_are_refused() {
     let world = World::built();
     let state = world.state();
-    let shared = "build: {context: ., target: python-builder, args: *args}";
-    let other =
-        "build: {context: ., target: python-builder, args: {<<: *args, GITHUB_REPO: 'https://other.example/r.git'}}";
+    let shared = "target: python-builder, args: *args,";
+    let other = "target: python-builder, args: {<<: *args, GITHUB_REPO: 'https://other.example/r.git'},";
     world.edit("compose.yml", shared, other);
     let outcome = world.xtask(["rebuild"]).fails(2);
     outcome.says("https://other.example/r.git").says(world.var("GITHUB_REPO")).says("backend-builder");

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::dockerfile::listing::Instruction;
 use crate::dockerfile::shell::Command;
 use crate::plan::predict::mark::Mark;
+use crate::plan::predict::tree::fits;
 use crate::plan::predict::values::absolute;
 
 /// What commands did to the files that were checked out.
@@ -160,9 +161,11 @@ impl Effects {
     /// What commands wrote that may be at or below a path, wherever directories were moved in between.
     pub(super) fn written_in<'a>(&'a self, path: &'a str, is_file: bool) -> impl Iterator<Item = &'a str> {
         let name = path.rsplit('/').next().unwrap_or_default();
-        let any = name.is_empty() || name.contains(['*', '?', '[']);
-        let inside =
-            move |file: &&str| any || file.split('/').any(|part| part == name) || (!is_file && !file.starts_with('/'));
+        let inside = move |file: &&str| {
+            name.is_empty()
+                || file.split('/').any(|part| fits(name.as_bytes(), part.as_bytes()))
+                || (!is_file && !file.starts_with('/'))
+        };
         self.written.iter().map(String::as_str).filter(inside)
     }
 }

@@ -136,8 +136,8 @@ impl Checkout {
         let mark = parts.iter().map(|part| part.mark).fold(Mark::of(&[]), Mark::and);
         let mark = if parts.len() > 1 { mark.doubtful() } else { mark };
         let rules = trees().map(tree::attributes).fold(self.effects.mark.unwrap_or(Mark::of(&[])), Mark::and);
-        let opaque = if self.effects.opaque { made.doubtful() } else { Mark::of(&[]) };
-        let mut causes = vec![(Cause::Files(parts[0].path.clone()), mark.and(rules.doubtful()).and(opaque))];
+        let opaque = if self.effects.opaque { made } else { Mark::of(&[]) };
+        let mut causes = vec![(Cause::Files(parts[0].path.clone()), mark.and(rules.doubtful()).and(opaque.doubtful()))];
         causes.extend(written.into_iter().map(|file| match version_content(recipe, file) {
             Some(content) => (Cause::Files(last(file).to_owned()), Mark::of(&[content])),
             None => (Cause::Input(stage.to_owned()), made),

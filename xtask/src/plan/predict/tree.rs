@@ -90,7 +90,7 @@ fn matches(tree: &Tree, pattern: &str) -> BTreeSet<Vec<u8>> {
 }
 
 /// Whether a name fits a pattern of `*`, `?` and characters; sets of characters are not read, and fit everything.
-fn fits(pattern: &[u8], name: &[u8]) -> bool {
+pub(super) fn fits(pattern: &[u8], name: &[u8]) -> bool {
     match (pattern, name) {
         ([b'[' | b'\\', ..], _) => true,
         ([b'*', rest @ ..], _) => (0..=name.len()).any(|skipped| fits(rest, &name[skipped..])),

@@ -75,6 +75,7 @@ impl Tally {
         let right = self.stages - self.wrong.len();
         let share = right as f64 / self.stages as f64;
         println!("{right} of {} stages as foreseen in {} builds: {:.1} %", self.stages, self.builds, share * 100.0);
+        self.wrong.iter().for_each(|line| println!("  {line}"));
         assert!(self.missed.is_empty(), "said to be cached: {:#?}", self.missed);
         assert!(share >= least, "{:#?}", self.wrong);
     }
