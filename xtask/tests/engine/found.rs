@@ -1,6 +1,7 @@
 //! Projects of other shapes, built as they are: nothing is configured, and nothing of theirs is changed.
 
 use std::fs;
+use std::process::Command;
 
 use sandbox::Kind;
 
@@ -23,6 +24,7 @@ fn address(world: &World) -> String {
 /// The story of every project: built, fresh, and after each push behind and brought to the tip from the bust line down.
 #[track_caller]
 fn is_kept_current(world: &World, pushes: &[&dyn Fn() -> String], below: &[&str]) {
+    let before = world.tags().iter().filter(|tag| !tag.ends_with(":latest")).count();
     world.rebuild();
     let state = world.state();
     world.rebuild();
@@ -42,7 +44,7 @@ fn is_kept_current(world: &World, pushes: &[&dyn Fn() -> String], below: &[&str]
     let current = world.id(&world.latest());
     let old = world.tags().len();
     world.xtask(["prune", "--keep", "1", "--execute"]).ok();
-    assert_eq!((world.id(&world.latest()), old - world.tags().len()), (current, pushes.len()));
+    assert_eq!((world.id(&world.latest()), old - world.tags().len()), (current, before + pushes.len()));
     world.xtask(["verify"]).ok();
     world.assert_nothing_staged();
 }
@@ -54,6 +56,19 @@ fn revision(world: &World, path: &str) -> String {
 
 fn tip_of(world: &World) -> String {
     fs::read_to_string(world.upstream.work().join("backend/revision.py")).unwrap().trim().to_owned()
+}
+
+#[test]
+fn two_clones_in_one_stage() {
+    let second = World::new();
+    let text = "FROM BASE\nRUN echo tools > /tools\nARG CACHE_BUST\nRUN git clone --quiet APP /app && \\\n    \
+                git clone --quiet --branch main SECOND /second\nRUN cat /app/backend/revision.py /second/backend/revision.py > /all\n";
+    let world = project(&text.replace("SECOND", &address(&second)), "build: .");
+    let pushes: [&dyn Fn() -> String; 2] = [&|| world.push(Kind::Backend), &|| second.push(Kind::Backend)];
+    is_kept_current(&world, &pushes, &["RUN cat", "RUN git clone"]);
+    assert_eq!(revision(&world, "/all"), format!("{}\n{}", tip_of(&world), tip_of(&second)));
+    let bust = world.label(&world.latest(), "io.xtask.cache-bust");
+    assert!(bust.len() == "v0.1.0-".len() + 12 && !bust.contains(&world.tip()[..12]), "{bust}");
 }
 
 /// A package that needs nothing from any index, not even to be built.
@@ -84,6 +99,17 @@ fn pip_from_git() {
 }
 
 #[test]
+fn a_literal_address_and_no_ref_in_a_stage_of_its_own() {
+    let world = project(
+        "FROM BASE AS code\nARG REBUILD_CODE=1\nRUN echo \"$REBUILD_CODE\" && git clone --quiet --depth=1 APP /app\n\
+         FROM BASE\nRUN echo tools > /tools\nCOPY --from=code /app/backend /app\n",
+        "build: .",
+    );
+    is_kept_current(&world, &[&|| world.push(Kind::Backend)], &["RUN echo \"v0.1.0-", "COPY --from=code"]);
+    assert_eq!(revision(&world, "/app/revision.py"), tip_of(&world));
+}
+
+#[test]
 fn an_argument_named_cachebust_that_compose_passes() {
     let world = project(
         "FROM BASE\nARG REPO\nARG REF=main\nRUN echo tools > /tools\nARG CACHEBUST=1\n\
@@ -106,4 +132,25 @@ fn local_files_beside_a_clone() {
     world.file("settings", "two\n");
     world.rebuild();
     assert_eq!(world.cat(&world.latest(), "/settings"), "two");
+}
+
+#[test]
+fn after_the_patch_of_doctor_a_push_is_noticed() {
+    let world = project("FROM BASE\nRUN echo tools > /tools\nRUN git clone --quiet APP /app\n", "build: .");
+    world.xtask(["doctor"]).fails(2);
+    world.rebuild().says("is not noticed");
+    let old = tip_of(&world);
+    world.push(Kind::Backend);
+    world.rebuild().says("Fresh").says("is not noticed");
+    assert_eq!(revision(&world, "/app/backend/revision.py"), old);
+    world.xtask(["verify"]).fails(1).says("not watched");
+
+    fs::write(world.path("patch"), world.xtask(["doctor", "--patch"]).ok().stdout).unwrap();
+    let mut apply: Command = world.command("git");
+    assert!(apply.arg("apply").arg(world.path("patch")).status().unwrap().success());
+    world.xtask(["doctor", "--patch"]).ok().says("nothing to patch");
+    is_kept_current(&world, &[&|| world.push(Kind::Backend)], &["RUN git clone"]);
+    assert_eq!(revision(&world, "/app/backend/revision.py"), tip_of(&world));
+    let by_hand = world.compose(&["config"]);
+    assert!(by_hand.contains("CACHE_BUST: unknown"), "{by_hand}");
 }
