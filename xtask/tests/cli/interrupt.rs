@@ -43,7 +43,7 @@ fn ctrl_c_at_any_phase_leaves_the_old_tags_and_nothing_staged() {
         let world = hanging_at(words, late);
         let mutable = world.mutable();
         let running = world.run(["rebuild"]).start();
-        world.until(phase, || world.path("state/obeyed").exists());
+        world.until_obeyed(phase);
         let asked = Instant::now();
         running.signal(SIGINT);
         let outcome = running.wait();
@@ -148,7 +148,7 @@ fn kill_at_any_phase_leaves_old_tags_and_a_usable_next_run() {
         let world = hanging_at(words, late);
         let mutable = world.mutable();
         let running = world.run(["rebuild"]).start();
-        world.until(phase, || world.path("state/obeyed").exists());
+        world.until_obeyed(phase);
         running.signal(SIGKILL);
         running.wait();
         assert_eq!(world.mutable(), mutable, "{phase}");

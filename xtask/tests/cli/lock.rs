@@ -62,7 +62,7 @@ fn ctrl_c_ends_the_wait_and_leaves_the_other_run_alone() {
 fn killing_the_holder_releases_the_lock() {
     let world = slow();
     let first = world.run(["rebuild"]).start();
-    world.until_called(BUILD);
+    world.until_obeyed(BUILD);
     first.signal(SIGKILL);
     first.wait();
     world.heal();
@@ -76,7 +76,7 @@ fn killing_the_holder_releases_the_lock() {
 fn another_engine_is_another_lock() {
     let world = slow();
     let first = world.run(["rebuild"]).env("DOCKER_HOST", "tcp://one:1").start();
-    world.until_called(BUILD);
+    world.until_obeyed(BUILD);
     world.heal();
     world.run(["rebuild", "--no-wait"]).env("DOCKER_HOST", "tcp://two:1").ok();
     world.release("go");

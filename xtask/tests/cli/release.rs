@@ -235,7 +235,7 @@ fn killed_after_any_step_and_run_again_the_end_is_the_same() {
         let world = releasable();
         world.fault(&[words], Rule { hang: true, late, ..Rule::default() });
         let running = world.run(release).start();
-        world.until(words, || world.path("state/obeyed").exists());
+        world.until_obeyed(words);
         running.signal(SIGKILL);
         running.wait();
         world.heal();

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use state::{Call, Engine, Rule};
 
-/// Set for a child that answers after its parent has ended.
+/// Set for a child that answers after its parent has ended: the process ID of that.
 const LATER: &str = "FAKE_LATER";
 
 /// What a command answers.
@@ -67,8 +67,11 @@ fn main() -> ExitCode {
         "docker" => docker::run(&state, &args),
         _ => ask_git(&state, &args),
     };
-    if std::env::var_os(LATER).is_some() {
-        thread::sleep(Duration::from_millis(600));
+    if let Some(parent) = std::env::var_os(LATER) {
+        // Until whoever waits for the parent knows that it has ended.
+        while Path::new("/proc").join(&parent).exists() {
+            thread::sleep(Duration::from_millis(5));
+        }
     } else if let Some(rule) = Rule::take(&state, &format!("{program} {} ", args.join(" "))) {
         if rule.late {
             act();
@@ -102,7 +105,7 @@ fn obey(state: &Path, rule: &Rule) -> Option<u8> {
     }
     if rule.answer_by_child {
         // As a wrapper does that does not wait for what it wraps.
-        another_fake().args(std::env::args_os().skip(1)).env(LATER, "1").spawn().unwrap();
+        another_fake().args(std::env::args_os().skip(1)).env(LATER, std::process::id().to_string()).spawn().unwrap();
         return Some(0);
     }
     let wanted = rule.wait_for.as_ref().map(|name| state.join(name));

@@ -219,10 +219,11 @@ impl World {
         serde_json::from_slice(&fs::read(newest).unwrap()).unwrap()
     }
 
-    /// The calls of `docker` and `git` so far.
+    /// The calls of `docker` and `git` so far; one that is being written does not count yet.
     pub(crate) fn calls(&self) -> Vec<Call> {
         let text = fs::read_to_string(self.path("state/calls")).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let (whole, _) = text.rsplit_once('\n').unwrap_or_default();
+        whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The calls whose command line contains these words.
@@ -251,6 +252,12 @@ impl World {
     #[track_caller]
     pub(crate) fn until(&self, what: &str, is_true: impl Fn() -> bool) {
         run::until(&format!("{what}; calls: {:#?}", self.calls()), is_true);
+    }
+
+    /// Waits until a fake has taken a rule, so that the rule may go.
+    #[track_caller]
+    pub(crate) fn until_obeyed(&self, what: &str) {
+        self.until(what, || self.path("state/obeyed").exists());
     }
 
     /// Waits until a command with these words was called.
