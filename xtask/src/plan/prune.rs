@@ -123,10 +123,11 @@ impl Names {
             return Ok(format!("kept image of {service}"));
         }
         let forms: Vec<_> = image.tags.iter().map(|tag| Form::of(tag, image)).collect();
-        if let Some(tag) = image.tags.iter().zip(&forms).find_map(|(tag, form)| (*form == Form::Foreign).then_some(tag))
-        {
-            let release = self.current.keys().find_map(|mutable| release::version_of(tag, mutable));
-            return Ok(release.map_or_else(|| format!("tagged {tag}"), |version| format!("release {version}")));
+        let foreign = || image.tags.iter().zip(&forms).filter(|(_, form)| **form == Form::Foreign).map(|(tag, _)| tag);
+        if let Some(first) = foreign().next() {
+            let version = |tag| self.current.keys().find_map(|mutable| release::version_of(tag, mutable));
+            let release = foreign().find_map(version);
+            return Ok(release.map_or_else(|| format!("tagged {first}"), |version| format!("release {version}")));
         }
         let age = policy.now.since(image.created);
         if policy.older_than.is_some_and(|limit| age < limit) {

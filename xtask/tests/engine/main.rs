@@ -13,6 +13,8 @@ mod plan;
 mod pushes;
 mod random;
 mod refusals;
+mod registry;
+mod release;
 mod sources;
 mod space;
 mod support;

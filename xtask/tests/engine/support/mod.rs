@@ -2,10 +2,14 @@
 
 mod engine;
 pub(crate) mod foreseen;
+mod git_server;
+mod registry;
 #[path = "../../support/run.rs"]
 mod run;
 mod shim;
 
+pub(crate) use git_server::serve_private;
+pub(crate) use registry::{BrokenRegistry, RemoteBuilder};
 pub(crate) use run::{Outcome, Running, until};
 
 use std::collections::BTreeMap;
@@ -86,10 +90,31 @@ impl World {
         world
     }
 
+    /// Another checkout of the same project, on another machine: with an engine of its own and nothing from before.
+    pub(crate) fn on(&self, machine: &Sandbox) -> Self {
+        let root = tempfile::Builder::new().prefix("xtask-engine-").tempdir().unwrap();
+        let mut env = self.env.clone();
+        for name in ["DOCKER_HOST", "DOCKER_CONFIG"] {
+            env.insert(name.to_owned(), machine.env()[name].clone());
+        }
+        let other = Self { root, name: self.name.clone(), upstream: self.upstream.clone(), env };
+        other.create_directories();
+        for file in ["Dockerfile", "compose.yml", "Cargo.toml"] {
+            fs::copy(self.project().join(file), other.project().join(file)).unwrap();
+        }
+        other
+    }
+
     fn create_directories(&self) {
         for directory in ["bin", "home", "tmp", "out", "project"] {
             fs::create_dir(self.path(directory)).unwrap();
         }
+    }
+
+    /// The images belong to the registry of the sandbox.
+    pub(crate) fn with_registry(mut self) -> Self {
+        self.set("IMAGE_REGISTRY", &sandbox().registry().host());
+        self
     }
 
     /// The name of an image of this world, without and with its registry.
