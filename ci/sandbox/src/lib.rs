@@ -6,6 +6,7 @@ mod engine;
 mod environment;
 mod firewall;
 mod hub;
+mod listener;
 mod network;
 mod packages;
 mod process;

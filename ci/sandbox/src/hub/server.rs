@@ -1,23 +1,24 @@
 //! The server side of the model hub.
 
 use std::io::Write as _;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{Ipv4Addr, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use camino::Utf8Path;
 use serde_json::{Value, json};
 
 use super::http::{Request, write_head};
 use super::model::Model;
 use super::{CONTROL, Fault, Hub, MODEL_FILE, MODEL_REPO};
+use crate::listener::Listener;
 
 /// A hub in this process; dropping it closes its port.
 pub(crate) struct Server {
     hub: Hub,
-    shared: Arc<Shared>,
+    _listener: Listener,
 }
 
 struct Shared {
@@ -25,47 +26,21 @@ struct Shared {
     fault: Mutex<Fault>,
     bytes: AtomicU64,
     requests: AtomicU64,
-    closed: AtomicBool,
 }
 
 impl Server {
     /// Starts a hub at an address of this machine, with a model of `size` bytes.
     pub(crate) fn start(address: Ipv4Addr, size: u64, cache: &Utf8Path) -> Result<Server> {
         let model = Model::new(size, cache)?;
-        let listener = TcpListener::bind((address, 0)).with_context(|| format!("no port on {address}"))?;
-        let hub = Hub { address: listener.local_addr()? };
-        let shared = Arc::new(Shared {
-            model,
-            fault: Mutex::default(),
-            bytes: AtomicU64::default(),
-            requests: AtomicU64::default(),
-            closed: AtomicBool::default(),
-        });
-        let server = Arc::clone(&shared);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if server.closed.load(Ordering::Relaxed) {
-                    return;
-                }
-                let server = Arc::clone(&server);
-                // A client that went away is no error of ours.
-                std::thread::spawn(move || drop(server.answer(stream)));
-            }
-        });
-        Ok(Server { hub, shared })
+        let shared =
+            Shared { model, fault: Mutex::default(), bytes: AtomicU64::default(), requests: AtomicU64::default() };
+        let listener = Listener::start(address, move |stream| shared.answer(stream))?;
+        Ok(Server { hub: Hub { address: listener.address() }, _listener: listener })
     }
 
     /// The handle that others use too.
     pub(crate) fn hub(&self) -> &Hub {
         &self.hub
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.shared.closed.store(true, Ordering::Relaxed);
-        // Wakes the thread that waits for connections.
-        drop(TcpStream::connect_timeout(&self.hub.address, Duration::from_secs(1)));
     }
 }
 

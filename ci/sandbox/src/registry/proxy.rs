@@ -1,8 +1,8 @@
 //! What stands before the registry: it starts it, counts bytes, and breaks connections as told.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,11 +13,12 @@ use serde_json::json;
 use super::head::Head;
 use super::{RegistryFault, start_program};
 use crate::hub::{CONTROL, json_answer};
+use crate::listener::Listener;
 use crate::process::Daemon;
 
 /// A proxy in this process; dropping it closes its port and stops the registry.
 pub(crate) struct Proxy {
-    address: SocketAddr,
+    listener: Listener,
     shared: Arc<Shared>,
 }
 
@@ -32,14 +33,11 @@ struct Shared {
     received: AtomicU64,
     sent: AtomicU64,
     requests: AtomicU64,
-    closed: AtomicBool,
 }
 
 impl Proxy {
     /// Listens on this machine; the registry of `programs` starts with the first request, its data below `dir`.
     pub(crate) fn start(dir: Utf8PathBuf, programs: Programs) -> Result<Proxy> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port for the registry")?;
-        let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             programs,
             dir,
@@ -48,33 +46,22 @@ impl Proxy {
             received: AtomicU64::default(),
             sent: AtomicU64::default(),
             requests: AtomicU64::default(),
-            closed: AtomicBool::default(),
         });
         let proxy = Arc::clone(&shared);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if proxy.closed.load(Ordering::Relaxed) {
-                    return;
-                }
-                let proxy = Arc::clone(&proxy);
-                // A connection that breaks is no error of ours.
-                std::thread::spawn(move || drop(proxy.answer(stream)));
-            }
-        });
-        Ok(Proxy { address, shared })
+        let listener = Listener::start(Ipv4Addr::LOCALHOST, move |stream| proxy.answer(stream))?;
+        Ok(Proxy { listener, shared })
     }
 
     /// The value of `SANDBOX_REGISTRY`.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.shared.closed.store(true, Ordering::Relaxed);
-        // Wakes the thread that waits for connections.
-        drop(TcpStream::connect_timeout(&self.address, Duration::from_secs(1)));
+        // No request may start it again.
+        self.listener.close();
         drop(self.shared.registry.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
