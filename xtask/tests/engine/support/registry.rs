@@ -1,5 +1,6 @@
 //! The registry, asked without the program under test, and a builder that is not the engine's own.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write, copy};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -28,9 +29,10 @@ impl World {
         Some((text(&found["manifest"]["digest"]), text(label)))
     }
 
-    /// Everything that the engine of this world has.
-    pub(crate) fn images(&self) -> String {
-        self.docker(&["image", "ls", "--all", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"])
+    /// Everything that the engine of this world has; it lists images of the same second in any order.
+    pub(crate) fn images(&self) -> BTreeSet<String> {
+        let all = self.docker(&["image", "ls", "--all", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"]);
+        all.lines().map(str::to_owned).collect()
     }
 }
 
