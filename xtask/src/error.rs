@@ -21,7 +21,7 @@ pub mod exit_code {
 }
 
 /// A failure with an exit code, in the words that the user reads.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug)]
 pub struct Failure {
     /// One of [`exit_code`].
     pub code: u8,
@@ -95,6 +95,8 @@ impl Failure {
         }
     }
 }
+
+impl std::error::Error for Failure {}
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

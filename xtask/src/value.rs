@@ -1,5 +1,6 @@
 //! Values that came from outside, parsed once: a value of one of these types is safe to pass to a process.
 
+pub mod digest;
 mod git_url;
 mod image_ref;
 pub mod measure;

@@ -15,7 +15,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use sha2::{Digest, Sha256};
 use xshell::Shell;
 
 use crate::build::staged::Staged;
@@ -32,6 +31,7 @@ use crate::sys::lock::{self, Lock};
 use crate::sys::{disk, docker, files, process};
 use crate::ui::Ui;
 use crate::value::ProjectName;
+use crate::value::digest::sha256;
 use crate::verify::Place;
 use crate::{build, cli, verify as check};
 use plan::Foresight;
@@ -54,7 +54,7 @@ impl Context {
     }
 
     fn lock_name(&self, project: &ProjectName) -> String {
-        let engine = key::hex(&Sha256::digest(&self.settings.environment.engine));
+        let engine = sha256(&self.settings.environment.engine);
         format!("{project}-{}", &engine[..8])
     }
 }

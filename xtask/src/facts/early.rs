@@ -6,13 +6,12 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::facts::images::{Images, Store};
 use crate::facts::remotes;
-use crate::plan::key::hex;
 use crate::sys::files;
 use crate::ui::Ui;
+use crate::value::digest::sha256;
 use crate::value::{Commit, GitRef, GitUrl, ImageRef};
 
 /// What one run had to know.
@@ -42,7 +41,7 @@ impl Questions {
 
     fn path(compose_files: &[Utf8PathBuf]) -> anyhow::Result<Utf8PathBuf> {
         let names: Vec<_> = compose_files.iter().map(|file| file.as_str()).collect();
-        let digest = hex(&Sha256::digest(names.join("\n")));
+        let digest = sha256(names.join("\n"));
         Ok(files::private_directory()?.join(format!("questions-{}.json", &digest[..16])))
     }
 }

@@ -1,7 +1,6 @@
 //! A directory of this machine in place of a remote.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use sha2::{Digest, Sha256};
 use xshell::Shell;
 
 use crate::error::Failure;
@@ -9,6 +8,7 @@ use crate::facts::sources::Source;
 use crate::facts::trees;
 use crate::sys::{git, process};
 use crate::ui::Ui;
+use crate::value::digest::{Parts, hex};
 use crate::value::show;
 use crate::verify::deep::hash;
 
@@ -63,7 +63,7 @@ pub fn read(ui: &Ui, root: &Utf8Path) -> anyhow::Result<Tree> {
     files.dedup();
     // A listed file may be deleted, and a listed directory is a submodule.
     files.retain(|file| fs_err::symlink_metadata(root.join(file)).is_ok_and(|metadata| !metadata.is_dir()));
-    let mut digest = Sha256::new();
+    let mut digest = Parts::default();
     for file in &files {
         let path = root.join(file);
         let metadata = fs_err::symlink_metadata(&path)?;
@@ -74,11 +74,10 @@ pub fn read(ui: &Ui, root: &Utf8Path) -> anyhow::Result<Tree> {
             (if executable { "executable" } else { "file" }, fs_err::read(&path)?)
         };
         for part in [file.as_str().as_bytes(), kind.as_bytes(), &content] {
-            digest.update((part.len() as u64).to_le_bytes());
-            digest.update(part);
+            digest.add(part);
         }
     }
-    let digest = crate::plan::key::hex(&digest.finalize())[..12].to_owned();
+    let digest = hex(&digest.finish())[..12].to_owned();
     Ok(Tree { root, files, digest })
 }
 

@@ -4,16 +4,15 @@
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use sha2::{Digest, Sha256};
 use xshell::{Cmd, Shell};
 
 use crate::error::Failure;
 use crate::facts::remotes;
-use crate::plan::key::hex;
 use crate::sys::git::{self, Filter};
 use crate::sys::process::{self, Finished};
 use crate::sys::{files, interrupt};
 use crate::ui::Ui;
+use crate::value::digest::sha256;
 use crate::value::{Commit, GitUrl};
 
 /// How many commits of a branch are looked at.
@@ -76,7 +75,7 @@ impl<'a> Repository<'a> {
     }
 
     fn path(state: &Utf8Path, kind: &str, remote: Remote<'_>, like: &Commit) -> Utf8PathBuf {
-        let digest = hex(&Sha256::digest(format!("{} {}", remote.url, like.as_str().len())));
+        let digest = sha256(format!("{} {}", remote.url, like.as_str().len()));
         state.join("git").join(format!("{kind}-{}.git", &digest[..16]))
     }
 

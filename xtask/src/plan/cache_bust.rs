@@ -2,10 +2,9 @@
 
 use crate::value::time::Timestamp;
 use semver::Version;
-use sha2::{Digest, Sha256};
 
 use crate::error::Failure;
-use crate::plan::key::hex;
+use crate::value::digest::sha256;
 use crate::value::{CacheBust, show};
 
 /// How the value is made.
@@ -78,10 +77,7 @@ pub fn value(rule: &Rule, version: &Version, revisions: &[String], run: &Run) ->
     let revision = match revisions {
         [] => None,
         [one] => Some(one.clone()),
-        several => {
-            let digest = Sha256::digest(several.join("\n"));
-            Some(hex(&digest)[..12].to_owned())
-        }
+        several => Some(sha256(several.join("\n"))[..12].to_owned()),
     };
     match rule {
         Rule::Auto => match revision {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::error::Failure;
 use crate::facts::compose::{Built, Project};
+use crate::value::digest::sha256;
 use crate::value::{ImageRef, Service};
 
 /// The SHA-256 of what an image is made from, in hexadecimal digits.
@@ -18,7 +18,7 @@ pub struct Key(String);
 impl Key {
     /// The digest of a JSON value, whose objects serde_json keeps in order of their names.
     fn of(value: &Value) -> Self {
-        Self(hex(&Sha256::digest(value.to_string())))
+        Self(sha256(value.to_string()))
     }
 
     /// The first 12 digits, for tags.
@@ -36,11 +36,6 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// Bytes as hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What determines an image beside its build section.

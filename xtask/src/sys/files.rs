@@ -8,13 +8,23 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::error::Failure;
 
-/// Creates a directory of ours and its parents.
+/// Ends the name of a file while it is written, after the id of the process that writes it.
+const TEMPORARY: &str = ".tmp";
+
+/// Creates a directory of ours and its parents, and removes what a run that was killed in [`write`] left there.
 ///
 /// # Errors
 /// Exit code 3 when the directory itself is a symbolic link, or the error of the file system.
 pub fn create_directory(path: &Utf8Path) -> anyhow::Result<()> {
     refuse_link(path)?;
     fs_err::create_dir_all(path)?;
+    for left in newest(path, TEMPORARY) {
+        let writer =
+            left.as_str().trim_end_matches(TEMPORARY).rsplit('.').next().and_then(|pid| pid.parse::<u32>().ok());
+        if writer.is_some_and(|pid| !Utf8PathBuf::from(format!("/proc/{pid}")).exists()) {
+            fs_err::remove_file(left)?;
+        }
+    }
     Ok(())
 }
 
@@ -56,7 +66,7 @@ pub fn append(path: &Utf8Path, bytes: &[u8]) -> anyhow::Result<()> {
 /// Exit code 3 when `path` is a symbolic link, or the error of the file system.
 pub fn write(path: &Utf8Path, bytes: &[u8]) -> anyhow::Result<()> {
     refuse_link(path)?;
-    let temporary = Utf8PathBuf::from(format!("{path}.{}.tmp", std::process::id()));
+    let temporary = Utf8PathBuf::from(format!("{path}.{}{TEMPORARY}", std::process::id()));
     let written = fs_err::OpenOptions::new().write(true).create_new(true).open(&temporary).and_then(|mut file| {
         file.write_all(bytes)?;
         fs_err::rename(&temporary, path)

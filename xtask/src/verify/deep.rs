@@ -8,15 +8,15 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::thread;
 
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
+use hmac_sha256::Hash as Sha256;
+use sha1_smol::Sha1;
 
 use crate::error::Failure;
 use crate::facts::images::Image;
 use crate::facts::join;
 use crate::facts::trees::Blob;
-use crate::plan::key::hex;
 use crate::value::ImageRef;
+use crate::value::digest::hex;
 use crate::verify::Opened;
 use crate::verify::compare::{Difference, Expected, Seen};
 
@@ -103,22 +103,32 @@ fn see(archive: &mut dyn Read, above: &[u8], expected: &Expected) -> io::Result<
 /// # Errors
 /// When the content is not as long as it should be.
 pub fn hash(digits: usize, size: u64, content: &mut impl Read) -> io::Result<String> {
-    fn with<D: Digest>(size: u64, content: &mut impl Read) -> io::Result<String> {
-        let mut digest = D::new();
-        digest.update(format!("blob {size}\0"));
-        let (mut buffer, mut left) = (vec![0; 64 << 10], size);
-        loop {
-            match content.read(&mut buffer)? {
-                0 if left == 0 => return Ok(hex(&digest.finalize())),
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                read => {
-                    digest.update(&buffer[..read]);
-                    left = left.saturating_sub(read as u64);
-                }
+    let header = format!("blob {size}\0");
+    if digits == 64 {
+        let mut digest = Sha256::new();
+        digest.update(&header);
+        each_part(size, content, |part| digest.update(part))?;
+        Ok(hex(&digest.finalize()))
+    } else {
+        let mut digest = Sha1::new();
+        digest.update(header.as_bytes());
+        each_part(size, content, |part| digest.update(part))?;
+        Ok(digest.digest().to_string())
+    }
+}
+
+fn each_part(mut left: u64, content: &mut impl Read, mut update: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match content.read(&mut buffer)? {
+            0 if left == 0 => return Ok(()),
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                update(&buffer[..read]);
+                left = left.saturating_sub(read as u64);
             }
         }
     }
-    if digits == 64 { with::<Sha256>(size, content) } else { with::<Sha1>(size, content) }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sha1::{Digest, Sha1};
+use sha1_smol::Sha1;
 
 use crate::support::state::{Entry, GitCommit, Rule};
 use crate::support::{MUTABLE, REPO, World, commit};
@@ -152,7 +152,7 @@ fn deep_on_ten_thousand_files_needs_little_memory() {
         header.set_size(text.len() as u64);
         header.set_mode(0o644);
         archive.append_data(&mut header, &path, text.as_bytes()).unwrap();
-        let id = Sha1::digest(format!("blob {}\0{text}", text.len()));
+        let id = Sha1::from(format!("blob {}\0{text}", text.len())).digest();
         let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
         listed += &format!("100644 blob {id}\t{path}\0");
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use xtask::value::digest::sha256;
 
 use crate::state::{Container, Engine, Entry, Image};
 use crate::{Reply, disk, registry};
@@ -295,8 +295,7 @@ fn build(engine: &mut Engine, options: &[&str], services: &[&str]) -> Reply {
         // Steps that run again give files another time, and so the image another ID.
         let salt = if options.contains(&"--no-cache") { engine.made } else { 0 };
         let content = json!([service, args, contexts, labels, version, files, salt]);
-        let id = Sha256::digest(content.to_string()).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let id = format!("sha256:{id}");
+        let id = format!("sha256:{}", sha256(content.to_string()));
         engine.images.retain(|image| image.id != id || !image.tags.is_empty());
         if engine.find(&id).is_none() {
             let working_dir = args.get("WORKDIR").cloned().unwrap_or_else(|| "/app".to_owned());

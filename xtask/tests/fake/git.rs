@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
+use xtask::verify::deep::hash;
 
 use crate::Reply;
 use crate::state::{Engine, Entry, Fetched, GitCommit};
@@ -132,9 +131,7 @@ fn listed(commit: &GitCommit, digits: usize) -> String {
             Entry::Link(target) => ("120000", "blob", target),
             Entry::Submodule => ("160000", "commit", path),
         };
-        let blob = format!("blob {}\0{content}", content.len());
-        let id = if digits == 64 { Sha256::digest(blob).to_vec() } else { Sha1::digest(blob).to_vec() };
-        let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = hash(digits, content.len() as u64, &mut content.as_bytes()).unwrap();
         format!("{mode} {kind} {id}\t{path}\0")
     };
     commit.tree.iter().map(line).collect()

@@ -1,6 +1,6 @@
 //! Digests that say whether two builds made the same.
 
-use sha2::{Digest, Sha256};
+use crate::value::digest::Parts;
 
 /// A digest of what something is made from, read twice: `low` leaves out what may or may not have changed, `high` has it
 /// all, and is missing where nobody can know. A step whose `low` is new runs for sure; one whose `high` was there before
@@ -39,12 +39,9 @@ impl Mark {
 
 /// The first eight bytes of a SHA-256 over parts, each with its length.
 fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u64 {
-    let mut digest = Sha256::new();
-    for part in parts {
-        digest.update((part.len() as u64).to_le_bytes());
-        digest.update(part);
-    }
-    u64::from_le_bytes(digest.finalize()[..8].try_into().expect("a SHA-256 has 32 bytes"))
+    let mut digest = Parts::default();
+    parts.for_each(|part| digest.add(part));
+    u64::from_le_bytes(digest.finish()[..8].try_into().expect("a SHA-256 has 32 bytes"))
 }
 
 #[cfg(test)]
