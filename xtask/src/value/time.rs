@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A point in time, written as RFC 3339 in UTC with milliseconds.
+/// A point in time between 1970 and 9999, written as RFC 3339 in UTC with milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(SystemTime);
 
@@ -14,10 +14,12 @@ impl Timestamp {
     /// The beginning of 1970.
     pub const UNIX_EPOCH: Self = Self(UNIX_EPOCH);
 
-    /// So many seconds after the beginning of 1970.
+    /// The last second that RFC 3339 can write, after the beginning of 1970.
+    const LAST: u64 = 253_402_300_799;
+
+    /// So many seconds after the beginning of 1970; the beginning itself when that cannot be written.
     pub fn from_seconds(seconds: u64) -> Self {
-        // A time that no clock can hold is as good as none.
-        Self(UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH))
+        Self(UNIX_EPOCH + Duration::from_secs(if seconds <= Self::LAST { seconds } else { 0 }))
     }
 
     /// How much later it is than `earlier`; nothing when clocks disagree about which came first.
@@ -63,7 +65,9 @@ impl FromStr for Timestamp {
             Some(('+', offset)) => time.checked_sub(offset),
             Some((_, offset)) => time.checked_add(offset),
         };
-        time.map(Self).ok_or_else(wrong)
+        let can_be_written =
+            |time: &SystemTime| time.duration_since(UNIX_EPOCH).is_ok_and(|since| since.as_secs() <= Self::LAST);
+        time.filter(can_be_written).map(Self).ok_or_else(wrong)
     }
 }
 
@@ -99,6 +103,10 @@ mod tests {
         for bad in ["", "now", "2026-01-31", "2026-01-31T23:59:59", "2026-01-31T23:59:59+1:a0", "é+0:000"] {
             assert!(written(bad).is_err(), "{bad}");
         }
+        for nobody_can_write in ["1970-01-01T00:30:00+01:00", "9999-12-31T23:30:00-01:00"] {
+            assert!(written(nobody_can_write).is_err(), "{nobody_can_write}");
+        }
+        assert_eq!(Timestamp::from_seconds(u64::MAX).to_string(), "1970-01-01T00:00:00.000Z");
     }
 
     #[test]

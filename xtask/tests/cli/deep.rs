@@ -153,7 +153,6 @@ fn deep_on_ten_thousand_files_needs_little_memory() {
         header.set_mode(0o644);
         archive.append_data(&mut header, &path, text.as_bytes()).unwrap();
         let id = Sha1::from(format!("blob {}\0{text}", text.len())).digest();
-        let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
         listed += &format!("100644 blob {id}\t{path}\0");
     }
     let stdout = archive.into_inner().unwrap();
