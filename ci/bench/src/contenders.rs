@@ -82,12 +82,7 @@ impl<'a> Entry<'a> {
         if entry.owns_copy() {
             entry.dir = sandbox.dir().join(format!("bench/{project:?}-{}", contender.name));
             fs_err::create_dir_all(&entry.dir)?;
-            let compose = fs_err::read_to_string(from.join("compose.yml"))?;
-            let prefix = entry.prefix();
-            let compose = compose.replace("image: \"", &format!("image: \"{prefix}"));
-            let compose = compose.replace("image: vib", &format!("image: {prefix}vib"));
-            let compose = compose.replace("image: zh", &format!("image: {prefix}zh"));
-            fs_err::write(entry.dir.join("compose.yml"), compose)?;
+            fs_err::copy(from.join("compose.yml"), entry.dir.join("compose.yml"))?;
             fs_err::write(entry.dir.join(".dockerignore"), "*\n")?;
             fs_err::write(entry.dir.join("Dockerfile"), dockerfile(contender, &here, &from)?)?;
         }
@@ -118,9 +113,12 @@ impl<'a> Entry<'a> {
             .with_context(|| format!("contender `{}`", self.contender.name))
     }
 
-    /// A command on the sandbox and on the repository that this project is made from.
+    /// A command on the sandbox and on the repository that this project is made from, with image names of its own.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = self.sandbox.command(program);
+        if self.owns_copy() {
+            command.env("IMAGE_REGISTRY", self.contender.name);
+        }
         if self.project == Project::Five {
             command.env("GITHUB_REPO", self.sandbox.repository_url().replace("vibevoice.git", "five.git"));
         }

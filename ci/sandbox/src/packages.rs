@@ -23,7 +23,12 @@ pub(crate) const HOST_TOOLS: &[(&str, &str)] = &[("git", "git"), ("mmdebstrap", 
 
 /// Packages of the engine and of the registry, taken from Debian testing: they need nothing newer than glibc 2.34.
 const ENGINE_PACKAGES: &[&str] =
-    &["containerd", "docker-buildx", "docker-cli", "docker-compose", "docker-registry", "docker.io", "tini-static"];
+    &["containerd", "docker-buildx", "docker-compose", "docker-registry", "docker.io", "tini-static"];
+
+/// The client's, where the machine has none that is new enough.
+const CLIENT_PACKAGE: &str = "docker-cli";
+/// The first version of the client that goes with this engine.
+const CLIENT_VERSION: u32 = 28;
 
 /// Debian's keys, of all releases that are supported.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -95,6 +100,20 @@ pub(crate) fn install_machine_tools(tools: &[(&str, &str)]) -> Result<()> {
     Ok(())
 }
 
+/// Whether the machine has a client of its own for the engine; one that a sandbox unpacked into `cache` is none.
+fn has_client(cache: &Utf8Path) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut programs = std::env::split_paths(&path).map(|dir| dir.join("docker"));
+    let Some(client) = programs.find(|program| program.is_file() && !program.starts_with(cache)) else { return false };
+    run(Command::new(client).arg("--version")).is_ok_and(|version| is_new_enough(&version))
+}
+
+/// Reads `Docker version 28.2.2, build e6534b4`.
+fn is_new_enough(version: &str) -> bool {
+    let major = version.strip_prefix("Docker version ").and_then(|version| version.split('.').next()?.parse().ok());
+    major.is_some_and(|major: u32| major >= CLIENT_VERSION)
+}
+
 fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/sbin"].map(std::path::PathBuf::from);
@@ -103,11 +122,15 @@ fn is_installed(program: &str) -> bool {
 
 /// The directory with the unpacked programs of the engine.
 pub(crate) fn engine(cache: &Utf8Path, source: &AptSource) -> Result<Utf8PathBuf> {
-    let name = format!("engine-{}", cache::digest(ENGINE_PACKAGES));
+    let mut packages = ENGINE_PACKAGES.to_vec();
+    if !has_client(cache) {
+        packages.push(CLIENT_PACKAGE);
+    }
+    let name = format!("engine-{}", cache::digest(&packages));
     cache::ensure(cache, &name, |new| {
         status("Downloading", "Docker, Compose and buildx from Debian testing");
         let apt = new.join("apt");
-        download(&apt, source)?;
+        download(&apt, source, &packages)?;
         for entry in fs_err::read_dir(apt.join("debs"))?.flatten() {
             run(confined("dpkg").arg("--extract").arg(entry.path()).arg(new))?;
         }
@@ -120,7 +143,7 @@ pub(crate) fn engine(cache: &Utf8Path, source: &AptSource) -> Result<Utf8PathBuf
 }
 
 /// Downloads the engine's packages with an apt whose configuration, lists and cache are in `dir`.
-fn download(dir: &Utf8Path, source: &AptSource) -> Result<()> {
+fn download(dir: &Utf8Path, source: &AptSource, packages: &[&str]) -> Result<()> {
     for name in ["state/lists/partial", "cache/archives/partial", "debs"] {
         fs_err::create_dir_all(dir.join(name))?;
     }
@@ -139,10 +162,10 @@ fn download(dir: &Utf8Path, source: &AptSource) -> Result<()> {
     let apt =
         |words: &[&str]| run(confined("apt-get").current_dir(dir.join("debs")).env("APT_CONFIG", &file).args(words));
     apt(&["update"])?;
-    apt(&[&["download"], ENGINE_PACKAGES].concat())?;
+    apt(&[&["download"], packages].concat())?;
     let count = fs_err::read_dir(dir.join("debs"))?.count();
-    if count != ENGINE_PACKAGES.len() {
-        bail!("apt downloaded {count} packages instead of {}", ENGINE_PACKAGES.len());
+    if count != packages.len() {
+        bail!("apt downloaded {count} packages instead of {}", packages.len());
     }
     Ok(())
 }
@@ -164,6 +187,13 @@ mod tests {
             source.stanza("testing").starts_with("Types: deb\nURIs: http://mirror.test/debian/\nSuites: testing\n")
         );
         assert_eq!(find_source(TARGETS, "sid"), None);
+    }
+
+    #[test]
+    fn only_a_client_of_docker_that_is_new_enough_is_taken() {
+        assert!(is_new_enough("Docker version 28.2.2, build e6534b4\n"));
+        assert!(!is_new_enough("Docker version 20.10.24+dfsg1, build 297e128\n"));
+        assert!(!is_new_enough("podman version 5.0.0\n"));
     }
 
     #[test]

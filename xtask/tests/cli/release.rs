@@ -315,10 +315,13 @@ fn only_a_release_says_how_it_was_built() {
     world.forget_calls();
     world.run(["release", "minor", "--execute"]).ok().says("no SBOM");
     let build = |world: &World| world.calls_of("--progress json build").pop().unwrap();
-    assert!(!build(&world).env.contains_key("BUILDX_NO_DEFAULT_ATTESTATIONS"));
+    for name in ["BUILDX_NO_DEFAULT_ATTESTATIONS", "BUILDX_GIT_INFO"] {
+        assert!(!build(&world).env.contains_key(name), "{name}");
+    }
     assert_eq!(world.overrides()["services"]["vibevoice"]["build"]["provenance"], "mode=min");
     world.push(&commit('b'));
     world.run(["rebuild"]).ok();
     assert_eq!(build(&world).env["BUILDX_NO_DEFAULT_ATTESTATIONS"], "1");
+    assert_eq!(build(&world).env["BUILDX_GIT_INFO"], "false");
     assert!(world.overrides()["services"]["vibevoice"]["build"].get("provenance").is_none());
 }
