@@ -12,7 +12,7 @@ use xshell::Shell;
 use crate::dockerfile::listing::Listing;
 use crate::dockerfile::{Closure, Dockerfile};
 use crate::error::Failure;
-use crate::facts::join;
+use crate::facts::{extensions, join};
 use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::{ImageRef, ProjectName, Service, show};
@@ -143,7 +143,7 @@ pub fn read(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Project> {
 /// As [`read`], when Compose does not resolve the project at all.
 pub fn examine(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Examined> {
     let (extensions, config) = thread::scope(|scope| {
-        let extensions = scope.spawn(|| if may_extend(files) { config(ui, files, false) } else { Ok(b"{}".to_vec()) });
+        let extensions = scope.spawn(|| extensions::read(files, || config(ui, files, false)));
         let config = config(ui, files, true);
         (join(extensions), config)
     });
@@ -175,12 +175,6 @@ pub fn examine(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Examined> {
     }
     examined.problems.extend(missing);
     Ok(examined)
-}
-
-/// Whether extension fields of services may be somewhere; most projects have none, and need not be read twice.
-fn may_extend(files: &[Utf8PathBuf]) -> bool {
-    let signs = ["x-rebuild", "include", "extends"];
-    files.iter().any(|file| fs_err::read_to_string(file).is_ok_and(|text| signs.iter().any(|sign| text.contains(sign))))
 }
 
 fn config(ui: &Ui, files: &[Utf8PathBuf], interpolate: bool) -> anyhow::Result<Vec<u8>> {

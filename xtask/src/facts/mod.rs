@@ -6,6 +6,7 @@ pub mod checkout;
 pub mod compose;
 pub mod containers;
 pub mod early;
+mod extensions;
 pub mod found;
 pub mod history;
 pub mod images;

@@ -96,7 +96,9 @@ fn text(ui: &Ui, command: Cmd<'_>) -> anyhow::Result<String> {
     if !finished.status.success() {
         return Err(docker::failure(&finished).into());
     }
-    Ok(String::from_utf8_lossy(&finished.stdout).into_owned())
+    // Thousands of images are many bytes: valid text is not copied.
+    Ok(String::from_utf8(finished.stdout)
+        .unwrap_or_else(|bytes| String::from_utf8_lossy(bytes.as_bytes()).into_owned()))
 }
 
 /// Lines without repetitions.

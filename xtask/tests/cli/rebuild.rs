@@ -72,6 +72,28 @@ fn what_is_fresh_is_left_alone() {
 }
 
 #[test]
+fn extension_fields_are_asked_for_again_when_a_compose_file_changed() {
+    let world = World::built();
+    world.forget_calls();
+    let kept = || world.run(["rebuild", "--dry-run"]).ok().stdout.contains("kept as");
+    assert!(kept());
+    assert!(world.calls_of("--no-interpolate").is_empty());
+    let compose = include_str!("../../../compose.yml");
+    world.file("compose.yml", compose.replace("x-rebuild: {keep: true}", "x-rebuild: {keep: false}"));
+    world.engine(|engine| engine.config["services"]["model-downloader"]["x-rebuild"]["keep"] = json!(false));
+    for asked in [1, 1] {
+        assert!(!kept());
+        assert_eq!(world.calls_of("--no-interpolate").len(), asked);
+    }
+    // What another file brings in may change by itself.
+    world.file("compose.yml", format!("include: [other.yml]\n{compose}"));
+    for asked in [2, 3] {
+        kept();
+        assert_eq!(world.calls_of("--no-interpolate").len(), asked);
+    }
+}
+
+#[test]
 fn a_moved_branch_is_rebuilt_at_its_commit() {
     let world = World::built();
     world.push(&commit('b'));

@@ -9,6 +9,7 @@ mod found;
 mod hostile;
 mod interrupt;
 mod model;
+mod pipelines;
 mod plan;
 mod pushes;
 mod random;

@@ -1,0 +1,300 @@
+//! The flow of every command that builds: gather, plan, build, verify, promote, report.
+
+use std::thread;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use xshell::Shell;
+
+use crate::build::staged::Staged;
+use crate::error::Failure;
+use crate::facts::images::{Image, Store};
+use crate::facts::{self, Facts, Resolved, Revision, join, remotes};
+use crate::plan::cache_bust::Rule;
+use crate::plan::{Action, Attestations, Plan, Request, key};
+use crate::promote::{self, Move};
+use crate::report::summary::{self, Summary};
+use crate::report::{human, kept, markdown};
+use crate::sys::lock::Lock;
+use crate::sys::{disk, docker, files, process};
+use crate::ui::Ui;
+use crate::verify::Place;
+use crate::{build, cli, verify as check};
+
+use super::Context;
+use super::plan::Foresight;
+
+/// Free space below which no build starts, in bytes.
+const DISK_FLOOR: u64 = 1 << 30;
+
+/// A command that builds, after its facts were gathered.
+pub(super) struct Run<'a> {
+    pub(super) context: &'a Context,
+    pub(super) command: &'static str,
+    pub(super) options: &'a cli::Build,
+    pub(super) no_wait: bool,
+    /// The rule of flag and environment.
+    pub(super) chosen: Option<Rule>,
+    pub(super) local: Option<Utf8PathBuf>,
+    pub(super) full: bool,
+    pub(super) keep_models: bool,
+    pub(super) attestations: Attestations,
+}
+
+impl<'a> Run<'a> {
+    /// A rebuild.
+    pub(super) fn of_rebuild(
+        context: &'a Context,
+        options: &'a cli::Build,
+        local: Option<Utf8PathBuf>,
+        no_wait: bool,
+    ) -> anyhow::Result<Self> {
+        let chosen = context.settings.chosen_rule(options.cache_bust.as_deref())?;
+        Ok(Self {
+            context,
+            command: "rebuild",
+            options,
+            no_wait,
+            chosen,
+            local,
+            full: false,
+            keep_models: true,
+            attestations: Attestations::default(),
+        })
+    }
+
+    pub(super) fn gather(&self) -> anyhow::Result<(Facts, Plan)> {
+        let Context { ui, settings, .. } = self.context;
+        ui.detail("Resolving", "workspace, compose project, remotes and images");
+        let store = Store::of(self.options.push);
+        let facts = facts::gather(ui, &settings.files, self.local.as_deref(), store)?;
+        let plan = crate::plan::plan(&facts, &self.request(&facts)?)?;
+        Ok((facts, plan))
+    }
+
+    /// What is asked for, with what the workspace configures.
+    pub(super) fn request(&self, facts: &Facts) -> anyhow::Result<Request> {
+        let rule = match &self.chosen {
+            Some(rule) => rule.clone(),
+            None => Rule::parse(facts.workspace.config.cache_bust.as_deref().unwrap_or("auto"))?,
+        };
+        Ok(Request {
+            services: self.options.services.clone(),
+            rule,
+            full: self.full,
+            keep_models: self.keep_models,
+            pull: self.options.pull,
+            attestations: self.attestations,
+            run: self.context.settings.run(),
+        })
+    }
+
+    /// Takes the lock; whoever had to wait for it decides again.
+    pub(super) fn lock(&self, facts: Facts, plan: Plan) -> anyhow::Result<(Lock, Facts, Plan)> {
+        let lock = self.context.lock(&facts.project.name, !self.no_wait)?;
+        let (facts, plan) = if lock.waited { self.gather()? } else { (facts, plan) };
+        Ok((lock, facts, plan))
+    }
+
+    /// Builds, verifies, promotes and reports what is not fresh.
+    pub(super) fn carry_out(&self, facts: &Facts, plan: &Plan) -> anyhow::Result<Summary> {
+        let Context { ui, .. } = self.context;
+        let state = &facts.workspace.state;
+        kept::prepare(state)?;
+        human::services(ui, plan);
+        let mut built = None;
+        let done = self.act(facts, plan, &mut built);
+        let failure = done.as_ref().err().map(Failure::of);
+        let summary = self.summary(facts, plan, built.as_ref(), failure.as_ref());
+        self.step_summary(&summary);
+        let promoted = done.inspect_err(|_| {
+            if built.is_some()
+                && let Err(unwritten) = kept::write(state, &summary)
+            {
+                ui.warning(&format!("there is no report of this build: {unwritten:#}"));
+            }
+        })?;
+        human::steps(ui, &summary);
+        for service in plan.services.iter().filter(|service| promoted && service.moves()) {
+            ui.status("Promoted", &format!("{} to {}", service.image, service.cache_bust));
+            ui.message("image", service);
+        }
+        kept::write(state, &summary)?;
+        Ok(summary)
+    }
+
+    /// What the run did.
+    pub(super) fn summary(
+        &self,
+        facts: &Facts,
+        plan: &Plan,
+        built: Option<&(build::Outcome, Foresight)>,
+        failure: Option<&Failure>,
+    ) -> Summary {
+        let before = built.map(|_| kept::before(&self.context.ui, &facts.workspace.state, plan.project.as_str()));
+        Summary::new(summary::Run {
+            command: self.command,
+            project: &facts.project,
+            plan,
+            foreseen: built.map(|(_, foresight)| foresight.of(plan)),
+            outcome: built.map(|(outcome, _)| outcome),
+            failure,
+            before: &before.unwrap_or_default(),
+            started: self.context.settings.now,
+            total: self.context.started.elapsed(),
+        })
+    }
+
+    /// Shows the summary beside the run in GitHub Actions.
+    pub(super) fn step_summary(&self, summary: &Summary) {
+        let Context { ui, settings, .. } = self.context;
+        if let Some(path) = &settings.environment.step_summary
+            && let Err(unwritten) = files::append(Utf8Path::new(path), markdown::page(summary).as_bytes())
+        {
+            ui.warning(&format!("the step summary was not written: {unwritten:#}"));
+        }
+    }
+
+    /// Builds, verifies and promotes; `built` is what the build did, beside what was foreseen, whatever comes after it.
+    /// Nothing is promoted when another run has pushed something newer.
+    pub(super) fn act(
+        &self,
+        facts: &Facts,
+        plan: &Plan,
+        built: &mut Option<(build::Outcome, Foresight)>,
+    ) -> anyhow::Result<bool> {
+        let builds = plan.builds().next().is_some();
+        if self.options.push {
+            let output = self.output(facts, plan)?;
+            return if builds { self.build(facts, plan, output, built) } else { self.settle(facts, plan) };
+        }
+        if builds {
+            let output = self.output(facts, plan)?;
+            self.build(facts, plan, output, built)?;
+        }
+        let reused = reused(facts, plan);
+        promote::move_tags(&self.context.ui, Store::Engine, &reused)?;
+        promote::read_back(&self.context.ui, Store::Engine, &reused)?;
+        Ok(true)
+    }
+
+    /// Builds under staged tags, verifies, and moves tags when every service passed: versioned and kept ones first.
+    pub(super) fn build(
+        &self,
+        facts: &Facts,
+        plan: &Plan,
+        output: build::Output,
+        built: &mut Option<(build::Outcome, Foresight)>,
+    ) -> anyhow::Result<bool> {
+        let Context { ui, settings, .. } = self.context;
+        let state = &facts.workspace.state;
+        if output.store == Store::Engine {
+            preflight(ui, facts)?;
+        }
+        let staged = Staged::begin(ui, state, plan)?;
+        let local = copy_local(facts, &staged)?;
+        let (outcome, foresight) = thread::scope(|scope| {
+            let foresight = scope.spawn(|| Foresight::begin(self.context, facts, plan));
+            (build::run(ui, settings, state, plan, local, output), join(foresight))
+        });
+        let (outcome, foresight) = built.insert((outcome?, foresight));
+        if let Some(failure) = &outcome.failure {
+            return Err(failure.clone().into());
+        }
+        let place = Place { store: output.store, builder: settings.builder.as_ref(), state };
+        let verified = thread::scope(|scope| {
+            scope.spawn(|| foresight.end(self.context, facts, outcome));
+            let taken = taken_as_they_are(facts, plan);
+            let unmoved = scope.spawn(move || remotes::check_unmoved(ui, &taken, &facts.workspace.config.transports));
+            let verified = check::staged(ui, plan, place);
+            join(unmoved).and(verified)
+        })?;
+        for one in &verified.images {
+            ui.status("Verified", &format!("{} {}", one.service.service, one.service.cache_bust));
+        }
+        if self.options.push {
+            return self.publish(facts, plan, &verified.images, output.store);
+        }
+        let moves: Vec<_> = verified
+            .images
+            .iter()
+            .flat_map(|one| {
+                let from = |tag| facts.images.get(tag).map(|image| image.id.clone());
+                one.build.promote.iter().map(move |tag| Move {
+                    tag: tag.clone(),
+                    from: from(tag),
+                    to: one.image.id.clone(),
+                })
+            })
+            .collect();
+        // What a later run relies on moves last, together, and goes back together.
+        let relied_on = key::images_of(&facts.project)?;
+        let (last, first): (Vec<_>, Vec<_>) = moves.into_iter().partition(|one| relied_on.contains(&one.tag));
+        promote::add_tags(ui, Store::Engine, &first)?;
+        promote::move_tags(ui, Store::Engine, &last)?;
+        let opened = verified.opened;
+        thread::scope(|scope| {
+            // Both remove what was only needed until here.
+            scope.spawn(|| drop(opened));
+            scope.spawn(|| drop(staged));
+            promote::read_back(ui, Store::Engine, &last)
+        })?;
+        Ok(true)
+    }
+}
+
+/// The sources that some service of the plan takes without being told the commit.
+fn taken_as_they_are<'a>(facts: &'a Facts, plan: &Plan) -> Vec<&'a Resolved> {
+    let is_taken = |one: &&Resolved| {
+        let mut unpinned = plan.builds().flat_map(|(service, _)| facts.unpinned(&service.service));
+        unpinned.any(|other| std::ptr::eq(other, *one))
+    };
+    facts.sources.iter().filter(is_taken).collect()
+}
+
+/// Mutable tags that go to kept images.
+fn reused(facts: &Facts, plan: &Plan) -> Vec<Move> {
+    let moves = plan.services.iter().filter_map(|service| match &service.action {
+        Action::Reuse(kept) => {
+            let from = facts.images.get(&service.image).map(|image| image.id.clone());
+            Some(Move { tag: service.image.clone(), from, to: facts.images.get(kept)?.id.clone() })
+        }
+        _ => None,
+    });
+    moves.collect()
+}
+
+/// Copies the local directory that takes the place of a remote, if there is one.
+fn copy_local<'a>(facts: &Facts, staged: &'a Staged<'_>) -> anyhow::Result<Option<&'a Utf8Path>> {
+    let tree = facts.sources.iter().find_map(|resolved| match &resolved.revision {
+        Revision::Local(tree) => Some(tree),
+        Revision::Commit(_) => None,
+    });
+    tree.map(|tree| staged.copy_tree(tree)).transpose()
+}
+
+/// Whether there is room for a build at all.
+fn preflight(ui: &Ui, facts: &Facts) -> anyhow::Result<()> {
+    // Any image says where the data is; only without one the engine has to be asked, which takes longer.
+    let directory = match facts.images.values().find_map(Image::data_directory) {
+        Some(directory) => directory.to_owned(),
+        None => {
+            let sh = Shell::new()?;
+            let finished = process::output(ui, docker::data_root(&sh), Duration::from_secs(30))?;
+            if !finished.status.success() {
+                return Err(docker::failure(&finished).into());
+            }
+            String::from_utf8_lossy(&finished.stdout).trim().to_owned()
+        }
+    };
+    match disk::free(&directory) {
+        Some(free) if free < DISK_FLOOR => Err(Failure::precondition(format!(
+            "the disk of the Docker engine is almost full: {} free in `{directory}`",
+            human::bytes(free)
+        ))
+        .kept("nothing was changed")
+        .hint("free 1 GB or more: `docker builder prune` removes build cache; the kept model stays")
+        .into()),
+        _ => Ok(()),
+    }
+}
