@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -98,6 +99,11 @@ impl Ui {
     /// A command about to run, as one could paste it.
     pub fn command(&self, command: &impl ToString) {
         self.detail("Running", &command.to_string());
+    }
+
+    /// A command that ran to its end.
+    pub fn ended(&self, command: &str, after: Duration) {
+        self.detail("Ended", &format!("after {:.3} s: {command}", after.as_secs_f64()));
     }
 
     /// Something that does not stop the run.

@@ -1,2 +1,2 @@
 # The expert: the same stages with expert.Dockerfile as the stage `source`. BuildKit asks the remote for every build.
-docker compose build
+docker compose build $PUSH

@@ -3,4 +3,4 @@
 for service in $SERVICES; do
     printf 'target "%s" { no-cache-filter = ["source"] }\n' "$service"
 done > filter.hcl
-docker buildx bake --file compose.yml --file filter.hcl
+docker buildx bake $PUSH --file compose.yml --file filter.hcl

@@ -1,2 +1,2 @@
 # What everybody tries first; it cannot see a push.
-docker compose build
+docker compose build $PUSH

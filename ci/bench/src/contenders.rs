@@ -66,6 +66,8 @@ pub(crate) struct Entry<'a> {
     sandbox: &'a Sandbox,
     root: &'a Utf8Path,
     dir: Utf8PathBuf,
+    /// Images go to the registry of the sandbox and come from there, and so does the build cache.
+    registry: bool,
 }
 
 impl<'a> Entry<'a> {
@@ -75,8 +77,9 @@ impl<'a> Entry<'a> {
         root: &'a Utf8Path,
         contender: &'static Contender,
         project: Project,
+        registry: bool,
     ) -> Result<Entry<'a>> {
-        let mut entry = Entry { contender, project, sandbox, root, dir: root.to_owned() };
+        let mut entry = Entry { contender, project, sandbox, root, dir: root.to_owned(), registry };
         let here = root.join("ci/bench/contenders");
         let from = if project == Project::Five { here.join("five") } else { root.to_owned() };
         if entry.owns_copy() {
@@ -93,9 +96,13 @@ impl<'a> Entry<'a> {
         self.contender.name != XTASK || self.project == Project::Five
     }
 
-    /// What stands before the names of its images.
-    fn prefix(&self) -> String {
-        if self.owns_copy() { format!("{}/", self.contender.name) } else { String::new() }
+    /// Where its images belong: what stands before their names.
+    fn place(&self) -> Option<String> {
+        let name = self.contender.name;
+        match self.registry {
+            true => Some(format!("{}/{name}", self.sandbox.registry().host())),
+            false => self.owns_copy().then(|| name.to_owned()),
+        }
     }
 
     /// Runs the script.
@@ -107,6 +114,7 @@ impl<'a> Entry<'a> {
             ("PROJECT", self.dir.as_str()),
             ("ROOT", self.root.as_str()),
             ("SERVICES", self.project.services()),
+            ("PUSH", if self.registry { "--push" } else { "" }),
         ]);
         // Attestations give the same build a new digest every time; nobody here has them.
         timed(command.env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1"))
@@ -116,8 +124,11 @@ impl<'a> Entry<'a> {
     /// A command on the sandbox and on the repository that this project is made from, with image names of its own.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = self.sandbox.command(program);
-        if self.owns_copy() {
-            command.env("IMAGE_REGISTRY", self.contender.name);
+        if let Some(place) = self.place() {
+            command.env("IMAGE_REGISTRY", &place);
+            if self.registry {
+                command.env("CACHE_REGISTRY", format!("{place}/cache"));
+            }
         }
         if self.project == Project::Five {
             command.env("GITHUB_REPO", self.sandbox.repository_url().replace("vibevoice.git", "five.git"));
@@ -127,22 +138,25 @@ impl<'a> Entry<'a> {
 
     /// The image that holds the code.
     pub(crate) fn image(&self) -> String {
-        format!("{}{}", self.prefix(), self.project.image().0)
+        let prefix = self.place().map_or(String::new(), |place| place + "/");
+        format!("{prefix}{}", self.project.image().0)
     }
 
     /// Removes every image that it made.
     pub(crate) fn remove_images(&self) -> Result<()> {
         let list =
             crate::run::read(self.command("docker").args(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]))?;
-        let own = |name: &&str| match self.owns_copy() {
-            true => name.starts_with(&self.prefix()),
-            false => name.starts_with("vibevoicefusion:") || name.starts_with("zhaokundev/"),
+        let own = |name: &&str| match self.place() {
+            Some(place) => name.starts_with(&format!("{place}/")),
+            None => name.starts_with("vibevoicefusion:") || name.starts_with("zhaokundev/"),
         };
         let list = String::from_utf8(list)?;
-        let names: Vec<_> = list.lines().filter(own).collect();
+        let names: Vec<_> = list.lines().filter(|name| !name.ends_with("<none>")).filter(own).collect();
         if !names.is_empty() {
             crate::run::read(self.command("docker").args(["image", "rm", "--"]).args(names))?;
         }
+        // Those that newer ones took the name from.
+        crate::run::read(self.command("docker").args(["image", "prune", "--force"]))?;
         Ok(())
     }
 

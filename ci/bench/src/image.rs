@@ -17,7 +17,7 @@ use crate::run::read;
 /// Measures the image before and after a push to the backend.
 pub(crate) fn measure(sandbox: &Sandbox, root: &Utf8Path) -> Result<Image> {
     let tool = CONTENDERS.iter().find(|contender| contender.name == XTASK).context("no tool")?;
-    let tool = Entry::new(sandbox, root, tool, Project::Vibevoice)?;
+    let tool = Entry::new(sandbox, root, tool, Project::Vibevoice, false)?;
     tool.run()?;
     let before: BTreeSet<String> = digests(sandbox, &tool.image())?.into_iter().collect();
     sandbox.push(Kind::Backend)?;

@@ -1,5 +1,5 @@
 //! Measures the tool against what people would use instead, alternately in one run, and its own cost as work grows:
-//! `cargo sandbox cargo run --package bench [PART...]`. Parts are `contenders`, `image`, `compile` and `scale`; without any,
+//! `cargo sandbox cargo run --package bench [PART...]`. Parts are `contenders`, `image`, `profile`, `compile` and `scale`; without any,
 //! all are measured. The results go to docs/bench.json, and from there to README.md and docs/bench.svg; `render` does only that.
 //!
 //! Machines differ and are shared, so only medians and ratios of one run mean something.
@@ -9,6 +9,7 @@ mod chart;
 mod contenders;
 mod engine;
 mod image;
+mod profile;
 mod render;
 mod results;
 mod run;
@@ -34,7 +35,7 @@ fn main() -> Result<()> {
     if name.ends_with("/git") || name == "git" {
         return Ok(std::io::stdout().write_all(world::answer_as_git(&parts)?.as_bytes())?);
     }
-    const PARTS: [&str; 5] = ["contenders", "image", "compile", "scale", "render"];
+    const PARTS: [&str; 6] = ["contenders", "image", "profile", "compile", "scale", "render"];
     if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
         bail!("`{unknown}` is none of {}", PARTS.join(", "));
     }
@@ -46,13 +47,16 @@ fn main() -> Result<()> {
         run::read(cargo.args(["build", "--quiet", "--package", "xtask", target]).current_dir(&root))?;
     }
     let mut results = Results::read(&root)?;
-    if wants("contenders") || wants("image") {
+    if ["contenders", "image", "profile"].into_iter().any(wants) {
         let sandbox = Sandbox::current()?.context("run it in the sandbox: cargo sandbox cargo run --package bench")?;
         if wants("contenders") {
             results.scenarios = scenarios::measure(&sandbox, &root)?;
         }
         if wants("image") {
             results.image = image::measure(&sandbox, &root)?;
+        }
+        if wants("profile") {
+            results.profiles = profile::measure(&sandbox, &root)?;
         }
     }
     if wants("compile") {

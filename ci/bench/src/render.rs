@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use camino::Utf8Path;
 
 use crate::contenders::{CONTENDERS, XTASK};
-use crate::results::{Growth, Measured, Results, Scenario};
+use crate::results::{Growth, Measured, Profile, Results, Scenario};
 use crate::{aims, chart};
 
 /// What is between these lines of a document is made from the results.
@@ -65,6 +65,7 @@ fn cell(measured: &Measured) -> String {
 /// Everything else.
 fn details(results: &Results) -> String {
     let scenarios = results.scenarios.iter().map(of_scenario).collect::<String>();
+    let profiles = results.profiles.iter().map(of_profile).collect::<String>();
     let layers = results.image.layers.iter().map(|layer| {
         let made_by = if layer.made_by.is_empty() { "the base image" } else { &layer.made_by };
         vec![bytes(layer.bytes as f64), format!("`{}`", made_by.replace('|', "\\|").replace('`', ""))]
@@ -84,7 +85,7 @@ fn details(results: &Results) -> String {
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
     format!(
         "### What is to be reached\n\n{}\n{scenarios}### The image\n\nFrom `docker run` to the first answer of `/health`: {}. A backend push makes layers of {} anew.\n\n{}\n\
-         ### The tool as work grows\n\n{}",
+         {profiles}### The tool as work grows\n\n{}",
         table(words(&["aim", "measured", "reached"]), aims.collect()),
         chart::seconds(results.image.health_s),
         bytes(results.image.push_bytes as f64),
@@ -94,8 +95,19 @@ fn details(results: &Results) -> String {
 }
 
 fn of_scenario(scenario: &Scenario) -> String {
-    let head =
-        ["", "median", "fastest to slowest", "runs", "times the tool", "steps", "from the hub", "new on disk", "code"];
+    let head = [
+        "",
+        "median",
+        "fastest to slowest",
+        "runs",
+        "times the tool",
+        "steps",
+        "from the hub",
+        "to the registry",
+        "from it",
+        "new on disk",
+        "code",
+    ];
     let row = |measured: &Measured| {
         let title = CONTENDERS.iter().find(|contender| contender.name == measured.contender).map_or("", |it| it.title);
         let range = [measured.fastest_s, measured.slowest_s].map(chart::seconds).join(" to ");
@@ -107,12 +119,29 @@ fn of_scenario(scenario: &Scenario) -> String {
             format!("{:.2}", measured.ratio),
             measured.steps.to_string(),
             bytes(measured.hub_bytes as f64),
+            bytes(measured.registry_bytes.0 as f64),
+            bytes(measured.registry_bytes.1 as f64),
             bytes(measured.disk_bytes as f64),
             if measured.right { "right" } else { "**stale**" }.to_owned(),
         ]
     };
     let rows = scenario.contenders.iter().map(row).collect();
     format!("### {}\n\n{}\n", scenario.name, table(head.map(str::to_owned).to_vec(), rows))
+}
+
+/// Bars over the time of the run: those beside each other overlap.
+fn of_profile(profile: &Profile) -> String {
+    const COLUMNS: f64 = 60.0;
+    let column = |seconds: f64| (seconds / profile.total_s * COLUMNS).floor() as usize;
+    let rows = profile.processes.iter().map(|process| {
+        let (from, to) = (column(process.from_s), column(process.to_s));
+        let bar = format!("{}{}", " ".repeat(from), "█".repeat((to - from).max(1)));
+        let ms = (process.to_s - process.from_s) * 1000.0;
+        format!("{:<26} {ms:>5.0} ms {bar}\n", process.command)
+    });
+    let total = profile.total_s * 1000.0;
+    let rows = rows.collect::<String>();
+    format!("### Where the time goes: {}\n\n```text\n{rows}{:<26} {total:>5.0} ms\n```\n\n", profile.name, "all")
 }
 
 fn table(head: Vec<String>, rows: Vec<Vec<String>>) -> String {

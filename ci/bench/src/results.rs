@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Results {
     pub(crate) scenarios: Vec<Scenario>,
     pub(crate) image: Image,
+    #[serde(default)]
+    pub(crate) profiles: Vec<Profile>,
     /// How long the tool takes to compile with nothing but its sources at hand.
     pub(crate) cold_compile_s: f64,
     pub(crate) scale: Vec<Growth>,
@@ -35,7 +37,26 @@ pub(crate) struct Measured {
     pub(crate) ratio: f64,
     pub(crate) steps: u64,
     pub(crate) hub_bytes: u64,
+    /// Bytes that the registry was sent, and that it sent.
+    pub(crate) registry_bytes: (u64, u64),
     pub(crate) disk_bytes: i64,
+}
+
+/// Where the time of a run goes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Profile {
+    pub(crate) name: String,
+    pub(crate) total_s: f64,
+    /// In the order in which they started.
+    pub(crate) processes: Vec<Process>,
+}
+
+/// A process of a run; times are from the start of that.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Process {
+    pub(crate) command: String,
+    pub(crate) from_s: f64,
+    pub(crate) to_s: f64,
 }
 
 /// The image that the tool built.

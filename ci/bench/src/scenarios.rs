@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use camino::Utf8Path;
-use sandbox::{Kind, Sandbox, Upstream};
+use sandbox::{ImageStore, Kind, Options, Sandbox, Upstream};
 
 use crate::contenders::{CONTENDERS, Entry, Project, XTASK};
 use crate::engine;
@@ -24,9 +24,12 @@ enum Before {
     Push(&'static [Kind]),
     /// A push that touches one of five services.
     PushOne,
+    /// Pushes of these kinds; then a machine without build cache and without an image of the contender, whose last images
+    /// and build cache are in a registry.
+    Empty(&'static [Kind]),
 }
 
-const SCENARIOS: [(&str, Before); 8] = [
+const SCENARIOS: [(&str, Before); 10] = [
     ("first build", Before::Nothing),
     ("nothing was pushed", Before::Push(&[])),
     ("backend push", Before::Push(&[Kind::Backend])),
@@ -36,6 +39,8 @@ const SCENARIOS: [(&str, Before); 8] = [
     ("pyproject push", Before::Push(&[Kind::Pyproject])),
     ("backend push after `docker builder prune -af`", Before::Prune),
     ("one of five services", Before::PushOne),
+    ("an empty machine with a registry, nothing was pushed", Before::Empty(&[])),
+    ("an empty machine with a registry, backend push", Before::Empty(&[Kind::Backend])),
 ];
 
 /// One run.
@@ -43,26 +48,32 @@ struct Sample {
     wall_s: f64,
     steps: u64,
     hub_bytes: u64,
+    registry_bytes: (u64, u64),
     disk_bytes: i64,
     right: bool,
 }
 
 /// Runs every scenario on every contender.
 pub(crate) fn measure(sandbox: &Sandbox, root: &Utf8Path) -> Result<Vec<Scenario>> {
-    let entries = |project| -> Result<Vec<Entry<'_>>> {
-        CONTENDERS.iter().map(|contender| Entry::new(sandbox, root, contender, project)).collect()
-    };
-    let (vibevoice, five) = (entries(Project::Vibevoice)?, entries(Project::Five)?);
+    // Only this image store writes build cache to a registry.
+    let other = Sandbox::start(Options { image_store: ImageStore::Containerd, ..Options::default() })?;
+    let vibevoice = entries(sandbox, root, Project::Vibevoice, false)?;
+    let five = entries(sandbox, root, Project::Five, false)?;
+    let pushing = entries(&other, root, Project::Vibevoice, true)?;
     let upstream = five_services(sandbox)?;
     let mut scenarios = Vec::new();
     for (name, before) in SCENARIOS {
-        let entries = if before == Before::PushOne { &five } else { &vibevoice };
-        if before == Before::PushOne {
+        let (sandbox, entries) = match before {
+            Before::PushOne => (sandbox, &five),
+            Before::Empty(_) => (&other, &pushing),
+            _ => (sandbox, &vibevoice),
+        };
+        if matches!(before, Before::PushOne | Before::Empty(&[])) {
             for entry in entries {
                 entry.run()?;
             }
         }
-        let cold = matches!(before, Before::Nothing | Before::Prune);
+        let cold = matches!(before, Before::Nothing | Before::Prune | Before::Empty(_));
         let mut samples: Vec<Vec<Sample>> = entries.iter().map(|_| Vec::new()).collect();
         for round in 0..ROUNDS.0 {
             for (entry, samples) in entries.iter().zip(&mut samples) {
@@ -75,6 +86,11 @@ pub(crate) fn measure(sandbox: &Sandbox, root: &Utf8Path) -> Result<Vec<Scenario
         scenarios.push(summed_up(name, entries, &samples));
     }
     Ok(scenarios)
+}
+
+/// All contenders on a project.
+fn entries<'a>(sandbox: &'a Sandbox, root: &'a Utf8Path, project: Project, registry: bool) -> Result<Vec<Entry<'a>>> {
+    CONTENDERS.iter().map(|contender| Entry::new(sandbox, root, contender, project, registry)).collect()
 }
 
 /// A repository with five services that need the same package.
@@ -99,9 +115,13 @@ fn sample(sandbox: &Sandbox, entry: &Entry<'_>, before: Before, five: &Upstream)
             }
             crate::run::read(entry.command("docker").args(["builder", "prune", "--all", "--force"]))?;
         }
-        Before::Push(kinds) => {
+        Before::Push(kinds) | Before::Empty(kinds) => {
             for kind in kinds {
                 sandbox.push(*kind)?;
+            }
+            if matches!(before, Before::Empty(_)) {
+                entry.remove_images()?;
+                crate::run::read(entry.command("docker").args(["builder", "prune", "--all", "--force"]))?;
             }
         }
         Before::PushOne => {
@@ -112,13 +132,23 @@ fn sample(sandbox: &Sandbox, entry: &Entry<'_>, before: Before, five: &Upstream)
         }
     }
     let (hub, disk) = (sandbox.hub().bytes()?, engine::disk_bytes(sandbox)?);
+    let registry = sandbox.registry().bytes()?;
     let run = entry.run()?;
+    let after = sandbox.registry().bytes()?;
     let sample = Sample {
         wall_s: run.wall_s,
         steps: entry.steps(&run),
         hub_bytes: sandbox.hub().bytes()? - hub,
+        registry_bytes: (after.0 - registry.0, after.1 - registry.1),
         disk_bytes: engine::disk_bytes(sandbox)? - disk,
-        right: if before == Before::PushOne { five_right(sandbox, entry, five)? } else { right(sandbox, entry)? },
+        right: match before {
+            Before::PushOne => five_right(sandbox, entry, five)?,
+            Before::Empty(_) => {
+                crate::run::read(entry.command("docker").args(["pull", "--quiet", &entry.image()]))?;
+                right(sandbox, entry)?
+            }
+            _ => right(sandbox, entry)?,
+        },
     };
     eprint_progress(entry, &sample);
     Ok(sample)
@@ -161,6 +191,8 @@ fn summed_up(name: &str, entries: &[Entry<'_>], samples: &[Vec<Sample>]) -> Scen
             ratio: rounded(middle / tool),
             steps: median(&samples.iter().map(|sample| sample.steps).collect::<Vec<_>>()).unwrap_or(0),
             hub_bytes: median(&samples.iter().map(|sample| sample.hub_bytes).collect::<Vec<_>>()).unwrap_or(0),
+            registry_bytes: median(&samples.iter().map(|sample| sample.registry_bytes).collect::<Vec<_>>())
+                .unwrap_or_default(),
             disk_bytes: median(&samples.iter().map(|sample| sample.disk_bytes).collect::<Vec<_>>()).unwrap_or(0),
         }
     });
@@ -170,9 +202,9 @@ fn summed_up(name: &str, entries: &[Entry<'_>], samples: &[Vec<Sample>]) -> Scen
 /// A line for whoever waits.
 #[allow(clippy::print_stderr, reason = "this program has no other output")]
 fn eprint_progress(entry: &Entry<'_>, sample: &Sample) {
-    let Sample { wall_s, steps, hub_bytes, disk_bytes, right } = sample;
+    let Sample { wall_s, steps, hub_bytes, registry_bytes, disk_bytes, right } = sample;
     eprintln!(
-        "{:>10} {wall_s:7.2} s {steps:3} steps {hub_bytes:9} {disk_bytes:10} right: {right}",
+        "{:>10} {wall_s:7.2} s {steps:3} steps {hub_bytes:9} {registry_bytes:?} {disk_bytes:10} right: {right}",
         entry.contender.name
     );
 }

@@ -104,7 +104,7 @@ fn bounded_read<T: Send + 'static>(
         let _ = send.send(take(&mut stdout));
     });
     let mut taken = None;
-    let finished = supervise(child, &shown, Some(limit), signals, receive, |item| {
+    let finished = supervise(ui, child, &shown, Some(limit), signals, receive, |item| {
         taken = Some(item);
         Ok(())
     })?;
@@ -131,7 +131,7 @@ pub fn stream(ui: &Ui, cmd: Cmd<'_>, mut on_line: impl FnMut(&[u8]) -> anyhow::R
             }
         }
     });
-    supervise(child, &shown, None, 0, receive, |line: Vec<u8>| on_line(&line))
+    supervise(ui, child, &shown, None, 0, receive, |line: Vec<u8>| on_line(&line))
 }
 
 fn spawn(ui: &Ui, cmd: Cmd<'_>, signals: usize) -> anyhow::Result<Child> {
@@ -154,6 +154,7 @@ fn spawn(ui: &Ui, cmd: Cmd<'_>, signals: usize) -> anyhow::Result<Child> {
 /// Takes what the reading thread sends until it ends, then the exit status; stops the process group early at the limit,
 /// when `take` fails, and on a signal beyond the first `signals`.
 fn supervise<T>(
+    ui: &Ui,
     mut child: Child,
     shown: &str,
     limit: Option<Duration>,
@@ -200,6 +201,7 @@ fn supervise<T>(
             && (closed || (limit.is_none() && at.elapsed() > GRACE))
         {
             let stderr = errors.recv_timeout(LINGER).unwrap_or_default();
+            ui.ended(shown, started.elapsed());
             return Ok(Finished { status, stdout: Vec::new(), stderr });
         }
     }
