@@ -114,7 +114,7 @@ impl<'a> Entry<'a> {
             ("PROJECT", self.dir.as_str()),
             ("ROOT", self.root.as_str()),
             ("SERVICES", self.project.services()),
-            ("PUSH", if self.registry { "--push" } else { "" }),
+            ("PUSH", self.push().unwrap_or_default()),
         ]);
         // Attestations give the same build a new digest every time; nobody here has them.
         timed(command.env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1"))
@@ -134,6 +134,11 @@ impl<'a> Entry<'a> {
             command.env("GITHUB_REPO", self.sandbox.repository_url().replace("vibevoice.git", "five.git"));
         }
         command
+    }
+
+    /// The option that brings images to the registry, where they belong there.
+    pub(crate) fn push(&self) -> Option<&'static str> {
+        self.registry.then_some("--push")
     }
 
     /// The image that holds the code.

@@ -4,10 +4,15 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 
 use anyhow::{Context as _, Result};
-use sandbox::Sandbox;
+use sandbox::{ImageStore, Options, Sandbox};
 use serde_json::Value;
 
 use crate::run::read;
+
+/// A sandbox beside the one around this program, with the image store that can write build cache to a registry.
+pub(crate) fn containerd() -> Result<Sandbox> {
+    Sandbox::start(Options { image_store: ImageStore::Containerd, ..Options::default() })
+}
 
 /// Bytes of all layers and of the build cache that is no layer too. `docker system df` rounds to four digits; the engine's
 /// own answer does not.

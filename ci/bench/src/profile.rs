@@ -9,6 +9,7 @@ use camino::Utf8Path;
 use sandbox::{Kind, Sandbox};
 
 use crate::contenders::{CONTENDERS, Entry, Project, XTASK};
+use crate::engine::containerd;
 use crate::results::{Process, Profile, rounded};
 
 /// Runs of each; the one in the middle is shown.
@@ -17,14 +18,22 @@ const ROUNDS: usize = 5;
 /// A run with nothing to do, and one after a push to the backend.
 pub(crate) fn measure(sandbox: &Sandbox, root: &Utf8Path) -> Result<Vec<Profile>> {
     let tool = CONTENDERS.iter().find(|contender| contender.name == XTASK).context("no tool")?;
-    let tool = Entry::new(sandbox, root, tool, Project::Vibevoice, false)?;
-    tool.run()?;
+    let other = containerd()?;
+    let (here, pushing) = (
+        Entry::new(sandbox, root, tool, Project::Vibevoice, false)?,
+        Entry::new(&other, root, tool, Project::Vibevoice, true)?,
+    );
     let mut profiles = Vec::new();
-    for (name, kind) in [("nothing was pushed", None), ("backend push", Some(Kind::Backend))] {
+    for (name, sandbox, tool, kind) in [
+        ("nothing was pushed", sandbox, &here, None),
+        ("backend push", sandbox, &here, Some(Kind::Backend)),
+        ("backend push, images in a registry", &other, &pushing, Some(Kind::Backend)),
+    ] {
+        tool.run()?;
         let mut runs = Vec::new();
         for _ in 0..ROUNDS {
             kind.map(|kind| sandbox.push(kind)).transpose()?;
-            runs.push(once(&tool, root, name)?);
+            runs.push(once(tool, root, name)?);
         }
         runs.sort_by(|a, b| a.total_s.total_cmp(&b.total_s));
         profiles.push(runs.swap_remove(ROUNDS / 2));
@@ -34,7 +43,12 @@ pub(crate) fn measure(sandbox: &Sandbox, root: &Utf8Path) -> Result<Vec<Profile>
 
 fn once(tool: &Entry<'_>, root: &Utf8Path, name: &str) -> Result<Profile> {
     let mut cargo = tool.command("cargo");
-    cargo.args(["xtask", "rebuild", "-v"]).current_dir(root).stdout(Stdio::null()).stderr(Stdio::piped());
+    cargo
+        .args(["xtask", "rebuild", "-v"])
+        .args(tool.push())
+        .current_dir(root)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     let started = Instant::now();
     let mut child = cargo.spawn()?;
     let mut processes = Vec::new();
@@ -63,10 +77,10 @@ fn ended(line: &str) -> Option<(f64, &str)> {
 
 /// The program and what it was told to do, without options, paths and names.
 fn brief(command: &str) -> String {
-    let mut words = command.split(" -- ").next().unwrap_or_default().split_whitespace();
+    let mut words = command.split_whitespace();
     let program = words.next().and_then(|program| program.rsplit('/').next()).unwrap_or_default();
-    let is_verb = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') && *word != "json";
-    let verbs = words.filter(|word| !word.starts_with('-')).filter(is_verb).take(2);
+    let is_verb = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase()) && *word != "json";
+    let verbs = words.skip_while(|word| !is_verb(word)).take_while(is_verb);
     [program].into_iter().chain(verbs).collect::<Vec<_>>().join(" ")
 }
 
@@ -82,6 +96,7 @@ mod tests {
         assert_eq!((seconds, brief(command).as_str()), (0.043, "docker-compose build"));
         assert_eq!(brief("git -c gc.auto=0 --git-dir /a/b.git fetch --quiet -- https://x main"), "git fetch");
         assert_eq!(brief("docker image inspect -- a:b"), "docker image inspect");
+        assert_eq!(brief("docker create --pull never -- a:b"), "docker create");
         assert_eq!(ended("     Running git ls-remote"), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use camino::Utf8Path;
-use sandbox::{ImageStore, Kind, Options, Sandbox, Upstream};
+use sandbox::{Kind, Sandbox, Upstream};
 
 use crate::contenders::{CONTENDERS, Entry, Project, XTASK};
 use crate::engine;
@@ -55,8 +55,7 @@ struct Sample {
 
 /// Runs every scenario on every contender.
 pub(crate) fn measure(sandbox: &Sandbox, root: &Utf8Path) -> Result<Vec<Scenario>> {
-    // Only this image store writes build cache to a registry.
-    let other = Sandbox::start(Options { image_store: ImageStore::Containerd, ..Options::default() })?;
+    let other = engine::containerd()?;
     let vibevoice = entries(sandbox, root, Project::Vibevoice, false)?;
     let five = entries(sandbox, root, Project::Five, false)?;
     let pushing = entries(&other, root, Project::Vibevoice, true)?;

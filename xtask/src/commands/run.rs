@@ -201,9 +201,18 @@ impl<'a> Run<'a> {
         if let Some(failure) = &outcome.failure {
             return Err(failure.clone().into());
         }
-        let place = Place { store: output.store, builder: settings.builder.as_ref(), state };
-        let verified = thread::scope(|scope| {
+        thread::scope(|scope| {
+            // What the cache holds now is of interest to the next run only.
             scope.spawn(|| foresight.end(self.context, facts, outcome));
+            self.bring_into_use(facts, plan, output.store, staged)
+        })
+    }
+
+    /// Verifies what was staged and moves the tags.
+    fn bring_into_use(&self, facts: &Facts, plan: &Plan, store: Store, staged: Staged<'_>) -> anyhow::Result<bool> {
+        let Context { ui, settings, .. } = self.context;
+        let place = Place { store, builder: settings.builder.as_ref(), state: &facts.workspace.state };
+        let verified = thread::scope(|scope| {
             let taken = taken_as_they_are(facts, plan);
             let unmoved = scope.spawn(move || remotes::check_unmoved(ui, &taken, &facts.workspace.config.transports));
             let verified = check::staged(ui, plan, place);
@@ -213,7 +222,7 @@ impl<'a> Run<'a> {
             ui.status("Verified", &format!("{} {}", one.service.service, one.service.cache_bust));
         }
         if self.options.push {
-            return self.publish(facts, plan, &verified.images, output.store);
+            return self.publish(facts, plan, &verified.images, store);
         }
         let moves: Vec<_> = verified
             .images

@@ -1,5 +1,7 @@
 //! A patch for what the checks found about bust arguments, as few lines as possible and in the style of the file.
 
+mod pin;
+
 use super::dockerfile::Patient;
 use super::place::service_lines;
 use crate::dockerfile::listing::{Instruction, Listing, Stage};
@@ -18,7 +20,7 @@ pub struct Edit {
     insert: Vec<String>,
 }
 
-/// What cures a Dockerfile: a bust argument above each clone, and below what is installed.
+/// What cures a Dockerfile: a bust argument above each clone, and below what is installed; the commit for what can take one.
 pub fn dockerfile(patient: &Patient, bust: &str, commits: &[String]) -> Vec<Edit> {
     let listing = Listing::read(&patient.text);
     let busts = Busts::of(&listing, [bust.to_owned()]);
@@ -31,6 +33,10 @@ pub fn dockerfile(patient: &Patient, bust: &str, commits: &[String]) -> Vec<Edit
         let own: Vec<_> = found.iter().filter(|fetch| fetch.stage == index).collect();
         if let Some(fetch) = own.iter().find(|fetch| is_stale(fetch)).filter(|_| !is_kept && !names_commit) {
             let below = argument(stage, &busts).filter(|(at, _)| *at > fetch.instruction);
+            let keyword = keyword(&patient.text, stage, fetch);
+            if own.iter().filter(|other| other.instruction == fetch.instruction).count() == 1 {
+                edits.extend(pin::edits(patient, stage, fetch, &keyword));
+            }
             edits.extend(place(&patient.text, stage, fetch, below, bust));
         } else if let Some((at, name)) = argument(stage, &busts)
             && let Some(fetch) = own.iter().find(|fetch| fetch.cover == Cover::Argument(name.clone()))
@@ -64,14 +70,20 @@ fn only_installs(between: &[Instruction], name: &str) -> bool {
     !uses && commands.iter().any(|command| tool(command).is_some_and(|tool| tool.installs().is_some()))
 }
 
+/// `ARG`, indented and written as the instruction that fetches.
+fn keyword(text: &str, stage: &Stage, fetch: &Fetch) -> String {
+    let line = text.lines().nth(stage.instructions[fetch.instruction].line - 1).unwrap_or_default();
+    let instruction = line.trim_start();
+    let keyword = if instruction.starts_with("run") { "arg" } else { "ARG" };
+    format!("{}{keyword}", &line[..line.len() - instruction.len()])
+}
+
 /// The argument above the instruction that fetches; `from` is where it stands now.
 fn place(text: &str, stage: &Stage, fetch: &Fetch, from: Option<(usize, String)>, bust: &str) -> Vec<Edit> {
     let at = stage.instructions[fetch.instruction].line;
     let line = |number: usize| text.lines().nth(number - 1).unwrap_or_default();
-    let indent: String = line(at).chars().take_while(|c| c.is_whitespace()).collect();
-    let keyword = if line(at).trim_start().starts_with("run") { "arg" } else { "ARG" };
     let old = from.map(|(position, _)| stage.instructions[position].line);
-    let new = old.map_or_else(|| format!("{indent}{keyword} {bust}=unknown"), |old| line(old).to_owned());
+    let new = old.map_or_else(|| format!("{} {bust}=unknown", keyword(text, stage, fetch)), |old| line(old).to_owned());
     let removal = old.map(|at| Edit { at, remove: 1, insert: Vec::new() });
     removal.into_iter().chain([Edit { at, remove: 0, insert: vec![new] }]).collect()
 }

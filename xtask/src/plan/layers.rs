@@ -5,7 +5,6 @@
 //! known for a prefix, the size of the nearest longer known one is taken, so that what is freed is never overstated.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::facts::store::Stored;
 
@@ -26,12 +25,12 @@ impl Sizes {
     /// Learns from all images.
     pub fn new<'a>(images: impl Iterator<Item = &'a Stored> + Clone) -> Self {
         let mut count: HashMap<u64, usize> = HashMap::new();
-        for prefix in images.clone().flat_map(|image| prefixes(&image.layers)) {
+        for prefix in images.clone().flat_map(|image| image.layers.iter().copied()) {
             *count.entry(prefix).or_default() += 1;
         }
         let mut sizes = Self::default();
         for image in images {
-            let prefixes: Vec<_> = prefixes(&image.layers).collect();
+            let prefixes = &image.layers;
             let shared = prefixes.iter().take_while(|prefix| count[*prefix] > 1).count();
             sizes.learn(prefixes.last(), image.size);
             sizes.learn(
@@ -44,7 +43,7 @@ impl Sizes {
 
     /// Adds an image to a set of layers and returns by how many bytes the set grows.
     pub fn add(&self, image: &Stored, layers: &mut Layers) -> u64 {
-        let prefixes: Vec<_> = prefixes(&image.layers).collect();
+        let prefixes = &image.layers;
         let there = prefixes.iter().take_while(|prefix| layers.prefixes.contains(prefix)).count();
         layers.prefixes.extend(&prefixes[there..]);
         if there == 0 {
@@ -68,20 +67,11 @@ impl Sizes {
     }
 }
 
-/// A hash of the first, of the first two, ... of all layers.
-fn prefixes(layers: &[String]) -> impl Iterator<Item = u64> {
-    layers.iter().scan(0_u64, |before, layer| {
-        let mut hasher = DefaultHasher::new();
-        (*before, layer).hash(&mut hasher);
-        *before = hasher.finish();
-        Some(*before)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
+    use crate::facts::store;
     use crate::value::time::Timestamp;
 
     use super::*;
@@ -93,7 +83,7 @@ mod tests {
             created: Timestamp::UNIX_EPOCH,
             size: layers.iter().map(|(_, size)| size).sum(),
             unique,
-            layers: layers.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            layers: store::layers(&layers.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>()),
         }
     }
 

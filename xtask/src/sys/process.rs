@@ -210,11 +210,14 @@ fn supervise<T>(
 /// The exit status if the process, whose output has ended, ends within one tick.
 fn wait_briefly(child: &mut Child) -> std::io::Result<Option<ExitStatus>> {
     let started = Instant::now();
+    let mut pause = Duration::from_micros(100);
     loop {
         match child.try_wait()? {
-            None if started.elapsed() < TICK => thread::sleep(Duration::from_micros(200)),
+            None if started.elapsed() < TICK => thread::sleep(pause),
             status => return Ok(status),
         }
+        // With many of them at the same time it takes longer, and each must not look more often for that.
+        pause *= 2;
     }
 }
 

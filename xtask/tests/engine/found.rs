@@ -145,12 +145,35 @@ fn after_the_patch_of_doctor_a_push_is_noticed() {
     assert_eq!(revision(&world, "/app/backend/revision.py"), old);
     world.xtask(["verify"]).fails(1).says("not watched");
 
-    fs::write(world.path("patch"), world.xtask(["doctor", "--patch"]).ok().stdout).unwrap();
-    let mut apply: Command = world.command("git");
-    assert!(apply.arg("apply").arg(world.path("patch")).status().unwrap().success());
-    world.xtask(["doctor", "--patch"]).ok().says("nothing to patch");
+    patch(&world);
     is_kept_current(&world, &[&|| world.push(Kind::Backend)], &["RUN git clone"]);
     assert_eq!(revision(&world, "/app/backend/revision.py"), tip_of(&world));
     let by_hand = world.compose(&["config"]);
     assert!(by_hand.contains("CACHE_BUST: unknown"), "{by_hand}");
+}
+
+/// Does what doctor proposes.
+#[track_caller]
+fn patch(world: &World) {
+    fs::write(world.path("patch"), world.xtask(["doctor", "--patch"]).ok().stdout).unwrap();
+    let mut apply: Command = world.command("git");
+    assert!(apply.arg("apply").arg(world.path("patch")).status().unwrap().success());
+    world.xtask(["doctor", "--patch"]).ok().says("nothing to patch");
+}
+
+#[test]
+fn after_the_patch_pip_installs_the_commit_that_was_resolved() {
+    let world = project(
+        "FROM BASE\nRUN echo tools > /tools\n\
+         RUN python3 -m pip install --quiet --no-cache-dir --target /lib \"lib @ git+APP@main\"\n",
+        "build: {context: .}",
+    );
+    world.push_file("make_wheel.py", MAKE_WHEEL);
+    world.push_file("pyproject.toml", PYPROJECT);
+    patch(&world);
+    is_kept_current(&world, &[&|| world.push(Kind::Backend)], &["RUN python3 -m pip install"]);
+    assert_eq!(revision(&world, "/lib/lib_revision.py"), tip_of(&world));
+    let text = fs::read(world.project().join(format!("target/xtask/override-{}.json", world.name))).unwrap();
+    let told: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    assert!(told.to_string().contains(&format!("_COMMIT\":\"{}\"", world.tip())), "{told}");
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use sandbox::{Kind, RegistryFault};
+use sandbox::{ImageStore, Kind, Options, RegistryFault, Sandbox};
 
 use crate::support::{BrokenRegistry, World, sandbox, text};
 
@@ -13,9 +13,8 @@ fn git(world: &World, args: &[&str]) -> String {
     text(Command::new("git").current_dir(world.project()).env("HOME", world.path("home")).args(args))
 }
 
-/// A committed project whose images go to the sandbox's registry, all of them built.
-fn releasable() -> World {
-    let world = World::new().with_registry();
+/// A committed project, all of it built.
+fn releasable(world: World) -> World {
     world.file("CHANGELOG.md", "# Changelog\n\n## [Unreleased]\n\n- Something\n");
     world.file(".gitignore", "/target\n");
     let identity = "[user]\nname = A Tester\nemail = tester@example.invalid\n[init]\ndefaultBranch = main\n";
@@ -34,7 +33,7 @@ fn releasable() -> World {
 #[test]
 fn a_release_is_published_goes_on_after_a_failure_and_on_another_machine() {
     let registry = sandbox().registry();
-    let world = releasable();
+    let world = releasable(World::new().with_registry());
     let app = world.app();
     let digest = |name: &&str| Some(world.pushed(&format!("{app}:{name}"))?.0);
     let tags = |names: &[&str]| names.iter().map(digest).collect::<Vec<_>>();
@@ -91,4 +90,22 @@ fn a_release_is_published_goes_on_after_a_failure_and_on_another_machine() {
     assert_eq!(world.id(&own[2]), Some(made));
     assert!(world.id(&format!("{app}:0.4.0-rc.1")).is_some());
     assert_eq!(world.id(&format!("{app}:latest")), latest);
+}
+
+#[test]
+fn on_containerds_image_store_a_release_says_how_it_was_built_and_a_rebuild_does_not() {
+    let machine = Sandbox::start(Options { image_store: ImageStore::Containerd, ..Options::default() }).unwrap();
+    let world = releasable(World::new().with_quick_tools().with_registry().on(&machine));
+    let provenance = |tag: &str| {
+        let image = format!("{}:{tag}", world.app());
+        let inspect = ["buildx", "imagetools", "inspect", "--format", "{{json .Provenance}}", &image];
+        serde_json::from_str::<serde_json::Value>(&world.docker(&inspect)).unwrap()
+    };
+    world.xtask(["release", "minor", "--execute", "--push"]).ok();
+    let released = provenance("0.2.0");
+    let asked = &released["SLSA"]["invocation"]["parameters"]["args"];
+    assert!(released["SLSA"]["buildType"].is_string() && asked.is_null(), "not `mode=min`: {released:#}");
+    world.push(Kind::Backend);
+    world.xtask(["rebuild", "--push"]).ok();
+    assert!(provenance("latest").get("SLSA").is_none());
 }

@@ -24,6 +24,23 @@ fn a_clone_gets_its_argument_just_above() {
 }
 
 #[test]
+fn what_can_take_a_commit_in_place_of_a_branch_does() {
+    assert_eq!(
+        cured("FROM a\nRUN pip install x \\\n    \"git+https://h/My-app.git@main\"\n"),
+        "FROM a\nARG CACHE_BUST=unknown\nARG MY_APP_COMMIT=\nRUN pip install x \\\n    \"git+https://h/My-app.git@${MY_APP_COMMIT:-main}\"\n"
+    );
+    assert_eq!(
+        cured("FROM a\nRUN npm install github:o/n#dev && npm install github:o/m#dev2\n"),
+        "FROM a\nARG CACHE_BUST=unknown\nRUN npm install github:o/n#dev && npm install github:o/m#dev2\n",
+        "two in one instruction are left alone"
+    );
+    // The shell would not see a variable there, a clone takes no commit, and a version does not move.
+    for line in ["pip install 'git+https://h/n@main'", "git clone -b main https://h/n", "pip install git+https://h/n"] {
+        assert_eq!(cured(&format!("FROM a\nRUN {line}\n")), format!("FROM a\nARG CACHE_BUST=unknown\nRUN {line}\n"));
+    }
+}
+
+#[test]
 fn an_argument_moves_to_where_it_belongs() {
     let clone = "RUN git clone https://h/n\n";
     assert_eq!(

@@ -44,7 +44,7 @@ fn image(tags: &[&str], value: &str, owner: Option<&str>, age: u64) -> Stored {
         created: Timestamp::from_seconds(NOW - age),
         size: 10,
         unique: 1,
-        layers: vec!["base".to_owned(), format!("{tags:?}{age}")],
+        layers: crate::facts::store::layers(&["base".to_owned(), format!("{tags:?}{age}")]),
     }
 }
 
