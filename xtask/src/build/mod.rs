@@ -134,7 +134,7 @@ fn compose_error(finished: &Finished) -> String {
     field("message").or_else(|| field("error")).or_else(|| field("text")).unwrap_or_else(|| last.to_owned())
 }
 
-/// Whether the builder went away or lost data of its own, which a second try survives.
+/// Whether the builder went away or lost data, of its own or between it and a registry, which a second try survives.
 fn engine_failed(finished: &Finished, progress: &Progress) -> bool {
     let signs = [
         "transport is closing",
@@ -142,6 +142,8 @@ fn engine_failed(finished: &Finished, progress: &Progress) -> bool {
         "connection reset",
         "code = Unavailable",
         "snapshot",
+        // A registry loses one of two uploads of the same layer at the same time.
+        "blob unknown to registry",
     ];
     let says = |text: &str| signs.iter().any(|sign| text.contains(sign)) && !text.contains("exit code:");
     says(&finished.stderr) && progress.failed().is_none_or(|step| says(step.error.as_deref().unwrap_or_default()))

@@ -326,11 +326,15 @@ fn git_gets_no_prompt_no_redirection_and_few_transports() {
 fn a_build_that_the_engine_broke_off_is_tried_once_more() {
     let world = World::new();
     let broken = Rule { stderr: "rpc error: transport is closing\n".to_owned(), exit: Some(1), ..Rule::default() };
-    world.fault(&["--progress json build"], Rule { times: Some(1), ..broken.clone() });
-    world.run(["rebuild"]).ok().says("Retrying");
-    assert_eq!(world.calls_of("--progress json build").len(), 2);
-    world.push(&commit('b'));
-    world.forget_calls();
+    let lost = "failed to push r/app:x: errors:\nunknown: blob unknown to registry - sha256:1\n".to_owned();
+    for (broken, next) in [(broken.clone(), 'b'), (Rule { stderr: lost, ..broken.clone() }, 'c')] {
+        world.fault(&["--progress json build"], Rule { times: Some(1), ..broken });
+        world.run(["rebuild"]).ok().says("Retrying");
+        assert_eq!(world.calls_of("--progress json build").len(), 2);
+        world.heal();
+        world.push(&commit(next));
+        world.forget_calls();
+    }
     let before = world.mutable();
     world.fault(&["--progress json build"], broken);
     world.run(["rebuild"]).fails(3);
