@@ -79,7 +79,9 @@ fn ended(line: &str) -> Option<(f64, &str)> {
 fn brief(command: &str) -> String {
     let mut words = command.split_whitespace();
     let program = words.next().and_then(|program| program.rsplit('/').next()).unwrap_or_default();
-    let is_verb = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase()) && *word != "json";
+    let is_verb = |word: &&str| {
+        word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') && !word.starts_with('-') && *word != "json"
+    };
     let verbs = words.skip_while(|word| !is_verb(word)).take_while(is_verb);
     [program].into_iter().chain(verbs).collect::<Vec<_>>().join(" ")
 }

@@ -137,11 +137,11 @@ fn of_profile(profile: &Profile) -> String {
         let (from, to) = (column(process.from_s), column(process.to_s));
         let bar = format!("{}{}", " ".repeat(from), "█".repeat((to - from).max(1)));
         let ms = (process.to_s - process.from_s) * 1000.0;
-        format!("{:<26} {ms:>5.0} ms {bar}\n", process.command)
+        format!("{:<32} {ms:>5.0} ms {bar}\n", process.command)
     });
     let total = profile.total_s * 1000.0;
     let rows = rows.collect::<String>();
-    format!("### Where the time goes: {}\n\n```text\n{rows}{:<26} {total:>5.0} ms\n```\n\n", profile.name, "all")
+    format!("### Where the time goes: {}\n\n```text\n{rows}{:<32} {total:>5.0} ms\n```\n\n", profile.name, "all")
 }
 
 fn table(head: Vec<String>, rows: Vec<Vec<String>>) -> String {
