@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
     }
 
     /// Shows the summary beside the run in GitHub Actions.
-    pub(super) fn step_summary(&self, summary: &Summary) {
+    fn step_summary(&self, summary: &Summary) {
         let Context { ui, settings, .. } = self.context;
         if let Some(path) = &settings.environment.step_summary
             && let Err(unwritten) = files::append(Utf8Path::new(path), markdown::page(summary).as_bytes())
@@ -157,12 +157,7 @@ impl<'a> Run<'a> {
 
     /// Builds, verifies and promotes; `built` is what the build did, beside what was foreseen, whatever comes after it.
     /// Nothing is promoted when another run has pushed something newer.
-    pub(super) fn act(
-        &self,
-        facts: &Facts,
-        plan: &Plan,
-        built: &mut Option<(build::Outcome, Foresight)>,
-    ) -> anyhow::Result<bool> {
+    fn act(&self, facts: &Facts, plan: &Plan, built: &mut Option<(build::Outcome, Foresight)>) -> anyhow::Result<bool> {
         let builds = plan.builds().next().is_some();
         if self.options.push {
             let output = self.output(facts, plan)?;
@@ -179,7 +174,7 @@ impl<'a> Run<'a> {
     }
 
     /// Builds under staged tags, verifies, and moves tags when every service passed: versioned and kept ones first.
-    pub(super) fn build(
+    fn build(
         &self,
         facts: &Facts,
         plan: &Plan,

@@ -4,6 +4,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 
+use crate::facts::early::kept_for;
 use crate::sys::files as own;
 use crate::value::digest::sha256;
 
@@ -24,7 +25,7 @@ pub(super) fn read(files: &[Utf8PathBuf], ask: impl FnOnce() -> anyhow::Result<V
         return Ok(b"{}".to_vec());
     }
     let digest = sha256(texts.join("\0"));
-    let path = path(files);
+    let path = kept_for("extensions", files).ok();
     if let Some(known) = path.as_ref().and_then(|path| last(path, &digest)) {
         return Ok(known);
     }
@@ -34,11 +35,6 @@ pub(super) fn read(files: &[Utf8PathBuf], ask: impl FnOnce() -> anyhow::Result<V
         let _ = own::write(&path, &[digest.as_bytes(), &fields].concat());
     }
     Ok(fields)
-}
-
-fn path(files: &[Utf8PathBuf]) -> Option<Utf8PathBuf> {
-    let names: Vec<_> = files.iter().map(|file| file.as_str()).collect();
-    Some(own::private_directory().ok()?.join(format!("extensions-{}.json", &sha256(names.join("\n"))[..16])))
 }
 
 /// The answer that is kept, when it is one about this text.
