@@ -72,8 +72,10 @@ fn age_is_told_from_a_real_remote_without_a_clone() {
     assert_eq!((row["verdict"].as_str(), row["behind"].as_u64()), (Some("behind"), Some(3)), "{row}");
     let commits: Vec<_> = row["commits"].as_array().unwrap().iter().map(|one| one["commit"].clone()).collect();
     assert_eq!(commits, pushed.iter().rev().map(|id| Value::from(id.as_str())).collect::<Vec<_>>());
-    let state = world.project().join("target/xtask/git");
-    let repository = fs::read_dir(&state).unwrap().next().unwrap().unwrap().path();
+    // Beside it may be the trees of commits, which a prediction reads.
+    let repositories = fs::read_dir(world.project().join("target/xtask/git")).unwrap().map(|entry| entry.unwrap());
+    let history = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with("history-");
+    let repository = repositories.into_iter().find(history).expect("a repository with history").path();
     let mut objects = Command::new("git");
     objects.arg("--git-dir").arg(&repository).args(["cat-file", "--batch-all-objects"]);
     let kinds = crate::support::text(objects.arg("--batch-check=%(objecttype)"));
