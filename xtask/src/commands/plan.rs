@@ -1,5 +1,6 @@
 //! `plan`: what a rebuild would do, why, and how long it should take. Also what `rebuild` foresees of itself.
 
+use std::collections::BTreeSet;
 use std::thread;
 
 use super::{Context, Run};
@@ -28,49 +29,63 @@ pub fn run(context: &Context, options: &cli::Plan) -> anyhow::Result<()> {
 
 /// Prints a plan with what is foreseen of it.
 pub(super) fn show(context: &Context, facts: &Facts, plan: &Plan) {
-    report::plan::show(&context.ui, &Foresight::gather(context, facts, plan).of(plan));
+    let (mut foresight, records) = thread::scope(|scope| {
+        let records = scope.spawn(|| cache::records(&context.ui, &context.settings));
+        (Foresight::gather(context, facts, plan), join(records))
+    });
+    foresight.look(facts, plan, records.as_ref());
+    report::plan::show(&context.ui, &foresight.of(plan));
 }
 
-/// What is known of a build before it begins.
+/// What is known of a build beside its plan.
 pub(super) struct Foresight {
     record: Record,
     stages: Stages,
+    upstream: Vec<Upstream>,
     cache: Cache,
     prediction: Vec<StagePrediction>,
-    upstream: Vec<Upstream>,
 }
 
 impl Foresight {
-    /// Asks everything at the same time; what nobody answers is left out.
-    pub(super) fn gather(context: &Context, facts: &Facts, plan: &Plan) -> Self {
+    /// Asks everything but the builder at the same time; what nobody answers is left out.
+    fn gather(context: &Context, facts: &Facts, plan: &Plan) -> Self {
+        let Context { ui, settings, .. } = context;
         thread::scope(|scope| {
             let upstream = scope.spawn(|| upstream(context, facts, plan));
-            let evidence = cache::gather(&context.ui, &context.settings, facts, plan);
-            let stages = recipe::stages(facts, plan, &evidence.known);
-            let cache = evidence.cache(facts, plan);
-            let prediction = predict::predict(&stages, &evidence.record, cache);
-            Self { record: evidence.record, stages, cache, prediction, upstream: join(upstream) }
+            let stages = recipe::stages(facts, plan, &cache::known(ui, facts, plan));
+            let record = cache::recall(settings, facts);
+            Self { record, stages, upstream: join(upstream), cache: Cache::Unused, prediction: Vec::new() }
         })
+    }
+
+    /// The same for a build that begins now, written down: should it not end well, nobody knows how far it came.
+    pub(super) fn begin(context: &Context, facts: &Facts, plan: &Plan) -> Self {
+        let foresight = Self::gather(context, facts, plan);
+        cache::remember(&context.settings, facts, &foresight.record.attempted(&foresight.stages));
+        foresight
+    }
+
+    /// Compares the builder's records with those of the last build, which tells what it will have, or had: a record that
+    /// is gone never comes back, and a new one takes the place of none.
+    fn look(&mut self, facts: &Facts, plan: &Plan, records: Option<&BTreeSet<String>>) {
+        self.cache = cache::state(&self.record, records, facts, plan);
+        self.prediction = predict::predict(&self.stages, &self.record, self.cache);
+    }
+
+    /// Looks at the cache only now, when the builder has nothing else to do, and writes down what was built.
+    pub(super) fn end(&mut self, context: &Context, facts: &Facts, plan: &Plan, outcome: &Outcome) {
+        let records = cache::records(&context.ui, &context.settings);
+        self.look(facts, plan, records.as_ref());
+        if outcome.failure.is_none() {
+            let kept = self.cache == Cache::Kept;
+            self.record.built(&self.stages, outcome.progress.steps(), records.unwrap_or_default(), kept);
+            cache::remember(&context.settings, facts, &self.record);
+        }
     }
 
     /// It beside the plan.
     pub(super) fn of<'a>(&self, plan: &'a Plan) -> Foreseen<'a> {
         Foreseen::new(plan, self.prediction.clone(), &self.stages, self.upstream.clone())
-    }
-
-    /// The same, written down, because it is built now: should it not end well, nobody knows how far it came.
-    pub(super) fn begin(context: &Context, facts: &Facts, plan: &Plan) -> Self {
-        let mut foresight = Self::gather(context, facts, plan);
-        foresight.record.attempt(&foresight.stages, foresight.cache == Cache::Kept);
-        cache::remember(&context.settings, facts, &foresight.record);
-        foresight
-    }
-
-    /// Writes down that it was built.
-    pub(super) fn end(&mut self, context: &Context, facts: &Facts, outcome: &Outcome) {
-        let records = cache::records(&context.ui, &context.settings).unwrap_or_default();
-        self.record.built(&self.stages, outcome.progress.steps(), records);
-        cache::remember(&context.settings, facts, &self.record);
     }
 }
 

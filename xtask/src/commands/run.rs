@@ -193,13 +193,12 @@ impl<'a> Run<'a> {
             (build::run(ui, settings, state, plan, local, output), join(foresight))
         });
         let (outcome, foresight) = built.insert((outcome?, foresight));
-        if let Some(failure) = &outcome.failure {
-            return Err(failure.clone().into());
-        }
         thread::scope(|scope| {
-            // What the cache holds now is of interest to the next run only.
-            scope.spawn(|| foresight.end(self.context, facts, outcome));
-            self.bring_into_use(facts, plan, output.store, staged)
+            scope.spawn(|| foresight.end(self.context, facts, plan, outcome));
+            match &outcome.failure {
+                Some(failure) => Err(failure.clone().into()),
+                None => self.bring_into_use(facts, plan, output.store, staged),
+            }
         })
     }
 
@@ -234,12 +233,11 @@ impl<'a> Run<'a> {
         // What a later run relies on moves last, together, and goes back together.
         let relied_on = key::images_of(&facts.project)?;
         let (last, first): (Vec<_>, Vec<_>) = moves.into_iter().partition(|one| relied_on.contains(&one.tag));
-        promote::add_tags(ui, Store::Engine, &first)?;
-        promote::move_tags(ui, Store::Engine, &last)?;
         let opened = verified.opened;
         thread::scope(|scope| {
-            // Both remove what was only needed until here.
             scope.spawn(|| drop(opened));
+            promote::add_tags(ui, Store::Engine, &first)?;
+            promote::move_tags(ui, Store::Engine, &last)?;
             scope.spawn(|| drop(staged));
             promote::read_back(ui, Store::Engine, &last)
         })?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::Duration;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use xshell::Shell;
 
 use crate::facts::repository::Remote;
@@ -20,21 +20,9 @@ use crate::ui::Ui;
 /// How long the builder may take to list its records.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// What a prediction is made from, as far as it could be found out.
-#[derive(Debug, Default)]
-pub struct Evidence {
-    /// Trees and base images.
-    pub known: Known,
-    /// Earlier builds.
-    pub record: Record,
-    /// The cache.
-    pub cache: Option<BTreeSet<String>>,
-}
-
-/// Gathers it. Nothing here is needed for a build, so what cannot be found out is no failure.
-pub fn gather(ui: &Ui, settings: &Settings, facts: &Facts, plan: &Plan) -> Evidence {
+/// Trees and base images, as far as they could be found out: nothing here is needed for a build.
+pub fn known(ui: &Ui, facts: &Facts, plan: &Plan) -> Known {
     thread::scope(|scope| {
-        let cache = scope.spawn(|| records(ui, settings));
         let bases = scope.spawn(|| bases(ui, facts, plan));
         let trees: Vec<_> = facts
             .sources
@@ -53,8 +41,7 @@ pub fn gather(ui: &Ui, settings: &Settings, facts: &Facts, plan: &Plan) -> Evide
             .iter()
             .zip(trees)
             .filter_map(|(resolved, tree)| Some((resolved.revision.to_string(), join(tree).ok()?)));
-        let known = Known { trees: found.collect(), bases: join(bases) };
-        Evidence { known, record: read(&facts.workspace.state, settings, facts), cache: join(cache) }
+        Known { trees: found.collect(), bases: join(bases) }
     })
 }
 
@@ -79,18 +66,16 @@ pub fn records(ui: &Ui, settings: &Settings) -> Option<BTreeSet<String>> {
     Some(regular.map(|id| id.trim_end_matches('*').to_owned()).collect())
 }
 
-impl Evidence {
-    /// What the cache is, compared with what it was after the last build.
-    pub fn cache(&self, facts: &Facts, plan: &Plan) -> Cache {
-        match &self.cache {
-            _ if plan.no_cache => Cache::Unused,
-            None => Cache::Doubtful("the builder does not tell what is in its cache"),
-            _ if self.record.is_empty() && is_first(facts, plan) => Cache::Kept,
-            _ if self.record.is_empty() => Cache::Doubtful("nothing is known of earlier builds on this machine"),
-            Some(now) if self.record.cache.is_subset(now) => Cache::Kept,
-            Some(now) if self.record.cache.is_disjoint(now) => Cache::Gone,
-            Some(_) => Cache::Doubtful("the build cache was pruned since the last build"),
-        }
+/// What the cache is, compared with what it was after the last build.
+pub fn state(record: &Record, now: Option<&BTreeSet<String>>, facts: &Facts, plan: &Plan) -> Cache {
+    match now {
+        _ if plan.no_cache => Cache::Unused,
+        None => Cache::Doubtful("the builder does not tell what is in its cache"),
+        _ if record.is_empty() && is_first(facts, plan) => Cache::Kept,
+        _ if record.is_empty() => Cache::Doubtful("nothing is known of earlier builds on this machine"),
+        Some(now) if record.cache.is_subset(now) => Cache::Kept,
+        Some(now) if record.cache.is_disjoint(now) => Cache::Gone,
+        Some(_) => Cache::Doubtful("the build cache was pruned since the last build"),
     }
 }
 
@@ -99,20 +84,20 @@ fn is_first(facts: &Facts, plan: &Plan) -> bool {
 }
 
 /// The record of a project on the builder that is used.
-fn path(state: &Utf8Path, settings: &Settings, facts: &Facts) -> Utf8PathBuf {
+fn path(settings: &Settings, facts: &Facts) -> Utf8PathBuf {
     let builder = settings.builder.as_ref().map_or("", |builder| builder.as_str());
     let digest = crate::plan::predict::mark::Mark::of(&[&settings.environment.engine, builder]).low;
-    state.join(format!("built-{}-{digest:016x}.json", facts.project.name))
+    facts.workspace.state.join(format!("built-{}-{digest:016x}.json", facts.project.name))
 }
 
-fn read(state: &Utf8Path, settings: &Settings, facts: &Facts) -> Record {
-    let bytes = fs_err::read(path(state, settings, facts)).unwrap_or_default();
+/// The record that the last build left.
+pub fn recall(settings: &Settings, facts: &Facts) -> Record {
+    let bytes = fs_err::read(path(settings, facts)).unwrap_or_default();
     serde_json::from_slice(&bytes).unwrap_or_default()
 }
 
 /// Writes the record; without it the next prediction knows less, and says so.
 pub fn remember(settings: &Settings, facts: &Facts, record: &Record) {
-    let state = &facts.workspace.state;
     let Ok(json) = serde_json::to_vec(record) else { return };
-    let _ = files::write(&path(state, settings, facts), &json);
+    let _ = files::write(&path(settings, facts), &json);
 }

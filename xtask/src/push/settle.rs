@@ -5,7 +5,7 @@
 //! remote's tip when its images are there, else its own.
 
 use crate::error::Failure;
-use crate::facts::images::Store;
+use crate::facts::images::{Images, Store};
 use crate::facts::{self, Facts, registry};
 use crate::plan::{Plan, Request, plan};
 use crate::promote;
@@ -23,6 +23,7 @@ const ROUNDS: usize = 5;
 pub fn settle(ui: &Ui, facts: &Facts, request: &Request, ours: &Plan) -> anyhow::Result<Option<String>> {
     // What was asked for has been done: from here on the images that are there count.
     let request = Request { full: false, pull: false, ..request.clone() };
+    let mut found = Images::new();
     for _ in 0..ROUNDS {
         let mut now = facts.clone();
         now.sources = facts::resolve_again(ui, facts)?;
@@ -30,7 +31,10 @@ pub fn settle(ui: &Ui, facts: &Facts, request: &Request, ours: &Plan) -> anyhow:
         let mut names = [goal::images_of(facts, ours)?, goal::images_of(facts, &tip)?].concat();
         names.sort();
         names.dedup();
-        let found = registry::inspect(ui, &names)?;
+        // Only names that move have to be asked for again.
+        found.retain(|name, _| ours.services.iter().all(|one| one.image != *name));
+        names.retain(|name| !found.contains_key(name));
+        found.extend(registry::inspect(ui, &names)?);
         let revisions = |plan: &Plan| plan.services.iter().map(|one| one.revision.clone()).collect::<Vec<_>>();
         let newer = match revisions(&tip) != revisions(ours) {
             true => goal::moves(facts, &tip, &found)?,

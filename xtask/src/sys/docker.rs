@@ -33,6 +33,16 @@ fn compose(sh: &Shell) -> Cmd<'_> {
     plugin("docker-compose").map_or_else(|| cmd!(sh, "docker compose"), |program| sh.cmd(program))
 }
 
+/// buildx by itself, which saves a third of the time that a question takes through `docker`.
+fn buildx(sh: &Shell) -> Cmd<'_> {
+    plugin("docker-buildx").map_or_else(|| cmd!(sh, "docker buildx"), |program| sh.cmd(program))
+}
+
+/// The option that names a builder.
+fn on_builder(builder: Option<&Builder>) -> Option<String> {
+    builder.map(|builder| format!("--builder={builder}"))
+}
+
 /// The version of Compose.
 pub fn compose_version<'a>(sh: &'a Shell) -> Cmd<'a> {
     compose(sh).args(["version", "--short"])
@@ -40,12 +50,12 @@ pub fn compose_version<'a>(sh: &'a Shell) -> Cmd<'a> {
 
 /// The version of buildx.
 pub fn buildx_version<'a>(sh: &'a Shell) -> Cmd<'a> {
-    cmd!(sh, "docker buildx version")
+    buildx(sh).arg("version")
 }
 
 /// A builder, its driver and its garbage collection, as text; the current one when none is named.
 pub fn builder_inspect<'a>(sh: &'a Shell, builder: Option<&Builder>) -> Cmd<'a> {
-    cmd!(sh, "docker buildx inspect").args(builder)
+    buildx(sh).arg("inspect").args(builder)
 }
 
 /// Whether somebody chose a builder with `docker buildx use`: asking buildx takes 0.2 s, and most never do.
@@ -65,11 +75,9 @@ pub fn project_tags<'a>(sh: &'a Shell, project: &ProjectName) -> Cmd<'a> {
     cmd!(sh, "docker image ls --filter {filter} --format").arg("{{.Repository}}:{{.Tag}}")
 }
 
-/// A line `ID TYPE` for each record of the build cache; by itself, buildx takes a third of the time.
+/// A line `ID TYPE` for each record of the build cache.
 pub fn cache_records<'a>(sh: &'a Shell, builder: Option<&Builder>) -> Cmd<'a> {
-    let builder = builder.map(|builder| format!("--builder={builder}"));
-    let buildx = plugin("docker-buildx").map_or_else(|| cmd!(sh, "docker buildx"), |program| sh.cmd(program));
-    buildx.args(["du", "--format", "{{.ID}} {{.Type}}"]).args(builder)
+    buildx(sh).args(["du", "--format", "{{.ID}} {{.Type}}"]).args(on_builder(builder))
 }
 
 /// Where the Docker CLI finds a plugin, in its own order (docker/cli `cli-plugins/manager`).
@@ -159,7 +167,7 @@ pub fn untag<'a>(sh: &'a Shell, images: &[ImageRef]) -> Cmd<'a> {
 /// The digest and the configuration of what a registry has under a name, as JSON; nothing is pulled.
 pub fn registry_inspect<'a>(sh: &'a Shell, image: &ImageRef) -> Cmd<'a> {
     let format = r#"{"manifest":{{json .Manifest}},"image":{{json .Image}}}"#;
-    cmd!(sh, "docker buildx imagetools inspect --format {format} --").arg(image.to_string())
+    buildx(sh).args(["imagetools", "inspect", "--format", format, "--"]).arg(image.to_string())
 }
 
 /// Uploads an image under its name.
@@ -175,7 +183,7 @@ pub fn pull<'a>(sh: &'a Shell, image: &ImageRef) -> Cmd<'a> {
 /// Gives the manifest with this digest a tag in its registry, as it is.
 pub fn registry_tag<'a>(sh: &'a Shell, tag: &ImageRef, digest: &str) -> Cmd<'a> {
     let (to, from) = (tag.to_string(), format!("{}@{digest}", tag.repository));
-    cmd!(sh, "docker buildx imagetools create --prefer-index=false --tag {to} -- {from}")
+    buildx(sh).args(["imagetools", "create", "--prefer-index=false", "--tag", &to, "--", &from])
 }
 
 /// A tar stream of what `directory/Dockerfile` copies from an image of a registry, which it knows as `image`.
@@ -187,10 +195,8 @@ pub fn export<'a>(
     digest: &str,
 ) -> Cmd<'a> {
     let context = format!("image=docker-image://{}@{digest}", image.repository);
-    let builder = builder.map(|builder| format!("--builder={builder}"));
-    cmd!(sh, "docker buildx build --quiet --output type=tar,dest=- --build-context {context}")
-        .args(builder)
-        .args(["--", directory.as_str()])
+    let output = ["build", "--quiet", "--output", "type=tar,dest=-", "--build-context", &context];
+    buildx(sh).args(output).args(on_builder(builder)).args(["--", directory.as_str()])
 }
 
 /// A container that is never started, to copy files out of an image; its ID goes to the standard output.
@@ -263,8 +269,7 @@ pub fn remove_images<'a>(sh: &'a Shell, images: &[String]) -> Cmd<'a> {
 /// Removes exactly these records of the build cache, as far as nothing uses them.
 pub fn remove_cache<'a>(sh: &'a Shell, builder: Option<&Builder>, records: &[String]) -> Cmd<'a> {
     let filter = format!("id~=^({})$", records.join("|"));
-    let builder = builder.map(|builder| format!("--builder={builder}"));
-    cmd!(sh, "docker buildx prune --force --filter {filter}").args(builder)
+    buildx(sh).args(["prune", "--force", "--filter", &filter]).args(on_builder(builder))
 }
 
 /// The directory of the engine's data.

@@ -55,19 +55,17 @@ impl Record {
         self.durations.get(&name(stage, &step.text)).copied()
     }
 
-    /// Remembers what is about to be built; without `keep` the builder has nothing else that is used again.
-    pub fn attempt(&mut self, stages: &Stages, keep: bool) {
-        if !keep {
-            self.seen.clear();
-            self.attempted.clear();
-        }
-        self.attempted.extend(marks(stages));
+    /// The same when these stages are about to be built.
+    pub fn attempted(&self, stages: &Stages) -> Self {
+        let attempted = self.attempted.iter().copied().chain(marks(stages)).collect();
+        Self { attempted, ..self.clone() }
     }
 
-    /// Remembers what was built, and how long its steps took.
-    pub fn built(&mut self, stages: &Stages, ran: &[Ran], cache: BTreeSet<String>) {
+    /// Remembers what was built, and how long its steps took; unless the cache was `kept`, the builder has nothing else that
+    /// is used again.
+    pub fn built(&mut self, stages: &Stages, ran: &[Ran], cache: BTreeSet<String>, kept: bool) {
         let new: BTreeSet<u64> = marks(stages).collect();
-        self.seen.retain(|mark| !new.contains(mark));
+        self.seen.retain(|mark| kept && !new.contains(mark));
         self.seen.extend(new);
         self.seen.drain(..self.seen.len().saturating_sub(REMEMBERED));
         self.attempted.clear();

@@ -61,7 +61,7 @@ fn stages_of(given: &Given) -> Stages {
 fn after(builds: &[Given], next: &Given) -> (String, String) {
     let mut record = Record::default();
     for given in builds {
-        record.built(&stages_of(given), &[], BTreeSet::new());
+        record.built(&stages_of(given), &[], BTreeSet::new(), true);
     }
     let all = predict(&stages_of(next), &record, Cache::Kept);
     let those = |expected: Expected| -> String {
@@ -135,11 +135,10 @@ fn what_nobody_can_know_is_never_called_cached() {
         .1,
         "deps web app"
     );
-    let mut record = Record::default();
-    record.attempt(&stages_of(&given()), true);
+    let mut record = Record::default().attempted(&stages_of(&given()));
     let all = predict(&stages_of(&given()), &record, Cache::Kept);
     assert!(all.iter().all(|one| one.expected == Expected::Unknown), "{all:#?}");
-    record.built(&stages_of(&given()), &[], BTreeSet::new());
+    record.built(&stages_of(&given()), &[], BTreeSet::new(), true);
     for (cache, expected) in [
         (Cache::Kept, Expected::Cached),
         (Cache::Gone, Expected::Runs),
