@@ -20,7 +20,9 @@ use crate::value::{ImageRef, measure};
 /// How long the engine may take for one answer.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Images that the engine is asked about at once: its answers are long, and so are command lines.
-const AT_ONCE: usize = 1000;
+const AT_ONCE: usize = 500;
+/// The labels that are kept of an image.
+const LABELS: [&str; 4] = [label::PROJECT, label::SERVICE, label::CACHE_BUST, label::REVISION];
 
 /// The store of the engine.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +40,7 @@ pub struct Store {
 pub struct Stored {
     /// Names; without one it is dangling.
     pub tags: Vec<ImageRef>,
-    /// Labels.
+    /// Those of its labels that this tool reads.
     pub labels: BTreeMap<String, String>,
     /// When it was built.
     pub created: Timestamp,
@@ -84,9 +86,10 @@ pub fn read(ui: &Ui) -> anyhow::Result<Store> {
             let sh = Shell::new()?;
             if containers.is_empty() { Ok(String::new()) } else { text(ui, docker::container_images(&sh, &containers)) }
         });
-        let mut images = Vec::new();
+        let mut images = BTreeMap::new();
         for some in ids.chunks(AT_ONCE) {
-            images.extend(json::<Vec<RawImage>>(&text(ui, docker::image_inspect(&sh, some))?)?);
+            let answer: Vec<RawImage> = json(&text(ui, docker::image_inspect(&sh, some))?)?;
+            images.extend(answer.into_iter().map(stored));
         }
         Ok(put_together(images, &join(users)?, json(&join(usage)?)?))
     })
@@ -171,28 +174,30 @@ fn json<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
     })
 }
 
-/// Puts together `docker image inspect`, lines of `IMAGE NAME` for containers, and `docker system df --verbose`.
-fn put_together(images: Vec<RawImage>, users: &str, usage: RawUsage) -> Store {
-    let unique: BTreeMap<_, _> = usage
-        .images
-        .into_iter()
-        .flatten()
-        .map(|image| (image.id, measure::size(&image.unique_size).unwrap_or(0)))
-        .collect();
-    let mut store = Store::default();
-    for image in images {
-        let labels = image.config.and_then(|config| config.labels).unwrap_or_default();
-        // The engine gives a build that came from the cache the time of its last new layer.
-        let built = labels.get(label::CREATED).and_then(|text| text.parse().ok());
-        let stored = Stored {
-            tags: image.repo_tags.into_iter().flatten().filter_map(|tag| tag.parse().ok()).collect(),
-            created: built.unwrap_or(image.created),
-            labels,
-            size: image.size,
-            unique: unique.get(&image.id).copied().unwrap_or(image.size).min(image.size),
-            layers: layers(&image.root_fs.and_then(|root| root.layers).unwrap_or_default()),
-        };
-        store.images.insert(image.id, stored);
+/// An image, with nothing that nobody asks for: there may be thousands.
+fn stored(image: RawImage) -> (String, Stored) {
+    let mut labels = image.config.and_then(|config| config.labels).unwrap_or_default();
+    // The engine gives a build that came from the cache the time of its last new layer.
+    let built = labels.get(label::CREATED).and_then(|text| text.parse().ok());
+    labels.retain(|name, _| LABELS.contains(&name.as_str()));
+    let stored = Stored {
+        tags: image.repo_tags.into_iter().flatten().filter_map(|tag| tag.parse().ok()).collect(),
+        created: built.unwrap_or(image.created),
+        labels,
+        size: image.size,
+        unique: image.size,
+        layers: layers(&image.root_fs.and_then(|root| root.layers).unwrap_or_default()),
+    };
+    (image.id, stored)
+}
+
+/// Puts together the images, lines of `IMAGE NAME` for containers, and `docker system df --verbose`.
+fn put_together(images: BTreeMap<String, Stored>, users: &str, usage: RawUsage) -> Store {
+    let mut store = Store { images, ..Store::default() };
+    for used in usage.images.into_iter().flatten() {
+        if let Some(image) = store.images.get_mut(&used.id) {
+            image.unique = measure::size(&used.unique_size).unwrap_or(0).min(image.size);
+        }
     }
     for (image, name) in users.lines().filter_map(|line| line.split_once(' ')) {
         store.users.entry(image.to_owned()).or_default().push(name.trim_start_matches('/').to_owned());
@@ -234,13 +239,15 @@ mod tests {
     #[test]
     fn the_store_is_put_together_from_three_answers() {
         let images = r#"[{"Id":"sha256:a","RepoTags":["x:1"],"Created":"2026-01-01T00:00:00Z","Size":50,
-            "Config":{"Labels":{"k":"v"}},"RootFS":{"Layers":["l1","l2"]}}]"#;
+            "Config":{"Labels":{"k":"v","io.xtask.service":"s"}},"RootFS":{"Layers":["l1","l2"]}}]"#;
         let usage = r#"{"Images":[{"ID":"sha256:a","UniqueSize":"20B"}],"BuildCache":[{"ID":"c","Parent":"p","Description":"d",
             "Size":"1kB","LastUsedAt":"2026-11-22 16:50:27.4 +0000 UTC","InUse":"false","Shared":"false"}]}"#;
-        let (images, usage) = (json(images).expect("valid"), json(usage).expect("valid"));
+        let (images, usage): (Vec<RawImage>, _) = (json(images).expect("valid"), json(usage).expect("valid"));
+        let images = images.into_iter().map(stored).collect();
         let store = put_together(images, "sha256:a /one\nsha256:a /two\n", usage);
         let image = &store.images["sha256:a"];
         assert_eq!((image.size, image.unique, image.layers.len()), (50, 20, 2));
+        assert_eq!((image.label(label::SERVICE), image.label("k")), (Some("s"), None));
         assert_eq!(store.users["sha256:a"], ["one", "two"]);
         assert_eq!((store.cache[0].size, store.cache[0].held), (1000, false));
         assert!(store.cache[0].used > Timestamp::UNIX_EPOCH);
