@@ -153,7 +153,9 @@ fn table(head: Vec<String>, rows: Vec<Vec<String>>) -> String {
 /// An amount that people read.
 pub(crate) fn bytes(bytes: f64) -> String {
     match bytes {
-        ..1e3 => format!("{bytes:.0} B"),
+        // An engine that collects garbage meanwhile has less than before.
+        ..0.0 => format!("-{}", self::bytes(-bytes)),
+        0.0..1e3 => format!("{bytes:.0} B"),
         1e3..1e6 => format!("{:.0} kB", bytes / 1e3),
         _ => format!("{:.0} MB", bytes / 1e6),
     }
