@@ -4,7 +4,7 @@ use std::thread;
 
 use super::Run;
 use crate::build::Output;
-use crate::facts::images::{self, Store};
+use crate::facts::images::{self, Image, Images, Store};
 use crate::facts::{Facts, builder, join, registry};
 use crate::plan::Plan;
 use crate::promote::{self, Move};
@@ -50,45 +50,48 @@ impl Run<'_> {
         verified: &[Verified<'_>],
         store: Store,
     ) -> anyhow::Result<bool> {
-        self.upload(facts, verified, store)?;
-        let promoted = self.settle(facts, plan)?;
+        let pushed = self.upload(facts, verified, store)?;
+        let promoted = self.settle(facts, plan, pushed)?;
         if promoted && store == Store::Engine {
             self.follow(verified)?;
         }
         Ok(promoted)
     }
 
-    /// Brings verified images to the registry under names of their own, which nobody relies on yet.
-    fn upload(&self, facts: &Facts, verified: &[Verified<'_>], store: Store) -> anyhow::Result<()> {
+    /// Brings verified images to the registry under names of their own, which nobody relies on yet; what is there under
+    /// these names, as far as that was read back.
+    fn upload(&self, facts: &Facts, verified: &[Verified<'_>], store: Store) -> anyhow::Result<Images> {
         let ui = &self.context.ui;
         let own = verified.iter().map(|one| goal::own_image(facts, one.service));
         let own = own.collect::<Result<Vec<_>, _>>()?;
         // Another run may have been faster; what it pushed may already be in use.
-        let there = if self.full { images::Images::new() } else { registry::inspect(ui, &own)? };
-        let bring = |one: &Verified<'_>, name: &ImageRef| -> anyhow::Result<()> {
-            if there.get(name).is_some_and(|image| goal::is_wanted(facts, one.service, image)) {
-                return Ok(());
+        let there = if self.full { Images::new() } else { registry::inspect(ui, &own)? };
+        let bring = |one: &Verified<'_>, name: &ImageRef| -> anyhow::Result<Option<Image>> {
+            let wanted = |image: &&Image| goal::is_wanted(facts, one.service, image);
+            if let Some(image) = there.get(name).filter(wanted) {
+                return Ok(Some(image.clone()));
             }
             ui.status("Pushing", &name.to_string());
             match store {
                 Store::Engine => {
                     let own = Move { tag: name.clone(), from: None, to: one.image.id.clone() };
                     promote::add_tags(ui, Store::Engine, &[own])?;
-                    push::upload(ui, name).map(drop)
+                    push::upload(ui, name).map(Some)
                 }
-                Store::Registry => push::point(ui, name, &one.image.id),
+                Store::Registry => push::point(ui, name, &one.image.id).map(|()| None),
             }
         };
-        thread::scope(|scope| {
+        let brought = thread::scope(|scope| {
             let threads: Vec<_> =
-                verified.iter().zip(&own).map(|(one, name)| scope.spawn(move || bring(one, name))).collect();
-            threads.into_iter().try_for_each(join)
-        })
+                verified.iter().zip(&own).map(|(one, name)| scope.spawn(|| bring(one, name))).collect();
+            threads.into_iter().map(join).collect::<anyhow::Result<Vec<_>>>()
+        })?;
+        Ok(own.into_iter().zip(brought).filter_map(|(name, image)| Some((name, image?))).collect())
     }
 
-    /// Moves the mutable tags of the registry; whether they are now where this run wants them.
-    pub(super) fn settle(&self, facts: &Facts, plan: &Plan) -> anyhow::Result<bool> {
-        let superseded = settle::settle(&self.context.ui, facts, &self.request(facts)?, plan)?;
+    /// Moves the mutable tags of the registry, which has these images already; whether they are now where this run wants them.
+    pub(super) fn settle(&self, facts: &Facts, plan: &Plan, pushed: Images) -> anyhow::Result<bool> {
+        let superseded = settle::settle(&self.context.ui, facts, &self.request(facts)?, plan, pushed)?;
         if let Some(value) = &superseded {
             self.context
                 .ui

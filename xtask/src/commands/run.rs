@@ -8,7 +8,7 @@ use xshell::Shell;
 
 use crate::build::staged::Staged;
 use crate::error::Failure;
-use crate::facts::images::{Image, Store};
+use crate::facts::images::{Image, Images, Store};
 use crate::facts::{self, Facts, Resolved, Revision, join, remotes};
 use crate::plan::cache_bust::Rule;
 use crate::plan::{Action, Attestations, Plan, Request, key};
@@ -161,7 +161,10 @@ impl<'a> Run<'a> {
         let builds = plan.builds().next().is_some();
         if self.options.push {
             let output = self.output(facts, plan)?;
-            return if builds { self.build(facts, plan, output, built) } else { self.settle(facts, plan) };
+            return match builds {
+                true => self.build(facts, plan, output, built),
+                false => self.settle(facts, plan, Images::new()),
+            };
         }
         if builds {
             let output = self.output(facts, plan)?;

@@ -16,14 +16,19 @@ use crate::ui::Ui;
 const ROUNDS: usize = 5;
 
 /// Moves the mutable tags to the images of `ours`, or to those of a newer commit that another run has pushed meanwhile; the
-/// bust value of that one, if it is so.
+/// bust value of that one, if it is so. `found` is what the registry is known to have.
 ///
 /// # Errors
 /// Exit code 3 when remote or registry do not answer, or the tags do not come to rest.
-pub fn settle(ui: &Ui, facts: &Facts, request: &Request, ours: &Plan) -> anyhow::Result<Option<String>> {
+pub fn settle(
+    ui: &Ui,
+    facts: &Facts,
+    request: &Request,
+    ours: &Plan,
+    mut found: Images,
+) -> anyhow::Result<Option<String>> {
     // What was asked for has been done: from here on the images that are there count.
     let request = Request { full: false, pull: false, ..request.clone() };
-    let mut found = Images::new();
     for _ in 0..ROUNDS {
         let mut now = facts.clone();
         now.sources = facts::resolve_again(ui, facts)?;
