@@ -183,13 +183,16 @@ fn config(ui: &Ui, files: &[Utf8PathBuf], interpolate: bool) -> anyhow::Result<V
     if finished.status.success() {
         return Ok(finished.stdout);
     }
-    let error = finished.last_error();
-    if error.contains("unknown command") || error.contains("unknown flag") || error.contains("is not a docker command")
-    {
+    // Without the plugin `docker` takes `-f` for an option of its own, and explains itself.
+    let signs = ["unknown command", "unknown flag", "is not a docker command", "docker [OPTIONS] COMMAND"];
+    if signs.iter().any(|sign| finished.stderr.contains(sign)) {
+        let error = finished.stderr.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
         return Err(Failure::precondition(format!("Docker Compose is missing or too old: {error}"))
-            .hint("install Docker Compose 2.33 or newer")
+            .kept("nothing was changed")
+            .hint("install Docker Compose 2.33 or newer: the package `docker-compose-plugin`")
             .into());
     }
+    let error = finished.last_error();
     Err(Failure::usage(format!("Compose refuses the project: {error}"))
         .hint(format!("check it with `docker compose -f {} config`", files.first().map_or("FILE", |f| f.as_str())))
         .into())
