@@ -1,11 +1,9 @@
 //! What `--push` and builders add to a run: where images go, what must be there first, and the tags of the registry.
 
-use std::thread;
-
 use super::Run;
 use crate::build::Output;
 use crate::facts::images::{self, Store};
-use crate::facts::{Facts, builder, join, registry};
+use crate::facts::{Facts, at_once, builder, registry};
 use crate::plan::Plan;
 use crate::promote::{self, Move};
 use crate::push::{self, goal, settle};
@@ -79,11 +77,7 @@ impl Run<'_> {
                 Store::Registry => push::point(ui, name, &one.image.id),
             }
         };
-        thread::scope(|scope| {
-            let threads: Vec<_> =
-                verified.iter().zip(&own).map(|(one, name)| scope.spawn(move || bring(one, name))).collect();
-            threads.into_iter().try_for_each(join)
-        })
+        at_once(verified.iter().zip(&own), |(one, name)| bring(one, name)).into_iter().collect()
     }
 
     /// Moves the mutable tags of the registry; whether they are now where this run wants them.

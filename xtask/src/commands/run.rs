@@ -4,7 +4,6 @@ use std::thread;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use xshell::Shell;
 
 use crate::build::staged::Staged;
 use crate::error::Failure;
@@ -16,7 +15,7 @@ use crate::promote::{self, Move};
 use crate::report::summary::{self, Summary};
 use crate::report::{human, kept, markdown};
 use crate::sys::lock::Lock;
-use crate::sys::{disk, docker, files, process};
+use crate::sys::{disk, docker, files};
 use crate::ui::Ui;
 use crate::verify::Place;
 use crate::{build, cli, verify as check};
@@ -76,7 +75,7 @@ impl<'a> Run<'a> {
     pub(super) fn request(&self, facts: &Facts) -> anyhow::Result<Request> {
         let rule = match &self.chosen {
             Some(rule) => rule.clone(),
-            None => Rule::parse(facts.workspace.config.cache_bust.as_deref().unwrap_or("auto"))?,
+            None => self.context.settings.rule(facts.workspace.config.cache_bust.as_deref().unwrap_or("auto"))?,
         };
         Ok(Request {
             services: self.options.services.clone(),
@@ -85,7 +84,7 @@ impl<'a> Run<'a> {
             keep_models: self.keep_models,
             pull: self.options.pull,
             attestations: self.attestations,
-            run: self.context.settings.run(),
+            now: self.context.settings.now,
         })
     }
 
@@ -282,14 +281,7 @@ fn preflight(ui: &Ui, facts: &Facts) -> anyhow::Result<()> {
     // Any image says where the data is; only without one the engine has to be asked, which takes longer.
     let directory = match facts.images.values().find_map(Image::data_directory) {
         Some(directory) => directory.to_owned(),
-        None => {
-            let sh = Shell::new()?;
-            let finished = process::output(ui, docker::data_root(&sh), Duration::from_secs(30))?;
-            if !finished.status.success() {
-                return Err(docker::failure(&finished).into());
-            }
-            String::from_utf8_lossy(&finished.stdout).trim().to_owned()
-        }
+        None => docker::ask(ui, Duration::from_secs(30), docker::data_root)?.trim().to_owned(),
     };
     match disk::free(&directory) {
         Some(free) if free < DISK_FLOOR => Err(Failure::precondition(format!(

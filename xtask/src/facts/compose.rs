@@ -1,6 +1,7 @@
 //! The resolved Compose project: which services are built, and how.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::thread;
 use std::time::Duration;
 
@@ -195,53 +196,16 @@ fn config(ui: &Ui, files: &[Utf8PathBuf], interpolate: bool) -> anyhow::Result<V
         .into())
 }
 
-#[derive(Deserialize)]
-struct RawProject {
-    name: String,
-    #[serde(default)]
-    services: BTreeMap<String, RawService>,
-}
-
-#[derive(Deserialize)]
-struct RawService {
-    image: Option<String>,
-    build: Option<Value>,
-    scale: Option<u64>,
-    deploy: Option<RawDeploy>,
-}
-
+/// `x-rebuild` of a service.
 #[derive(Default, Deserialize)]
-struct RawExtensions {
-    #[serde(default)]
-    services: BTreeMap<String, RawExtension>,
-}
-
-#[derive(Deserialize)]
-struct RawExtension {
-    #[serde(rename = "x-rebuild", default)]
-    rebuild: RawRebuild,
-}
-
-#[derive(Deserialize)]
-struct RawDeploy {
-    replicas: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawRebuild {
-    #[serde(default)]
+#[serde(deny_unknown_fields, default)]
+struct Rebuild {
     keep: bool,
 }
 
-fn garbled(error: &serde_json::Error) -> Failure {
-    Failure::precondition(format!("the answer of `docker compose config` is cut or garbled: {error}"))
-        .kept("nothing was changed")
-        .hint("run it again; check `docker compose config --format json`")
-}
-
+/// A build section, as far as it is understood here.
 #[derive(Deserialize)]
-struct RawBuild {
+struct Section {
     #[serde(default)]
     context: String,
     dockerfile: Option<String>,
@@ -253,43 +217,52 @@ struct RawBuild {
 }
 
 /// Reads what `docker compose config --format json` prints, with variables replaced and without.
-pub(crate) fn parse(json: &[u8], extensions: &[u8]) -> anyhow::Result<Examined> {
-    let extensions: RawExtensions = serde_json::from_slice(extensions).map_err(|error| match error.is_data() {
-        true => Failure::usage(format!("`x-rebuild` of a service: {error}")).hint("write `x-rebuild: {keep: true}`"),
-        false => garbled(&error),
-    })?;
-    let config: Value = serde_json::from_slice(json).map_err(|error| garbled(&error))?;
-    let raw = RawProject::deserialize(&config).map_err(|error| garbled(&error))?;
+pub(crate) fn parse(config: &[u8], extensions: &[u8]) -> anyhow::Result<Examined> {
+    let garbled = |error: &dyn Display| {
+        Failure::precondition(format!("the answer of `docker compose config` is cut or garbled: {error}"))
+            .kept("nothing was changed")
+            .hint("run it again; check `docker compose config --format json`")
+    };
+    let read = |json| serde_json::from_slice::<Value>(json).map_err(|error| garbled(&error));
+    let (config, extensions) = (read(config)?, read(extensions)?);
+    let name = config["name"].as_str().ok_or_else(|| garbled(&"the project has no name"))?;
     let mut services = BTreeMap::new();
     let mut problems = Vec::new();
-    for (name, service) in raw.services {
-        let keep = extensions.services.get(&name).is_some_and(|service| service.rebuild.keep);
-        match build_of(&raw.name, &name, service, keep) {
+    for (service, resolved) in config["services"].as_object().into_iter().flatten() {
+        match build_of(name, service, resolved, extensions["services"][service].get(extensions::FIELD)) {
             Ok(Some((service, built))) => drop(services.insert(service, built)),
             Ok(None) => {}
-            Err(failure) => problems.push((name, failure)),
+            Err(failure) => problems.push((service.clone(), failure)),
         }
     }
     if services.is_empty() {
         let failure = Failure::usage("no service of the project has a build section");
         problems.push((String::new(), failure.hint("add one, or name another file with `-f`")));
     }
-    let project = Project { name: raw.name.parse()?, services };
+    let project = Project { name: name.parse()?, services };
     Ok(Examined { project, config, problems, unreadable: Vec::new() })
 }
 
 /// A service, if it is built.
-fn build_of(project: &str, name: &str, raw: RawService, keep: bool) -> Result<Option<(Service, Built)>, Failure> {
-    let Some(section) = raw.build else { return Ok(None) };
+fn build_of(
+    project: &str,
+    name: &str,
+    resolved: &Value,
+    rebuild: Option<&Value>,
+) -> Result<Option<(Service, Built)>, Failure> {
+    let Some(section) = resolved.get("build").filter(|section| !section.is_null()) else { return Ok(None) };
     let service: Service = name.parse()?;
-    let build = RawBuild::deserialize(&section)
+    let build = Section::deserialize(section)
         .map_err(|error| Failure::usage(format!("service `{service}`: build: {error}")))?;
-    let image = raw.image.unwrap_or_else(|| format!("{project}-{service}"));
+    let rebuild = rebuild.map_or(Ok(Rebuild::default()), Rebuild::deserialize).map_err(|error| {
+        Failure::usage(format!("`x-rebuild` of service `{service}`: {error}")).hint("write `x-rebuild: {keep: true}`")
+    })?;
+    let image = resolved["image"].as_str().map_or_else(|| format!("{project}-{service}"), str::to_owned);
     let file = build.dockerfile.as_deref().unwrap_or("Dockerfile");
-    let replicas = raw.scale.or(raw.deploy.and_then(|deploy| deploy.replicas));
+    let replicas = resolved["scale"].as_u64().or(resolved["deploy"]["replicas"].as_u64());
     let built = Built {
         image: image.parse()?,
-        keep,
+        keep: rebuild.keep,
         build_only: replicas == Some(0),
         target: build.target,
         args: build.args,
@@ -297,7 +270,7 @@ fn build_of(project: &str, name: &str, raw: RawService, keep: bool) -> Result<Op
         dockerfile_path: Utf8Path::new(&build.context).join(file).into_string(),
         closure: None,
         listing: None,
-        section,
+        section: section.clone(),
     };
     Ok(Some((service, built)))
 }

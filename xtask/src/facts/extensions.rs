@@ -9,7 +9,7 @@ use crate::sys::files as own;
 use crate::value::digest::sha256;
 
 /// The field that is read.
-const FIELD: &str = "x-rebuild";
+pub(super) const FIELD: &str = "x-rebuild";
 
 /// The services of a project with this field alone, as JSON; `ask` is Compose's answer without interpolation.
 ///

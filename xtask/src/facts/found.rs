@@ -1,6 +1,6 @@
 //! Sources that nobody names: what Dockerfiles fetch by themselves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
@@ -13,8 +13,8 @@ use crate::value::{ArgName, GitRef, GitUrl, Service, redact, show};
 /// What the Dockerfiles of a project say beside the sources that were named.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// The arguments of each service that make its clones run again.
-    pub busts: BTreeMap<Service, BTreeSet<ArgName>>,
+    /// Arguments that make clones run again, each with the service.
+    pub busts: Vec<(Service, ArgName)>,
     /// Code that may be pushed to without any notice here.
     pub unwatched: Vec<Unwatched>,
     /// The services that fetch anything.
@@ -54,12 +54,11 @@ pub fn add(
         let known: BTreeSet<String> = named.iter().map(|source| source.repository.to_string()).collect();
         let mut moves = named.iter().any(|source| matches!(source.wanted, Wanted::Ref(_)));
         let mut own: Vec<(GitUrl, Wanted, Option<ArgName>)> = Vec::new();
-        let busts = found.busts.entry(service.clone()).or_default();
-        busts.extend(built.takes(bust.as_str()).then(|| bust.clone()));
+        found.busts.extend(built.takes(bust.as_str()).then(|| (service.clone(), bust.clone())));
         for fetch in fetches_of(built, bust) {
             found.fetching.insert(service.clone());
             if let Cover::Argument(name) = &fetch.cover {
-                busts.extend(name.parse());
+                found.busts.extend(name.parse().map(|name| (service.clone(), name)));
             }
             if alone || known.contains(&fetch.repository) {
                 continue;

@@ -193,10 +193,7 @@ pub fn resolve_again(ui: &Ui, facts: &Facts) -> anyhow::Result<Vec<Resolved>> {
         };
         Ok(Resolved { source: resolved.source.clone(), revision })
     };
-    thread::scope(|scope| {
-        let threads: Vec<_> = facts.sources.iter().map(|resolved| scope.spawn(move || again(resolved))).collect();
-        threads.into_iter().map(join).collect()
-    })
+    at_once(&facts.sources, again).into_iter().collect()
 }
 
 fn question(source: &Source) -> Option<(String, String)> {
@@ -208,6 +205,15 @@ fn question(source: &Source) -> Option<(String, String)> {
 
 fn names(images: &[ImageRef]) -> Vec<String> {
     images.iter().map(ToString::to_string).collect()
+}
+
+/// Does the same with every item at the same time; the results have the order of the items.
+pub fn at_once<T: Send, R: Send>(items: impl IntoIterator<Item = T>, act: impl Fn(T) -> R + Sync) -> Vec<R> {
+    thread::scope(|scope| {
+        let act = &act;
+        let threads: Vec<_> = items.into_iter().map(|item| scope.spawn(move || act(item))).collect();
+        threads.into_iter().map(join).collect()
+    })
 }
 
 /// The result of a thread; a panic goes on in this one.

@@ -1,6 +1,5 @@
 //! What a registry has under a name, asked without pulling anything.
 
-use std::thread;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -8,8 +7,8 @@ use serde_json::Value;
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::images::{Image, Images};
-use crate::facts::join;
+use crate::facts::at_once;
+use crate::facts::images::{Config, Image, Images};
 use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::ImageRef;
@@ -41,11 +40,9 @@ pub fn check(wanted: &[ImageRef]) -> Result<(), Failure> {
 pub fn inspect(ui: &Ui, wanted: &[ImageRef]) -> anyhow::Result<Images> {
     let mut found = Images::new();
     for part in wanted.chunks(AT_ONCE) {
-        let answers = thread::scope(|scope| {
-            let threads: Vec<_> = part.iter().map(|name| scope.spawn(move || image(ui, name))).collect();
-            threads.into_iter().map(join).collect::<anyhow::Result<Vec<_>>>()
-        })?;
-        found.extend(part.iter().cloned().zip(answers).filter_map(|(name, image)| Some((name, image?))));
+        for (name, answer) in part.iter().zip(at_once(part, |name| image(ui, name))) {
+            found.extend(answer?.map(|image| (name.clone(), image)));
+        }
     }
     Ok(found)
 }
@@ -87,9 +84,9 @@ fn parse(json: &[u8], name: &ImageRef) -> Result<Image, Failure> {
     };
     let answer: Answer = serde_json::from_slice(json).map_err(garbled)?;
     let of_platform = || answer.image.as_object()?.values().find_map(|platform| platform.get("config"));
-    let config = answer.image.get("config").or_else(of_platform).cloned();
-    let config = config.map(serde_json::from_value).transpose().map_err(garbled)?;
-    Ok(Image { id: answer.manifest.digest, config, size: 0, graph_driver: None })
+    let config = answer.image.get("config").or_else(of_platform);
+    let config = config.map(Config::deserialize).transpose().map_err(garbled)?.unwrap_or_default();
+    Ok(Image { id: answer.manifest.digest, config, ..Image::default() })
 }
 
 #[cfg(test)]

@@ -48,17 +48,9 @@ pub enum Wanted {
 /// Exit code 2 for values that are not addresses, refs or commits, for services that disagree about one, and for a
 /// service that takes the bust argument of no known source.
 pub fn derive(project: &Project, config: &Config) -> Result<(Vec<Source>, Found), Failure> {
-    let usual = [SourceConfig {
-        name: "source".to_owned(),
-        repository_arg: Some("GITHUB_REPO".to_owned()),
-        ref_arg: Some("GITHUB_BRANCH".to_owned()),
-        commit_arg: Some("GITHUB_COMMIT".to_owned()),
-        ..SourceConfig::default()
-    }];
-    let configured = if config.sources.is_empty() { &usual[..] } else { &config.sources };
     let bust = config.bust_arg()?;
     let mut sources = Vec::new();
-    for wanted in configured {
+    for wanted in config.sources().iter() {
         sources.extend(one(project, config, wanted, &bust)?);
     }
     let found = found::add(project, &bust, &config.transports, !config.sources.is_empty(), &mut sources)?;

@@ -7,13 +7,11 @@ use std::time::Duration;
 
 use crate::value::time::Timestamp;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use xshell::{Cmd, Shell};
 
-use crate::error::Failure;
+use crate::facts::images::{self, Image};
 use crate::facts::join;
 use crate::plan::label;
-use crate::sys::{docker, process};
+use crate::sys::docker;
 use crate::ui::Ui;
 use crate::value::{ImageRef, measure};
 
@@ -72,66 +70,20 @@ pub struct CacheRecord {
 /// # Errors
 /// Exit code 3 when the engine does not answer.
 pub fn read(ui: &Ui) -> anyhow::Result<Store> {
-    let sh = Shell::new()?;
-    let ids = lines(&text(ui, docker::image_ids(&sh))?);
-    let containers = lines(&text(ui, docker::container_ids(&sh))?);
+    let ids = docker::ask_lines(ui, DEADLINE, docker::image_ids)?;
+    let containers = docker::ask_lines(ui, DEADLINE, docker::container_ids)?;
     thread::scope(|scope| {
-        let usage = scope.spawn(|| {
-            let sh = Shell::new()?;
-            text(ui, docker::disk_usage(&sh))
-        });
-        let users = scope.spawn(|| {
-            let sh = Shell::new()?;
-            if containers.is_empty() { Ok(String::new()) } else { text(ui, docker::container_images(&sh, &containers)) }
+        let usage = scope.spawn(|| docker::ask(ui, DEADLINE, docker::disk_usage));
+        let users = scope.spawn(|| match containers.is_empty() {
+            true => Ok(String::new()),
+            false => docker::ask(ui, DEADLINE, |sh| docker::container_images(sh, &containers)),
         });
         let mut images = Vec::new();
         for some in ids.chunks(AT_ONCE) {
-            images.extend(json::<Vec<RawImage>>(&text(ui, docker::image_inspect(&sh, some))?)?);
+            images.extend(images::inspect_all(ui, some)?);
         }
-        Ok(put_together(images, &join(users)?, json(&join(usage)?)?))
+        Ok(put_together(images, &join(users)?, docker::json(join(usage)?.as_bytes())?))
     })
-}
-
-fn text(ui: &Ui, command: Cmd<'_>) -> anyhow::Result<String> {
-    let finished = process::output(ui, command, DEADLINE)?;
-    if !finished.status.success() {
-        return Err(docker::failure(&finished).into());
-    }
-    // Thousands of images are many bytes: valid text is not copied.
-    Ok(String::from_utf8(finished.stdout)
-        .unwrap_or_else(|bytes| String::from_utf8_lossy(bytes.as_bytes()).into_owned()))
-}
-
-/// Lines without repetitions.
-fn lines(text: &str) -> Vec<String> {
-    let mut lines: Vec<_> = text.lines().map(str::to_owned).filter(|line| !line.is_empty()).collect();
-    lines.sort();
-    lines.dedup();
-    lines
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RawImage {
-    id: String,
-    repo_tags: Option<Vec<String>>,
-    created: Timestamp,
-    size: u64,
-    config: Option<RawConfig>,
-    #[serde(rename = "RootFS")]
-    root_fs: Option<RawRootFs>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RawConfig {
-    labels: Option<BTreeMap<String, String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RawRootFs {
-    layers: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -165,14 +117,8 @@ struct RawCache {
     shared: String,
 }
 
-fn json<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
-    serde_json::from_str(text).map_err(|error| {
-        Failure::precondition(format!("the engine's answer is cut or garbled: {error}")).hint("run it again")
-    })
-}
-
 /// Puts together `docker image inspect`, lines of `IMAGE NAME` for containers, and `docker system df --verbose`.
-fn put_together(images: Vec<RawImage>, users: &str, usage: RawUsage) -> Store {
+fn put_together(images: Vec<Image>, users: &str, usage: RawUsage) -> Store {
     let unique: BTreeMap<_, _> = usage
         .images
         .into_iter()
@@ -181,16 +127,16 @@ fn put_together(images: Vec<RawImage>, users: &str, usage: RawUsage) -> Store {
         .collect();
     let mut store = Store::default();
     for image in images {
-        let labels = image.config.and_then(|config| config.labels).unwrap_or_default();
         // The engine gives a build that came from the cache the time of its last new layer.
-        let built = labels.get(label::CREATED).and_then(|text| text.parse().ok());
+        let created = image.label(label::CREATED).and_then(|text| text.parse().ok());
+        let created = created.or_else(|| image.created.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH);
         let stored = Stored {
-            tags: image.repo_tags.into_iter().flatten().filter_map(|tag| tag.parse().ok()).collect(),
-            created: built.unwrap_or(image.created),
-            labels,
+            tags: image.repo_tags.iter().filter_map(|tag| tag.parse().ok()).collect(),
+            created,
+            labels: image.config.labels,
             size: image.size,
             unique: unique.get(&image.id).copied().unwrap_or(image.size).min(image.size),
-            layers: layers(&image.root_fs.and_then(|root| root.layers).unwrap_or_default()),
+            layers: layers(&image.root_fs.layers),
         };
         store.images.insert(image.id, stored);
     }
@@ -237,7 +183,8 @@ mod tests {
             "Config":{"Labels":{"k":"v"}},"RootFS":{"Layers":["l1","l2"]}}]"#;
         let usage = r#"{"Images":[{"ID":"sha256:a","UniqueSize":"20B"}],"BuildCache":[{"ID":"c","Parent":"p","Description":"d",
             "Size":"1kB","LastUsedAt":"2026-11-22 16:50:27.4 +0000 UTC","InUse":"false","Shared":"false"}]}"#;
-        let (images, usage) = (json(images).expect("valid"), json(usage).expect("valid"));
+        let images = docker::json(images.as_bytes()).expect("valid");
+        let usage = docker::json(usage.as_bytes()).expect("valid");
         let store = put_together(images, "sha256:a /one\nsha256:a /two\n", usage);
         let image = &store.images["sha256:a"];
         assert_eq!((image.size, image.unique, image.layers.len()), (50, 20, 2));

@@ -1,6 +1,6 @@
 //! What happens to one service, and why.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::error::Failure;
 use crate::facts::compose::Built;
@@ -21,7 +21,7 @@ pub fn plan(
     request: &Request,
     service: &Service,
     all: &BTreeMap<&Service, Keyed<'_>>,
-    selected: &BTreeSet<&Service>,
+    selected: &[&Service],
 ) -> Result<ServicePlan, Failure> {
     let keyed = &all[service];
     let Keyed { built, cache_bust, revision, key, .. } = keyed;
@@ -137,7 +137,7 @@ fn build(
     request: &Request,
     service: &Service,
     all: &BTreeMap<&Service, Keyed<'_>>,
-    selected: &BTreeSet<&Service>,
+    selected: &[&Service],
     current: Option<&Image>,
 ) -> Result<Build, Failure> {
     let Keyed { built, cache_bust, revision, args, key } = &all[service];
@@ -147,7 +147,7 @@ fn build(
     for input in inputs_of(&facts.project, service) {
         let input_built = all[input].built;
         let Some((name, _)) = kept_image(facts, input_built)? else { continue };
-        if request.full && !request.keep_models && selected.contains(input) {
+        if request.full && !request.keep_models && selected.contains(&input) {
             continue;
         }
         let image = format!("docker-image://{name}");
@@ -175,7 +175,7 @@ fn build(
         (label::KEY, key.to_string()),
         (label::CACHE_BUST, cache_bust.to_string()),
         (label::VERSION, facts.workspace.version_of(service)?.to_string()),
-        (label::CREATED, created.unwrap_or_else(|| request.run.now.to_string())),
+        (label::CREATED, created.unwrap_or_else(|| request.now.to_string())),
         (label::SOURCE, repositories.join(" ")),
         (label::REVISION, revision.clone()),
     ];

@@ -1,15 +1,16 @@
 //! Every command line that is given to Docker, as values; running them is the caller's business.
 
+mod answer;
+
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use xshell::{Cmd, Shell, cmd};
 
-use crate::error::Failure;
 use crate::sys::git;
-use crate::sys::process::Finished;
 use crate::value::{Builder, ImageRef, ProjectName, Service};
+pub use answer::{ask, ask_lines, failure, json, registry_failure};
 
 /// Label of the containers that verification creates and never starts: the project they belong to.
 pub const VERIFY_LABEL: &str = "io.xtask.verify";
@@ -142,8 +143,8 @@ pub fn compose_build<'a>(
 }
 
 /// Everything about the images that exist, as a JSON array; the others are named on the standard error.
-pub fn image_inspect<'a>(sh: &'a Shell, images: &[impl ToString]) -> Cmd<'a> {
-    cmd!(sh, "docker image inspect --").args(images.iter().map(ToString::to_string))
+pub fn image_inspect<'a>(sh: &'a Shell, images: &[String]) -> Cmd<'a> {
+    cmd!(sh, "docker image inspect --").args(images)
 }
 
 /// Gives the image `from` another name.
@@ -214,7 +215,7 @@ pub fn running_containers<'a>(sh: &'a Shell, project: &ProjectName) -> Cmd<'a> {
 }
 
 /// Everything about containers, as a JSON array.
-pub fn container_inspect<'a>(sh: &'a Shell, containers: &[&str]) -> Cmd<'a> {
+pub fn container_inspect<'a>(sh: &'a Shell, containers: &[String]) -> Cmd<'a> {
     cmd!(sh, "docker container inspect --").args(containers)
 }
 
@@ -270,39 +271,4 @@ pub fn remove_cache<'a>(sh: &'a Shell, builder: Option<&Builder>, records: &[Str
 /// The directory of the engine's data.
 pub fn data_root<'a>(sh: &'a Shell) -> Cmd<'a> {
     cmd!(sh, "docker info --format").arg("{{.DockerRootDir}}")
-}
-
-/// The failure behind a question to a registry, or a push to it.
-pub fn registry_failure(finished: &Finished, image: &ImageRef) -> Failure {
-    let text = finished.stderr.to_lowercase();
-    let error = finished.last_error();
-    let failure = Failure::precondition(format!("the registry of `{image}` does not do it: {error}"));
-    let login = ["unauthorized", "denied", "authorization", "no basic auth"].iter().any(|sign| text.contains(sign));
-    let hint = match login {
-        true => "log in with `docker login`, and check that the repository is there and that you may write to it",
-        false => "check the registry and the network, then run it again",
-    };
-    failure.kept("the tags in the registry are where they were").hint(hint)
-}
-
-/// The failure behind a Docker command that should have worked.
-pub fn failure(finished: &Finished) -> Failure {
-    let error = finished.last_error();
-    let text = finished.stderr.to_lowercase();
-    let failure = Failure::precondition(format!("docker: {error}"));
-    if ["cannot connect", "is the docker daemon running", "connection refused", "no such host", "failed to connect"]
-        .iter()
-        .any(|sign| text.contains(sign))
-    {
-        return Failure::precondition(format!("the Docker engine does not answer: {error}"))
-            .kept("nothing was changed")
-            .hint("start it (`systemctl start docker`), or check DOCKER_HOST and `docker context ls`");
-    }
-    if text.contains("permission denied") {
-        return failure.hint("add yourself to the group `docker`, or run as root");
-    }
-    if text.contains("no space left") {
-        return failure.hint("free disk space: `docker builder prune` removes build cache; the kept model stays");
-    }
-    failure.hint("run it again with `-v` to see the command")
 }

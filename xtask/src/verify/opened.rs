@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
 
 use camino::Utf8Path;
 use xshell::Shell;
 
 use crate::error::Failure;
+use crate::facts::at_once;
 use crate::facts::images::Image;
-use crate::facts::join;
 use crate::sys::process::Finished;
 use crate::sys::{docker, process};
 use crate::ui::Ui;
@@ -40,20 +39,12 @@ impl<'a> Opened<'a> {
     /// Exit code 3 when the engine does not answer.
     pub fn new(ui: &'a Ui, project: &ProjectName, images: &[&'a ImageRef]) -> anyhow::Result<Self> {
         let create = |image: &ImageRef| -> anyhow::Result<String> {
-            let sh = Shell::new()?;
-            let created = process::output(ui, docker::create(&sh, &image.to_string(), project), DEADLINE)?;
-            if !created.status.success() {
-                return Err(docker::failure(&created).into());
-            }
-            Ok(String::from_utf8_lossy(&created.stdout).trim().to_owned())
+            let created = docker::ask(ui, DEADLINE, |sh| docker::create(sh, &image.to_string(), project))?;
+            Ok(created.trim().to_owned())
         };
         let mut opened = Self { ui, containers: BTreeMap::new() };
-        let created: Vec<_> = thread::scope(|scope| {
-            let threads: Vec<_> = images.iter().map(|image| scope.spawn(move || create(image))).collect();
-            threads.into_iter().map(join).collect()
-        });
         let mut failed = None;
-        for (image, container) in images.iter().zip(created) {
+        for (image, container) in images.iter().zip(at_once(images, |image| create(image))) {
             match container {
                 Ok(container) => drop(opened.containers.insert(image, container)),
                 Err(error) => failed = Some(error),

@@ -23,7 +23,7 @@ fn project(services: &Value, extensions: &Value) -> Project {
 
 fn found(services: &Value, extensions: &Value) -> Vec<Finding> {
     let project = project(services, extensions);
-    check(&project, &json!({"services": services}), &Files::default(), "/p", &Names::default())
+    check(&project, &json!({"services": services}), &Files::default(), "/p", &Names::of(&Default::default()))
 }
 
 #[track_caller]
@@ -146,7 +146,7 @@ proptest! {
         let project = facts::parse(config.to_string().as_bytes(), b"{}").expect("valid").project;
         let compose = format!("services:\n  a:\n    {text}\n  {key}: {{}}\n");
         let files = Files(vec![(key.clone(), text.clone()), ("x".to_owned(), compose)]);
-        check(&project, &config, &files, "/p", &Names::default());
-        check(&project, &json!(text), &files, &key, &Names::default());
+        check(&project, &config, &files, "/p", &Names::of(&Default::default()));
+        check(&project, &json!(text), &files, &key, &Names::of(&Default::default()));
     }
 }
