@@ -13,7 +13,7 @@ use crate::plan::Plan;
 use crate::plan::predict::recipe;
 use crate::plan::predict::record::{Record, Stages};
 use crate::plan::predict::{self, Cache, Foreseen, StagePrediction};
-use crate::plan::upstream::{self, Upstream};
+use crate::plan::upstream::{self, Moved, Upstream};
 use crate::report;
 
 /// Runs the command.
@@ -76,12 +76,10 @@ impl Foresight {
 
 /// The commits between the images and what is built now.
 fn upstream(context: &Context, facts: &Facts, plan: &Plan) -> Vec<Upstream> {
-    let moved = upstream::moved(facts, plan);
-    let one = |((index, from, to), services): ((usize, _, _), _)| {
-        let source = &facts.sources[index].source;
-        let remote = Remote { url: &source.repository, transports: &facts.workspace.config.transports };
-        let relation = history::relation(&context.ui, &facts.workspace.state, remote, &from, &to);
-        Upstream::new(source.describe(), services, &from, &to, relation.unwrap_or(Relation::Unknown))
+    let one = |moved: Moved<'_>| {
+        let remote = Remote { url: &moved.source.repository, transports: &facts.workspace.config.transports };
+        let relation = history::relation(&context.ui, &facts.workspace.state, remote, &moved.from, moved.to);
+        Upstream::new(moved, relation.unwrap_or(Relation::Unknown))
     };
-    moved.into_iter().map(one).collect()
+    upstream::moved(facts, plan).into_iter().map(one).collect()
 }
