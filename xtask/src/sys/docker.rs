@@ -8,22 +8,22 @@ use std::io::Read;
 use camino::{Utf8Path, Utf8PathBuf};
 use xshell::{Cmd, Shell, cmd};
 
+use crate::plan::Plan;
 use crate::sys::git;
-use crate::value::{Builder, ImageRef, ProjectName, Service};
+use crate::value::{Builder, ImageRef, ProjectName};
 pub use answer::{ask, ask_lines, failure, json, registry_failure};
 
 /// Label of the containers that verification creates and never starts: the project they belong to.
 pub const VERIFY_LABEL: &str = "io.xtask.verify";
 
 /// Compose's options for the given files, with every profile.
-fn on_files(files: &[impl AsRef<Utf8Path>]) -> impl Iterator<Item = String> {
-    let files = files.iter().flat_map(|file| ["-f".to_owned(), file.as_ref().to_string()]);
-    files.chain(["--profile=*".to_owned()])
+fn on_files(files: &[Utf8PathBuf]) -> impl Iterator<Item = &str> {
+    files.iter().flat_map(|file| ["-f", file.as_str()]).chain(["--profile=*"])
 }
 
 /// The resolved project as JSON, or the project before variables are replaced, which is the only form in which Compose
 /// passes on extension fields of services.
-pub fn compose_config<'a>(sh: &'a Shell, files: &[impl AsRef<Utf8Path>], interpolate: bool) -> Cmd<'a> {
+pub fn compose_config<'a>(sh: &'a Shell, files: &[Utf8PathBuf], interpolate: bool) -> Cmd<'a> {
     let plain = (!interpolate).then_some("--no-interpolate");
     compose(sh).args(on_files(files)).args(["config", "--format", "json"]).args(plain)
 }
@@ -49,6 +49,11 @@ pub fn builder_inspect<'a>(sh: &'a Shell, builder: Option<&Builder>) -> Cmd<'a> 
     cmd!(sh, "docker buildx inspect").args(builder)
 }
 
+/// The option for a builder other than the current one.
+fn on(builder: Option<&Builder>) -> impl Iterator<Item = &str> {
+    builder.into_iter().flat_map(|builder| ["--builder", builder.as_str()])
+}
+
 /// Whether somebody chose a builder with `docker buildx use`: asking buildx takes 0.2 s, and most never do.
 pub fn builder_was_chosen() -> bool {
     let current = client_directory().and_then(|own| fs_err::read_to_string(own.join("buildx/current")).ok());
@@ -68,9 +73,8 @@ pub fn project_tags<'a>(sh: &'a Shell, project: &ProjectName) -> Cmd<'a> {
 
 /// A line `ID TYPE` for each record of the build cache; by itself, buildx takes a third of the time.
 pub fn cache_records<'a>(sh: &'a Shell, builder: Option<&Builder>) -> Cmd<'a> {
-    let builder = builder.map(|builder| format!("--builder={builder}"));
     let buildx = plugin("docker-buildx").map_or_else(|| cmd!(sh, "docker buildx"), |program| sh.cmd(program));
-    buildx.args(["du", "--format", "{{.ID}} {{.Type}}"]).args(builder)
+    buildx.args(["du", "--format", "{{.ID}} {{.Type}}"]).args(on(builder))
 }
 
 /// Where the Docker CLI finds a plugin, in its own order (docker/cli `cli-plugins/manager`).
@@ -99,46 +103,23 @@ fn client_directory() -> Option<Utf8PathBuf> {
     own.or_else(|_| std::env::var("HOME").map(|home| Utf8PathBuf::from(home).join(".docker"))).ok()
 }
 
-/// What `docker compose build` is told beside the override file.
-#[derive(Debug, Default)]
-pub struct BuildOptions<'a> {
-    /// Run every step again.
-    pub no_cache: bool,
-    /// Look for newer base images.
-    pub pull: bool,
-    /// A buildx builder other than the current one.
-    pub builder: Option<&'a Builder>,
-    /// Let images say how they were built, as the compose files ask for it.
-    pub attestations: bool,
-    /// Put images into their registry instead of the engine.
-    pub push: bool,
-}
-
-/// One build of all `services`, events as JSON lines on the standard output.
+/// One build of all that a plan builds, events as JSON lines on the standard output; with `push` into the registry.
 pub fn compose_build<'a>(
     sh: &'a Shell,
-    files: &[impl AsRef<Utf8Path>],
-    services: &[&Service],
-    options: &BuildOptions<'_>,
+    files: &[Utf8PathBuf],
+    plan: &Plan,
+    builder: Option<&Builder>,
+    push: bool,
 ) -> Cmd<'a> {
-    let mut cmd = compose(sh).args(on_files(files)).args(["--progress", "json", "build"]);
-    if options.no_cache {
-        cmd = cmd.arg("--no-cache");
-    }
-    if options.pull {
-        cmd = cmd.arg("--pull");
-    }
-    if options.push {
-        cmd = cmd.arg("--push");
-    }
-    if let Some(builder) = options.builder {
-        cmd = cmd.arg("--builder").arg(builder);
-    }
+    let options = [(plan.no_cache, "--no-cache"), (plan.pull, "--pull"), (push, "--push")];
+    let options = options.into_iter().filter_map(|(is_wanted, option)| is_wanted.then_some(option));
+    let cmd = compose(sh).args(on_files(files)).args(["--progress", "json", "build"]).args(options).args(on(builder));
     // Attestations give the same build a new digest every time; without them nobody reads what buildx asks Git about the
     // directory of the compose file, a dozen processes for each build.
     let without = [("BUILDX_NO_DEFAULT_ATTESTATIONS", "1"), ("BUILDX_GIT_INFO", "false")];
-    let without = without.into_iter().filter(|_| !options.attestations);
+    let without = without.into_iter().filter(|_| !plan.attestations.provenance);
     let token = std::env::var_os(git::TOKEN).map(|token| (git::TOKEN, token));
+    let services = plan.builds().map(|(service, _)| &service.service);
     cmd.arg("--").args(services).envs(without).envs(token)
 }
 
@@ -188,9 +169,8 @@ pub fn export<'a>(
     digest: &str,
 ) -> Cmd<'a> {
     let context = format!("image=docker-image://{}@{digest}", image.repository);
-    let builder = builder.map(|builder| format!("--builder={builder}"));
     cmd!(sh, "docker buildx build --quiet --output type=tar,dest=- --build-context {context}")
-        .args(builder)
+        .args(on(builder))
         .args(["--", directory.as_str()])
 }
 
@@ -264,8 +244,7 @@ pub fn remove_images<'a>(sh: &'a Shell, images: &[String]) -> Cmd<'a> {
 /// Removes exactly these records of the build cache, as far as nothing uses them.
 pub fn remove_cache<'a>(sh: &'a Shell, builder: Option<&Builder>, records: &[String]) -> Cmd<'a> {
     let filter = format!("id~=^({})$", records.join("|"));
-    let builder = builder.map(|builder| format!("--builder={builder}"));
-    cmd!(sh, "docker buildx prune --force --filter {filter}").args(builder)
+    cmd!(sh, "docker buildx prune --force --filter {filter}").args(on(builder))
 }
 
 /// The directory of the engine's data.
