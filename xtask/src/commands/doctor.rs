@@ -47,8 +47,7 @@ pub fn run(context: &Context, options: &cli::Doctor) -> anyhow::Result<()> {
         config.cache_bust.as_deref().and_then(|text| settings.rule(text).err()),
     ];
     findings.extend(nonsense.iter().flatten().map(configuration));
-    let text = |file: &camino::Utf8PathBuf| Some((file.to_string(), fs_err::read_to_string(file).ok()?));
-    let files = Files(settings.files.iter().filter_map(text).collect());
+    let files = gather::compose_files(&settings.files);
     match &examined {
         Ok(examined) => {
             let root = directory.ancestors().find(|above| above.join(".git").exists()).unwrap_or(directory);

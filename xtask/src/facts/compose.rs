@@ -46,7 +46,9 @@ pub struct Built {
     pub dockerfile_path: String,
     /// What its target is made from, when its Dockerfile is a file of this machine that can be read.
     pub closure: Option<Closure>,
-    /// Its Dockerfile as it is written, where that can be read.
+    /// The text of its Dockerfile, where that can be read.
+    pub text: Option<String>,
+    /// The same, instruction by instruction.
     pub listing: Option<Listing>,
     /// The whole build section as Compose resolved it.
     pub section: Value,
@@ -152,19 +154,18 @@ pub fn examine(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Examined> {
     let mut missing = Vec::new();
     for (service, built) in &mut examined.project.services {
         let inline = built.section.get("dockerfile_inline").and_then(Value::as_str).map(str::to_owned);
-        let Some(text) = inline.or_else(|| fs_err::read_to_string(&built.dockerfile_path).ok()) else {
-            continue;
-        };
-        let dockerfile = match Dockerfile::parse(&text) {
+        built.text = inline.or_else(|| fs_err::read_to_string(&built.dockerfile_path).ok());
+        let Some(text) = &built.text else { continue };
+        let dockerfile = match Dockerfile::parse(text) {
             Ok(dockerfile) => dockerfile,
             Err(error) => {
                 // BuildKit may well read it. Nothing is known of its stages then, so all of it counts.
                 examined.unreadable.push((built.dockerfile_path.clone(), error));
-                built.section["dockerfile_text"] = text.into();
+                built.section["dockerfile_text"] = text.as_str().into();
                 continue;
             }
         };
-        built.listing = Some(Listing::read(&text));
+        built.listing = Some(Listing::read(text));
         built.closure = dockerfile.closure(built.target.as_deref());
         if built.closure.is_none() {
             let target = show(built.target.as_deref().unwrap_or_default());
@@ -269,6 +270,7 @@ fn build_of(
         contexts: build.additional_contexts,
         dockerfile_path: Utf8Path::new(&build.context).join(file).into_string(),
         closure: None,
+        text: None,
         listing: None,
         section: section.clone(),
     };

@@ -119,6 +119,7 @@ mod tests {
             contexts: BTreeMap::new(),
             dockerfile_path: "Dockerfile".to_owned(),
             closure: parsed.closure(Some(target)),
+            text: None,
             listing: None,
             section: json!({"context": "/somewhere", "target": target, "args": args}),
             args,

@@ -2,7 +2,7 @@
 
 use camino::Utf8Path;
 
-use super::{Files, gather};
+use super::gather;
 use crate::commands::Context;
 use crate::dockerfile::Dockerfile;
 use crate::dockerfile::listing::Listing;
@@ -22,8 +22,7 @@ pub(super) fn run(context: &Context, directory: &Utf8Path) -> anyhow::Result<()>
     let Context { ui, settings, .. } = context;
     let examined = examine(ui, &settings.files)?;
     let names = Names::of(&workspace::read(ui, directory)?.config);
-    let text = |file: &camino::Utf8PathBuf| Some((file.to_string(), fs_err::read_to_string(file).ok()?));
-    let files = Files(settings.files.iter().filter_map(text).collect());
+    let files = gather::compose_files(&settings.files);
     let mut changed: Vec<(&str, &str, Vec<Edit>)> = Vec::new();
     let patients = gather::dockerfiles(&examined, &files, &mut Vec::new());
     for patient in &patients {

@@ -20,6 +20,7 @@ fn project() -> Project {
         contexts: BTreeMap::new(),
         dockerfile_path: String::new(),
         closure: None,
+        text: None,
         listing: None,
         section: json!({}),
     };
