@@ -1,14 +1,12 @@
 //! `plan`: what a rebuild would do, why, and how long it should take. Also what `rebuild` foresees of itself.
 
-use std::thread;
-
 use super::{Context, Run};
 use crate::build::Outcome;
 use crate::cli;
 use crate::facts::cache;
 use crate::facts::history::{self, Relation};
 use crate::facts::repository::Remote;
-use crate::facts::{Facts, join};
+use crate::facts::{Facts, both};
 use crate::plan::Plan;
 use crate::plan::predict::recipe;
 use crate::plan::predict::record::{Record, Stages};
@@ -43,14 +41,12 @@ pub(super) struct Foresight {
 impl Foresight {
     /// Asks everything at the same time; what nobody answers is left out.
     pub(super) fn gather(context: &Context, facts: &Facts, plan: &Plan) -> Self {
-        thread::scope(|scope| {
-            let upstream = scope.spawn(|| upstream(context, facts, plan));
-            let evidence = cache::gather(&context.ui, &context.settings, facts, plan);
-            let stages = recipe::stages(facts, plan, &evidence.known);
-            let cache = evidence.cache(facts, plan);
-            let prediction = predict::predict(&stages, &evidence.record, cache);
-            Self { record: evidence.record, stages, cache, prediction, upstream: join(upstream) }
-        })
+        let evidence = || cache::gather(&context.ui, &context.settings, facts, plan);
+        let (upstream, evidence) = both(|| upstream(context, facts, plan), evidence);
+        let stages = recipe::stages(facts, plan, &evidence.known);
+        let cache = evidence.cache(facts, plan);
+        let prediction = predict::predict(&stages, &evidence.record, cache);
+        Self { record: evidence.record, stages, cache, prediction, upstream }
     }
 
     /// It beside the plan.

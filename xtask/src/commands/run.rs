@@ -8,7 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::build::staged::Staged;
 use crate::error::Failure;
 use crate::facts::images::{Image, Store};
-use crate::facts::{self, Facts, Resolved, Revision, join, remotes};
+use crate::facts::{self, Facts, Resolved, Revision, both, remotes};
 use crate::plan::cache_bust::Rule;
 use crate::plan::{Action, Attestations, Plan, Request, key};
 use crate::promote::{self, Move};
@@ -187,10 +187,10 @@ impl<'a> Run<'a> {
         }
         let staged = Staged::begin(ui, state, plan)?;
         let local = copy_local(facts, &staged)?;
-        let (outcome, foresight) = thread::scope(|scope| {
-            let foresight = scope.spawn(|| Foresight::begin(self.context, facts, plan));
-            (build::run(ui, settings, state, plan, local, output), join(foresight))
-        });
+        let (foresight, outcome) = both(
+            || Foresight::begin(self.context, facts, plan),
+            || build::run(ui, settings, state, plan, local, output),
+        );
         let (outcome, foresight) = built.insert((outcome?, foresight));
         if let Some(failure) = &outcome.failure {
             return Err(failure.clone().into());
@@ -206,12 +206,10 @@ impl<'a> Run<'a> {
     fn bring_into_use(&self, facts: &Facts, plan: &Plan, store: Store, staged: Staged<'_>) -> anyhow::Result<bool> {
         let Context { ui, settings, .. } = self.context;
         let place = Place { store, builder: settings.builder.as_ref(), state: &facts.workspace.state };
-        let verified = thread::scope(|scope| {
-            let taken = taken_as_they_are(facts, plan);
-            let unmoved = scope.spawn(move || remotes::check_unmoved(ui, &taken, &facts.workspace.config.transports));
-            let verified = check::staged(ui, plan, place);
-            join(unmoved).and(verified)
-        })?;
+        let taken = taken_as_they_are(facts, plan);
+        let unmoved = || remotes::check_unmoved(ui, &taken, &facts.workspace.config.transports);
+        let (unmoved, verified) = both(unmoved, || check::staged(ui, plan, place));
+        let verified = unmoved.and(verified)?;
         for one in &verified.images {
             ui.status("Verified", &format!("{} {}", one.service.service, one.service.cache_bust));
         }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::thread;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -13,7 +12,7 @@ use xshell::Shell;
 use crate::dockerfile::listing::Listing;
 use crate::dockerfile::{Closure, Dockerfile};
 use crate::error::Failure;
-use crate::facts::{extensions, join};
+use crate::facts::{both, extensions};
 use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::{ImageRef, ProjectName, Service, show};
@@ -145,11 +144,8 @@ pub fn read(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Project> {
 /// # Errors
 /// As [`read`], when Compose does not resolve the project at all.
 pub fn examine(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Examined> {
-    let (extensions, config) = thread::scope(|scope| {
-        let extensions = scope.spawn(|| extensions::read(files, || config(ui, files, false)));
-        let config = config(ui, files, true);
-        (join(extensions), config)
-    });
+    let (extensions, config) =
+        both(|| extensions::read(files, || config(ui, files, false)), || config(ui, files, true));
     let mut examined = parse(&config?, &extensions?)?;
     let mut missing = Vec::new();
     for (service, built) in &mut examined.project.services {

@@ -1,6 +1,6 @@
 //! Which of the wanted images exist, and what their labels say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -149,7 +149,7 @@ pub fn inspect_all(ui: &Ui, wanted: &[String]) -> anyhow::Result<Vec<Image>> {
 }
 
 fn by_name(found: Vec<Image>, wanted: &[ImageRef]) -> Images {
-    let mut asked: BTreeMap<String, Vec<&ImageRef>> = BTreeMap::new();
+    let mut asked: HashMap<String, Vec<&ImageRef>> = HashMap::new();
     for name in wanted {
         asked.entry(name.familiar()).or_default().push(name);
     }

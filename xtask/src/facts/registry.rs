@@ -1,5 +1,6 @@
 //! What a registry has under a name, asked without pulling anything.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -63,30 +64,20 @@ pub fn image(ui: &Ui, name: &ImageRef) -> anyhow::Result<Option<Image>> {
     }
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    manifest: Manifest,
-    image: Value,
-}
-
-#[derive(Deserialize)]
-struct Manifest {
-    digest: String,
-}
-
 /// Reads a manifest with the configuration of its image, or with one for each platform, of which the first counts: a build
 /// gives all of them the same labels.
 fn parse(json: &[u8], name: &ImageRef) -> Result<Image, Failure> {
-    let garbled = |error: serde_json::Error| {
+    let garbled = |error: &dyn Display| {
         Failure::precondition(format!("the registry's answer for `{name}` is cut or garbled: {error}"))
             .kept("every tag is where it was")
             .hint("run it again")
     };
-    let answer: Answer = serde_json::from_slice(json).map_err(garbled)?;
-    let of_platform = || answer.image.as_object()?.values().find_map(|platform| platform.get("config"));
-    let config = answer.image.get("config").or_else(of_platform);
-    let config = config.map(Config::deserialize).transpose().map_err(garbled)?.unwrap_or_default();
-    Ok(Image { id: answer.manifest.digest, config, ..Image::default() })
+    let answer: Value = serde_json::from_slice(json).map_err(|error| garbled(&error))?;
+    let digest = answer["manifest"]["digest"].as_str().ok_or_else(|| garbled(&"a manifest has a digest"))?;
+    let of_platform = || answer["image"].as_object()?.values().find_map(|platform| platform.get("config"));
+    let config = answer["image"].get("config").or_else(of_platform).map(Config::deserialize);
+    let config = config.transpose().map_err(|error| garbled(&error))?.unwrap_or_default();
+    Ok(Image { id: digest.to_owned(), config, ..Image::default() })
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub fn derive(project: &Project, config: &Config) -> Result<(Vec<Source>, Found)
     for wanted in config.sources().iter() {
         sources.extend(one(project, config, wanted, &bust)?);
     }
-    let found = found::add(project, &bust, &config.transports, !config.sources.is_empty(), &mut sources)?;
+    let found = found::add(project, config, &bust, &mut sources)?;
     let has_source = |service| sources.iter().any(|source: &Source| source.services.contains(service));
     let without = project.services.iter().find(|(service, built)| {
         built.takes(bust.as_str()) && !has_source(*service) && !found.fetching.contains(*service)

@@ -1,6 +1,6 @@
 //! Everything that takes disk space in the engine: images with their layers, who uses them, and the build cache.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::thread;
 use std::time::Duration;
@@ -119,7 +119,7 @@ struct RawCache {
 
 /// Puts together `docker image inspect`, lines of `IMAGE NAME` for containers, and `docker system df --verbose`.
 fn put_together(images: Vec<Image>, users: &str, usage: RawUsage) -> Store {
-    let unique: BTreeMap<_, _> = usage
+    let unique: HashMap<_, _> = usage
         .images
         .into_iter()
         .flatten()

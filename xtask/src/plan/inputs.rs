@@ -1,6 +1,6 @@
 //! What every service is made from: sources, arguments, other services, and the key of all that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::error::Failure;
 use crate::facts::Facts;
@@ -46,9 +46,9 @@ pub fn shares_stage<'a>(built: &Built, input: &'a Built) -> Option<&'a str> {
 ///
 /// # Errors
 /// Exit code 2 for values that do not fit and for services that are built from each other.
-pub fn keyed<'a>(facts: &'a Facts, request: &Request) -> Result<BTreeMap<&'a Service, Keyed<'a>>, Failure> {
+pub fn keyed<'a>(facts: &'a Facts, request: &Request) -> Result<HashMap<&'a Service, Keyed<'a>>, Failure> {
     let project = &facts.project;
-    let mut keyed = BTreeMap::new();
+    let mut keyed = HashMap::new();
     let mut open: Vec<&Service> = project.services.keys().collect();
     while !open.is_empty() {
         let ready = |service: &&Service| inputs_of(project, service).iter().all(|input| keyed.contains_key(input));
@@ -71,7 +71,7 @@ fn keyed_service<'a>(
     facts: &'a Facts,
     request: &Request,
     service: &'a Service,
-    before: &BTreeMap<&'a Service, Keyed<'a>>,
+    before: &HashMap<&'a Service, Keyed<'a>>,
 ) -> Result<Keyed<'a>, Failure> {
     let built = &facts.project.services[service];
     let version = facts.workspace.version_of(service)?;

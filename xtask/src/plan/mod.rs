@@ -13,7 +13,7 @@ pub mod rollback;
 pub mod service;
 pub mod upstream;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -219,7 +219,7 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Failure> {
 
 /// No tag of this run may be one that another service, a kept image or a staged one has.
 fn check_tags(project: &Project, services: &[ServicePlan]) -> Result<(), Failure> {
-    let mut taken: BTreeMap<ImageRef, &Service> = BTreeMap::new();
+    let mut taken: HashMap<ImageRef, &Service> = HashMap::new();
     for (service, built) in &project.services {
         taken.insert(built.image.clone(), service);
     }

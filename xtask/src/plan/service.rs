@@ -1,6 +1,6 @@
 //! What happens to one service, and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::error::Failure;
 use crate::facts::compose::Built;
@@ -10,7 +10,7 @@ use crate::plan::inputs::{Keyed, inputs_of, shares_stage};
 use crate::plan::key::{self, Key};
 use crate::plan::rollback;
 use crate::plan::{Action, Build, LOCAL_STAGE, Request, ServicePlan, SourcePlan, VersionFile, label};
-use crate::value::{CacheBust, ImageRef, Service};
+use crate::value::{self, CacheBust, ImageRef, Service};
 
 /// Plans one service of those that were keyed.
 ///
@@ -20,7 +20,7 @@ pub fn plan(
     facts: &Facts,
     request: &Request,
     service: &Service,
-    all: &BTreeMap<&Service, Keyed<'_>>,
+    all: &HashMap<&Service, Keyed<'_>>,
     selected: &[&Service],
 ) -> Result<ServicePlan, Failure> {
     let keyed = &all[service];
@@ -89,11 +89,7 @@ fn copies_context(built: &Built) -> bool {
 fn why(facts: &Facts, request: &Request, service: &Service, keyed: &Keyed<'_>, current: Option<&Image>) -> String {
     let Some(current) = current else { return "never built".to_owned() };
     let prior = current.label(label::REVISION).unwrap_or_default();
-    let short = |revision: &str| -> String {
-        let words: Vec<&str> =
-            revision.split(' ').map(|r| if r.starts_with("local-") { r } else { r.get(..12).unwrap_or(r) }).collect();
-        words.join(" ")
-    };
+    let short = |revisions: &str| revisions.split(' ').map(value::short).collect::<Vec<_>>().join(" ");
     if !current.belongs_to(&facts.project.name) {
         return "the image is not one of this tool".to_owned();
     }
@@ -136,7 +132,7 @@ fn build(
     facts: &Facts,
     request: &Request,
     service: &Service,
-    all: &BTreeMap<&Service, Keyed<'_>>,
+    all: &HashMap<&Service, Keyed<'_>>,
     selected: &[&Service],
     current: Option<&Image>,
 ) -> Result<Build, Failure> {
