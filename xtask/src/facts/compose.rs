@@ -146,7 +146,7 @@ pub fn read(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Project> {
 pub fn examine(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Examined> {
     let (extensions, config) =
         both(|| extensions::read(files, || config(ui, files, false)), || config(ui, files, true));
-    let mut examined = parse(&config?, &extensions?)?;
+    let mut examined = parse(config?, &extensions?)?;
     let mut missing = Vec::new();
     for (service, built) in &mut examined.project.services {
         let inline = built.section.get("dockerfile_inline").and_then(Value::as_str).map(str::to_owned);
@@ -175,11 +175,11 @@ pub fn examine(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Examined> {
     Ok(examined)
 }
 
-fn config(ui: &Ui, files: &[Utf8PathBuf], interpolate: bool) -> anyhow::Result<Vec<u8>> {
+fn config(ui: &Ui, files: &[Utf8PathBuf], interpolate: bool) -> anyhow::Result<Value> {
     let sh = Shell::new()?;
     let finished = process::output(ui, docker::compose_config(&sh, files, interpolate), Duration::from_secs(60))?;
     if finished.status.success() {
-        return Ok(finished.stdout);
+        return Ok(serde_json::from_slice(&finished.stdout).map_err(|error| garbled(&error))?);
     }
     let error = finished.last_error();
     if error.contains("unknown command") || error.contains("unknown flag") || error.contains("is not a docker command")
@@ -191,6 +191,12 @@ fn config(ui: &Ui, files: &[Utf8PathBuf], interpolate: bool) -> anyhow::Result<V
     Err(Failure::usage(format!("Compose refuses the project: {error}"))
         .hint(format!("check it with `docker compose -f {} config`", files.first().map_or("FILE", |f| f.as_str())))
         .into())
+}
+
+fn garbled(error: &dyn Display) -> Failure {
+    Failure::precondition(format!("the answer of `docker compose config` is cut or garbled: {error}"))
+        .kept("nothing was changed")
+        .hint("run it again; check `docker compose config --format json`")
 }
 
 /// `x-rebuild` of a service.
@@ -213,20 +219,13 @@ struct Section {
     additional_contexts: BTreeMap<String, String>,
 }
 
-/// Reads what `docker compose config --format json` prints, with variables replaced and without.
-pub(crate) fn parse(config: &[u8], extensions: &[u8]) -> anyhow::Result<Examined> {
-    let garbled = |error: &dyn Display| {
-        Failure::precondition(format!("the answer of `docker compose config` is cut or garbled: {error}"))
-            .kept("nothing was changed")
-            .hint("run it again; check `docker compose config --format json`")
-    };
-    let read = |json| serde_json::from_slice::<Value>(json).map_err(|error| garbled(&error));
-    let (config, extensions) = (read(config)?, read(extensions)?);
+/// Reads what `docker compose config --format json` prints, and the `x-rebuild` of services.
+pub(crate) fn parse(config: Value, extensions: &Value) -> anyhow::Result<Examined> {
     let name = config["name"].as_str().ok_or_else(|| garbled(&"the project has no name"))?;
     let mut services = BTreeMap::new();
     let mut problems = Vec::new();
     for (service, resolved) in config["services"].as_object().into_iter().flatten() {
-        match build_of(name, service, resolved, extensions["services"][service].get(extensions::FIELD)) {
+        match build_of(name, service, resolved, extensions.get(service)) {
             Ok(Some((service, built))) => drop(services.insert(service, built)),
             Ok(None) => {}
             Err(failure) => problems.push((service.clone(), failure)),
@@ -282,8 +281,7 @@ mod tests {
         let json = serde_json::json!({"name": "p", "services": {
             "redis": {"image": "redis"},
             "web": {"build": {"context": "/c", "args": {"A": "1", "B": null}}, "scale": 0}}});
-        let extensions = br#"{"services": {"redis": {}, "web": {"x-rebuild": {"keep": true}}}}"#;
-        let project = parse(json.to_string().as_bytes(), extensions).expect("valid").project;
+        let project = parse(json, &serde_json::json!({"web": {"keep": true}})).expect("valid").project;
         assert_eq!(project.services.len(), 1);
         let web = &project.services[&"web".parse::<Service>().expect("name")];
         assert_eq!(web.image.to_string(), "p-web:latest");
