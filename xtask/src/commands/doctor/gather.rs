@@ -45,11 +45,6 @@ pub(super) fn answer(ui: &Ui, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>
     ask(ui, command).map_err(|failure| failure.cause)
 }
 
-/// The lines of an answer, none when there is no answer.
-fn lines(ui: &Ui, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> Vec<String> {
-    ask(ui, command).unwrap_or_default().lines().map(str::to_owned).filter(|line| !line.is_empty()).collect()
-}
-
 /// The compose files with their texts.
 pub(super) fn compose_files(files: &[Utf8PathBuf]) -> Files {
     let text = |file: &Utf8PathBuf| Some((file.to_string(), fs_err::read_to_string(file).ok()?));
@@ -139,9 +134,10 @@ pub(super) fn machine(
     let marker = state.map(|state| state.join(format!("staged-{name}"))).filter(|marker| marker.exists());
     machine.left.extend(marker.map(|marker| format!("the marker `{marker}`")));
     if answers {
-        let containers = lines(ui, |sh| docker::leftover_containers(sh, name));
+        let containers =
+            docker::ask_lines(ui, DEADLINE, |sh| docker::leftover_containers(sh, name)).unwrap_or_default();
         machine.left.extend(containers.iter().map(|id| format!("the container `{id:.12}`")));
-        let tags = lines(ui, |sh| docker::project_tags(sh, name));
+        let tags = docker::ask_lines(ui, DEADLINE, |sh| docker::project_tags(sh, name)).unwrap_or_default();
         let staged = tags.iter().filter(|tag| tag.contains(":staged-"));
         machine.left.extend(staged.map(|tag| format!("the tag `{tag}`")));
     }
