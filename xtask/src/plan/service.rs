@@ -97,22 +97,20 @@ fn why(facts: &Facts, request: &Request, service: &Service, keyed: &Keyed<'_>, c
         return "everything was asked for".to_owned();
     }
     if prior != keyed.revision {
-        // With several sources those that moved, as long as they are the same ones.
         let sources: Vec<_> = facts.sources_of(service).collect();
         let priors: Vec<_> = prior.split(' ').collect();
-        let same = sources.len() > 1 && sources.len() == priors.len();
-        let moved = |(resolved, prior): (&&Resolved, &&str)| {
-            let now = resolved.revision.to_string();
-            let name = &resolved.source.name;
-            (now != **prior)
-                .then(|| format!("{name} {} moved {}..{}", resolved.source.describe(), short(prior), short(&now)))
-        };
-        let moves: Vec<_> = sources.iter().zip(&priors).filter_map(moved).filter(|_| same).collect();
-        if !moves.is_empty() {
-            return moves.join(", ");
+        let moved = |what: &str, from: &str, to: &str| format!("{what} moved {}..{}", short(from), short(to));
+        // With several sources those that moved, as long as they are the same ones.
+        if sources.len() > 1 && sources.len() == priors.len() {
+            let moves = sources.iter().zip(priors).filter_map(|(Resolved { source, revision }, prior)| {
+                let now = revision.to_string();
+                let what = format!("{} {}", source.name, source.describe());
+                (now != prior).then(|| moved(&what, prior, &now))
+            });
+            return moves.collect::<Vec<_>>().join(", ");
         }
         let names: Vec<_> = sources.iter().map(|resolved| resolved.source.describe()).collect();
-        return format!("{} moved {}..{}", names.join(", "), short(prior), short(&keyed.revision));
+        return moved(&names.join(", "), prior, &keyed.revision);
     }
     if current.label(label::KEY) != Some(keyed.key.as_str()) {
         return match current.label(label::CACHE_BUST) {
