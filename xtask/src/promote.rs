@@ -1,13 +1,12 @@
 //! Moving tags to images that were verified, and reading them back.
 
-use std::thread;
 use std::time::Duration;
 
 use xshell::Shell;
 
 use crate::error::Failure;
+use crate::facts::at_once;
 use crate::facts::images::Store;
-use crate::facts::join;
 use crate::push;
 use crate::sys::{docker, process};
 use crate::ui::Ui;
@@ -58,11 +57,7 @@ pub fn move_tags(ui: &Ui, store: Store, moves: &[Move]) -> anyhow::Result<()> {
 /// # Errors
 /// Exit code 3 when the engine refuses one, 130 when a signal came.
 pub fn add_tags(ui: &Ui, store: Store, moves: &[Move]) -> anyhow::Result<()> {
-    thread::scope(|scope| {
-        let threads: Vec<_> = moves.iter().map(|one| scope.spawn(|| tag(ui, store, one))).collect();
-        let results: Vec<_> = threads.into_iter().map(join).collect();
-        results.into_iter().collect()
-    })
+    at_once(moves, |one| tag(ui, store, one)).into_iter().collect()
 }
 
 /// Checks where tags point after they moved.
@@ -87,7 +82,5 @@ fn tag(ui: &Ui, store: Store, one: &Move) -> anyhow::Result<()> {
     if store == Store::Registry {
         return push::point(ui, &one.tag, &one.to);
     }
-    let sh = Shell::new()?;
-    let finished = process::output(ui, docker::tag(&sh, &one.to, &one.tag), Duration::from_secs(60))?;
-    if finished.status.success() { Ok(()) } else { Err(docker::failure(&finished).into()) }
+    docker::ask(ui, Duration::from_secs(60), |sh| docker::tag(sh, &one.to, &one.tag)).map(drop)
 }

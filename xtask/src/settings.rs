@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::cli::Global;
 use crate::error::Failure;
 use crate::facts::compose;
-use crate::plan::cache_bust::{Rule, Run};
+use crate::plan::cache_bust::Rule;
 use crate::value::Builder;
 
 /// The environment as far as this tool reads it.
@@ -81,18 +81,17 @@ impl Settings {
     /// How the bust value is made according to the flag, or to CACHE_BUST of the environment.
     ///
     /// # Errors
-    /// Exit code 2 for a value that does not fit the grammar.
+    /// As [`Settings::rule`].
     pub fn chosen_rule(&self, flag: Option<&str>) -> Result<Option<Rule>, Failure> {
-        let rule = flag.or(self.environment.cache_bust.as_deref()).map(Rule::parse).transpose()?;
-        if rule == Some(Rule::BuildNumber) {
-            self.run().build_number()?;
-        }
-        Ok(rule)
+        flag.or(self.environment.cache_bust.as_deref()).map(|text| self.rule(text)).transpose()
     }
 
-    /// What the bust value depends on beside the facts.
-    pub fn run(&self) -> Run {
-        Run { now: self.now, build_number: self.environment.build_number.clone() }
+    /// How the bust value is made in this run.
+    ///
+    /// # Errors
+    /// Exit code 2 for a value that does not fit the grammar.
+    pub fn rule(&self, text: &str) -> Result<Rule, Failure> {
+        Rule::parse(text, self.now, self.environment.build_number.as_deref())
     }
 }
 

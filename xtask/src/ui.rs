@@ -146,14 +146,14 @@ impl Ui {
 
     /// Data for programs: one line with its `reason` and the schema version; left out otherwise.
     pub fn message(&self, reason: &str, value: &impl Serialize) {
-        if !self.is_json() {
-            return;
+        if self.is_json() {
+            self.fields(reason, serde_json::to_value(value).unwrap_or_default());
         }
-        let mut line = serde_json::json!({"reason": reason, "schema": SCHEMA});
-        if let (Some(line), Ok(serde_json::Value::Object(fields))) = (line.as_object_mut(), serde_json::to_value(value))
-        {
-            line.extend(fields);
-        }
+    }
+
+    fn fields(&self, reason: &str, mut line: serde_json::Value) {
+        line["reason"] = reason.into();
+        line["schema"] = SCHEMA.into();
         // JSON escapes C0; C1 and bidirectional overrides are legal in it and removed here.
         let line = clean(&line.to_string());
         // The same string in JSON, and no command of GitHub Actions.

@@ -150,6 +150,11 @@ pub fn redact(text: &str) -> String {
     }
 }
 
+/// A commit, or the digest of a local directory in its place, as people read it.
+pub fn short(revision: &str) -> &str {
+    if revision.starts_with("local-") { revision } else { revision.get(..12).unwrap_or(revision) }
+}
+
 /// A rejected value as an error may show it: escaped, in backticks, cut after 60 characters.
 pub fn show(text: &str) -> String {
     let mut shown: String = text.chars().take(60).flat_map(char::escape_debug).collect();

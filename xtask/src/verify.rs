@@ -7,13 +7,11 @@ mod opened;
 pub mod skip;
 pub mod verdict;
 
-use std::thread;
-
 use camino::Utf8Path;
 
 use crate::error::Failure;
 use crate::facts::images::{Image, Store};
-use crate::facts::join;
+use crate::facts::{at_once, both};
 use crate::plan::{Build, Plan, ServicePlan};
 use crate::ui::Ui;
 use crate::value::Builder;
@@ -59,11 +57,8 @@ pub fn staged<'a>(ui: &'a Ui, plan: &'a Plan, place: Place<'_>) -> anyhow::Resul
     let with_file: Vec<_> =
         plan.builds().map(|(_, build)| build).filter(in_engine).map(|build| &build.staged).collect();
     let wanted: Vec<_> = plan.builds().map(|(_, build)| build.staged.clone()).collect();
-    let (opened, images) = thread::scope(|scope| {
-        let opened = scope.spawn(|| Opened::new(ui, &plan.project, &with_file));
-        let images = place.store.inspect(ui, &wanted);
-        (join(opened), images)
-    });
+    let open = || Opened::new(ui, &plan.project, &with_file);
+    let (opened, images) = both(open, || place.store.inspect(ui, &wanted));
     let (opened, images) = (opened?, images?);
     let verify = |service: &'a ServicePlan, build: &'a Build| {
         let image = images.get(&build.staged).ok_or_else(|| {
@@ -87,11 +82,8 @@ pub fn staged<'a>(ui: &'a Ui, plan: &'a Plan, place: Place<'_>) -> anyhow::Resul
         }
         anyhow::Ok(Verified { service, build, image: image.clone() })
     };
-    let images = thread::scope(|scope| {
-        let threads: Vec<_> = plan.builds().map(|(service, build)| scope.spawn(|| verify(service, build))).collect();
-        threads.into_iter().map(join).collect::<anyhow::Result<Vec<_>>>()
-    })?;
-    Ok(Verification { images, opened })
+    let images = at_once(plan.builds(), |(service, build)| verify(service, build));
+    Ok(Verification { images: images.into_iter().collect::<anyhow::Result<_>>()?, opened })
 }
 
 fn check_labels(service: &ServicePlan, build: &Build, image: &Image) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 
 mod bounded;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use base64::Engine;
 use serde::Deserialize;
@@ -32,7 +32,7 @@ const TAIL_WIDTH: usize = 400;
 #[derive(Debug, Default)]
 pub struct Progress {
     steps: Vec<Step>,
-    by_digest: BTreeMap<String, usize>,
+    by_digest: HashMap<String, usize>,
     text: Text,
 }
 

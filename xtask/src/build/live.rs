@@ -1,6 +1,5 @@
 //! What a person sees while the build runs: running steps with their time on a terminal, a line a step elsewhere.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,13 +10,13 @@ use crate::ui::Ui;
 /// The running steps on the screen.
 pub struct Live<'a> {
     ui: &'a Ui,
-    bars: BTreeMap<usize, ProgressBar>,
+    bars: Vec<(usize, ProgressBar)>,
 }
 
 impl<'a> Live<'a> {
     /// Nothing runs yet.
     pub fn new(ui: &'a Ui) -> Self {
-        Self { ui, bars: BTreeMap::new() }
+        Self { ui, bars: Vec::new() }
     }
 
     /// Shows what changed.
@@ -39,12 +38,11 @@ impl<'a> Live<'a> {
                 }
                 bar.set_message(name);
                 bar.enable_steady_tick(Duration::from_millis(100));
-                self.bars.insert(*index, bar);
+                self.bars.push((*index, bar));
             }
             Event::Ended(index) => {
-                if let Some(bar) = self.bars.remove(index) {
-                    bar.finish_and_clear();
-                }
+                self.bars.iter().filter(|(of, _)| of == index).for_each(|(_, bar)| bar.finish_and_clear());
+                self.bars.retain(|(of, _)| of != index);
             }
             Event::Log(..) => {}
         }
@@ -53,7 +51,7 @@ impl<'a> Live<'a> {
 
 impl Drop for Live<'_> {
     fn drop(&mut self) {
-        for bar in self.bars.values() {
+        for (_, bar) in &self.bars {
             bar.finish_and_clear();
         }
     }

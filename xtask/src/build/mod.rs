@@ -65,15 +65,8 @@ pub fn run(
 ) -> anyhow::Result<Outcome> {
     let override_path = state.join(format!("override-{}.json", plan.project));
     files::write(&override_path, override_file::render(plan, local, output.cache).as_bytes())?;
-    let services: Vec<_> = plan.builds().map(|(service, _)| &service.service).collect();
-    let compose_files: Vec<_> = settings.files.iter().chain([&override_path]).collect();
-    let options = docker::BuildOptions {
-        no_cache: plan.no_cache,
-        pull: plan.pull,
-        builder: settings.builder.as_ref(),
-        attestations: plan.attestations.provenance,
-        push: output.store == Store::Registry,
-    };
+    let compose_files = [&settings.files[..], &[override_path]].concat();
+    let push = output.store == Store::Registry;
     let logs = state.join("logs");
     files::create_directory(&logs)?;
     let log_path = logs.join(format!("{}-{}.log", settings.now.compact(), plan.project));
@@ -84,7 +77,7 @@ pub fn run(
         let mut progress = Progress::default();
         let mut live = Live::new(ui);
         let sh = Shell::new()?;
-        let command = docker::compose_build(&sh, &compose_files, &services, &options);
+        let command = docker::compose_build(&sh, &compose_files, plan, settings.builder.as_ref(), push);
         let streamed = process::stream(ui, command, |line| {
             for event in progress.feed(line) {
                 write_event(&mut log, &event, &progress).with_context(|| format!("could not write `{log_path}`"))?;

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use camino::{Utf8Path, Utf8PathBuf};
 use xshell::Shell;
 
-use crate::facts::local::Tree;
+use crate::facts::local::Local;
 use crate::plan::Plan;
 use crate::sys::{docker, files, process};
 use crate::ui::Ui;
@@ -46,7 +46,7 @@ impl<'a> Staged<'a> {
     ///
     /// # Errors
     /// The error of the file system.
-    pub fn copy_tree(&self, tree: &Tree) -> anyhow::Result<&Utf8Path> {
+    pub fn copy_tree(&self, tree: &Local) -> anyhow::Result<&Utf8Path> {
         fs_err::create_dir_all(&self.tree)?;
         for file in &tree.files {
             let (from, to) = (tree.root.join(file), self.tree.join(file));

@@ -15,7 +15,6 @@ use crate::error::Failure;
 use crate::facts::compose::{self as project, Examined};
 use crate::facts::workspace::{self, Config};
 use crate::facts::{join, sources};
-use crate::plan::cache_bust::Rule;
 use crate::sys::{git, interrupt};
 use crate::ui::Ui;
 
@@ -25,7 +24,7 @@ use crate::ui::Ui;
 /// Exit code 2 when there is an error among the findings, 130 when a signal came.
 pub fn run(context: &Context, options: &cli::Doctor) -> anyhow::Result<()> {
     let Context { ui, settings, .. } = context;
-    let directory = settings.files.first().and_then(|file| file.parent()).unwrap_or(Utf8Path::new("."));
+    let directory = settings.directory();
     if options.patch {
         return patch::run(context, directory);
     }
@@ -41,10 +40,14 @@ pub fn run(context: &Context, options: &cli::Doctor) -> anyhow::Result<()> {
     let mut findings = Vec::new();
     let workspace = workspace.map_err(|error| findings.push(configuration(&Failure::of(&error)))).ok();
     let config = workspace.as_ref().map(|workspace| workspace.config.clone()).unwrap_or_default();
-    let names = names(&config, &mut findings);
-    findings.extend(settings.chosen_rule(None).err().map(|failure| configuration(&failure)));
-    let text = |file: &camino::Utf8PathBuf| Some((file.to_string(), fs_err::read_to_string(file).ok()?));
-    let files = Files(settings.files.iter().filter_map(text).collect());
+    let names = Names::of(&config);
+    let nonsense = [
+        config.bust_arg().err(),
+        settings.chosen_rule(None).err(),
+        config.cache_bust.as_deref().and_then(|text| settings.rule(text).err()),
+    ];
+    findings.extend(nonsense.iter().flatten().map(configuration));
+    let files = gather::compose_files(&settings.files);
     match &examined {
         Ok(examined) => {
             let root = directory.ancestors().find(|above| above.join(".git").exists()).unwrap_or(directory);
@@ -85,23 +88,6 @@ fn failed(area: Area, check: &'static str, failure: &Failure) -> Finding {
 
 fn configuration(failure: &Failure) -> Finding {
     failed(Area::Configuration, "configuration", failure)
-}
-
-/// The arguments that checks look for; a configuration that says nonsense is a finding.
-fn names(config: &Config, findings: &mut Vec<Finding>) -> Names {
-    let mut names = Names { transports: config.transports.clone(), ..Names::default() };
-    match config.bust_arg() {
-        Ok(name) => names.bust = name.to_string(),
-        Err(failure) => findings.push(configuration(&failure)),
-    }
-    let rule = config.cache_bust.as_deref().map_or(Ok(Rule::Auto), Rule::parse);
-    findings.extend(rule.err().map(|failure| configuration(&failure)));
-    if !config.sources.is_empty() {
-        names.repositories = config.sources.iter().filter_map(|source| source.repository_arg.clone()).collect();
-        names.refs = config.sources.iter().filter_map(|source| source.ref_arg.clone()).collect();
-        names.commits = config.sources.iter().filter_map(|source| source.commit_arg.clone()).collect();
-    }
-    names
 }
 
 /// What is wrong in a project that Compose resolves, and in its Dockerfiles.

@@ -4,7 +4,7 @@ use super::{Context, Run};
 use crate::cli;
 use crate::error::Failure;
 use crate::facts::Facts;
-use crate::plan::{Attestations, Plan};
+use crate::plan::Plan;
 use crate::report::{human, kept};
 
 /// Runs the command.
@@ -12,18 +12,8 @@ use crate::report::{human, kept};
 /// # Errors
 /// Exit code 2 without a terminal and `--yes`, and those of every phase.
 pub fn run(context: &Context, options: &cli::Full) -> anyhow::Result<()> {
-    let chosen = context.settings.chosen_rule(options.build.cache_bust.as_deref())?;
-    let run = Run {
-        context,
-        command: "full",
-        options: &options.build,
-        no_wait: options.no_wait,
-        chosen,
-        local: None,
-        full: true,
-        keep_models: options.keep_models,
-        attestations: Attestations::default(),
-    };
+    let rebuild = Run::of_rebuild(context, &options.build, None, options.no_wait)?;
+    let run = Run { command: "full", full: true, keep_models: options.keep_models, ..rebuild };
     let (facts, plan) = run.gather()?;
     announce(context, &facts, &plan);
     if !options.yes {

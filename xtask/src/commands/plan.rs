@@ -1,7 +1,6 @@
 //! `plan`: what a rebuild would do, why, and how long it should take. Also what `rebuild` foresees of itself.
 
 use std::collections::BTreeSet;
-use std::thread;
 
 use super::{Context, Run};
 use crate::build::Outcome;
@@ -9,12 +8,12 @@ use crate::cli;
 use crate::facts::cache;
 use crate::facts::history::{self, Relation};
 use crate::facts::repository::Remote;
-use crate::facts::{Facts, join};
+use crate::facts::{Facts, both};
 use crate::plan::Plan;
 use crate::plan::predict::recipe;
 use crate::plan::predict::record::{Record, Stages};
 use crate::plan::predict::{self, Cache, Foreseen, StagePrediction};
-use crate::plan::upstream::{self, Upstream};
+use crate::plan::upstream::{self, Moved, Upstream};
 use crate::report;
 
 /// Runs the command.
@@ -29,10 +28,8 @@ pub fn run(context: &Context, options: &cli::Plan) -> anyhow::Result<()> {
 
 /// Prints a plan with what is foreseen of it.
 pub(super) fn show(context: &Context, facts: &Facts, plan: &Plan) {
-    let (mut foresight, records) = thread::scope(|scope| {
-        let records = scope.spawn(|| cache::records(&context.ui, &context.settings));
-        (Foresight::gather(context, facts, plan), join(records))
-    });
+    let records = || cache::records(&context.ui, &context.settings);
+    let (records, mut foresight) = both(records, || Foresight::gather(context, facts, plan));
     foresight.look(facts, plan, records.as_ref());
     report::plan::show(&context.ui, &foresight.of(plan));
 }
@@ -49,13 +46,10 @@ pub(super) struct Foresight {
 impl Foresight {
     /// Asks everything but the builder at the same time; what nobody answers is left out.
     fn gather(context: &Context, facts: &Facts, plan: &Plan) -> Self {
-        let Context { ui, settings, .. } = context;
-        thread::scope(|scope| {
-            let upstream = scope.spawn(|| upstream(context, facts, plan));
-            let stages = recipe::stages(facts, plan, &cache::known(ui, facts, plan));
-            let record = cache::recall(settings, facts);
-            Self { record, stages, upstream: join(upstream), cache: Cache::Unused, prediction: Vec::new() }
-        })
+        let (upstream, known) = both(|| upstream(context, facts, plan), || cache::known(&context.ui, facts, plan));
+        let stages = recipe::stages(facts, plan, &known);
+        let record = cache::recall(&context.settings, facts);
+        Self { record, stages, upstream, cache: Cache::Unused, prediction: Vec::new() }
     }
 
     /// The same for a build that begins now, written down: should it not end well, nobody knows how far it came.
@@ -91,12 +85,10 @@ impl Foresight {
 
 /// The commits between the images and what is built now.
 fn upstream(context: &Context, facts: &Facts, plan: &Plan) -> Vec<Upstream> {
-    let moved = upstream::moved(facts, plan);
-    let one = |((index, from, to), services): ((usize, _, _), _)| {
-        let source = &facts.sources[index].source;
-        let remote = Remote { url: &source.repository, transports: &facts.workspace.config.transports };
-        let relation = history::relation(&context.ui, &facts.workspace.state, remote, &from, &to);
-        Upstream::new(source.describe(), services, &from, &to, relation.unwrap_or(Relation::Unknown))
+    let one = |moved: Moved<'_>| {
+        let remote = Remote { url: &moved.source.repository, transports: &facts.workspace.config.transports };
+        let relation = history::relation(&context.ui, &facts.workspace.state, remote, &moved.from, moved.to);
+        Upstream::new(moved, relation.unwrap_or(Relation::Unknown))
     };
-    moved.into_iter().map(one).collect()
+    upstream::moved(facts, plan).into_iter().map(one).collect()
 }

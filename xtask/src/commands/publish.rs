@@ -1,11 +1,9 @@
 //! What `--push` and builders add to a run: where images go, what must be there first, and the tags of the registry.
 
-use std::thread;
-
 use super::Run;
 use crate::build::Output;
 use crate::facts::images::{self, Image, Images, Store};
-use crate::facts::{Facts, builder, join, registry};
+use crate::facts::{Facts, at_once, builder, registry};
 use crate::plan::Plan;
 use crate::promote::{self, Move};
 use crate::push::{self, goal, settle};
@@ -81,11 +79,8 @@ impl Run<'_> {
                 Store::Registry => push::point(ui, name, &one.image.id).map(|()| None),
             }
         };
-        let brought = thread::scope(|scope| {
-            let threads: Vec<_> =
-                verified.iter().zip(&own).map(|(one, name)| scope.spawn(|| bring(one, name))).collect();
-            threads.into_iter().map(join).collect::<anyhow::Result<Vec<_>>>()
-        })?;
+        let brought = at_once(verified.iter().zip(&own), |(one, name)| bring(one, name));
+        let brought = brought.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
         Ok(own.into_iter().zip(brought).filter_map(|(name, image)| Some((name, image?))).collect())
     }
 

@@ -4,19 +4,18 @@ use std::thread;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use xshell::Shell;
 
 use crate::build::staged::Staged;
 use crate::error::Failure;
 use crate::facts::images::{Image, Images, Store};
-use crate::facts::{self, Facts, Resolved, Revision, join, remotes};
+use crate::facts::{self, Facts, Resolved, Revision, both, remotes};
 use crate::plan::cache_bust::Rule;
 use crate::plan::{Action, Attestations, Plan, Request, key};
 use crate::promote::{self, Move};
 use crate::report::summary::{self, Summary};
 use crate::report::{human, kept, markdown};
 use crate::sys::lock::Lock;
-use crate::sys::{disk, docker, files, process};
+use crate::sys::{disk, docker, files};
 use crate::ui::Ui;
 use crate::verify::Place;
 use crate::{build, cli, verify as check};
@@ -76,7 +75,7 @@ impl<'a> Run<'a> {
     pub(super) fn request(&self, facts: &Facts) -> anyhow::Result<Request> {
         let rule = match &self.chosen {
             Some(rule) => rule.clone(),
-            None => Rule::parse(facts.workspace.config.cache_bust.as_deref().unwrap_or("auto"))?,
+            None => self.context.settings.rule(facts.workspace.config.cache_bust.as_deref().unwrap_or("auto"))?,
         };
         Ok(Request {
             services: self.options.services.clone(),
@@ -85,7 +84,7 @@ impl<'a> Run<'a> {
             keep_models: self.keep_models,
             pull: self.options.pull,
             attestations: self.attestations,
-            run: self.context.settings.run(),
+            now: self.context.settings.now,
         })
     }
 
@@ -191,10 +190,10 @@ impl<'a> Run<'a> {
         }
         let staged = Staged::begin(ui, state, plan)?;
         let local = copy_local(facts, &staged)?;
-        let (outcome, foresight) = thread::scope(|scope| {
-            let foresight = scope.spawn(|| Foresight::begin(self.context, facts, plan));
-            (build::run(ui, settings, state, plan, local, output), join(foresight))
-        });
+        let (foresight, outcome) = both(
+            || Foresight::begin(self.context, facts, plan),
+            || build::run(ui, settings, state, plan, local, output),
+        );
         let (outcome, foresight) = built.insert((outcome?, foresight));
         thread::scope(|scope| {
             scope.spawn(|| foresight.end(self.context, facts, plan, outcome));
@@ -209,12 +208,10 @@ impl<'a> Run<'a> {
     fn bring_into_use(&self, facts: &Facts, plan: &Plan, store: Store, staged: Staged<'_>) -> anyhow::Result<bool> {
         let Context { ui, settings, .. } = self.context;
         let place = Place { store, builder: settings.builder.as_ref(), state: &facts.workspace.state };
-        let verified = thread::scope(|scope| {
-            let taken = taken_as_they_are(facts, plan);
-            let unmoved = scope.spawn(move || remotes::check_unmoved(ui, &taken, &facts.workspace.config.transports));
-            let verified = check::staged(ui, plan, place);
-            join(unmoved).and(verified)
-        })?;
+        let taken = taken_as_they_are(facts, plan);
+        let unmoved = || remotes::check_unmoved(ui, &taken, &facts.workspace.config.transports);
+        let (unmoved, verified) = both(unmoved, || check::staged(ui, plan, place));
+        let verified = unmoved.and(verified)?;
         for one in &verified.images {
             ui.status("Verified", &format!("{} {}", one.service.service, one.service.cache_bust));
         }
@@ -283,14 +280,7 @@ fn preflight(ui: &Ui, facts: &Facts) -> anyhow::Result<()> {
     // Any image says where the data is; only without one the engine has to be asked, which takes longer.
     let directory = match facts.images.values().find_map(Image::data_directory) {
         Some(directory) => directory.to_owned(),
-        None => {
-            let sh = Shell::new()?;
-            let finished = process::output(ui, docker::data_root(&sh), Duration::from_secs(30))?;
-            if !finished.status.success() {
-                return Err(docker::failure(&finished).into());
-            }
-            String::from_utf8_lossy(&finished.stdout).trim().to_owned()
-        }
+        None => docker::ask(ui, Duration::from_secs(30), docker::data_root)?.trim().to_owned(),
     };
     match disk::free(&directory) {
         Some(free) if free < DISK_FLOOR => Err(Failure::precondition(format!(

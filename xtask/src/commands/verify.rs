@@ -2,8 +2,7 @@
 
 pub mod known;
 
-use std::collections::BTreeMap;
-use std::thread;
+use std::collections::HashMap;
 
 use super::Context;
 use crate::cli;
@@ -13,7 +12,7 @@ use crate::facts::history::{self, Relation, together};
 use crate::facts::images::Store;
 use crate::facts::sources::unknown_service;
 use crate::facts::trees::{self, Tree};
-use crate::facts::{join, versions};
+use crate::facts::{at_once, both, versions};
 use crate::report::{human, verdicts};
 use crate::value::{Commit, GitUrl};
 use crate::verify::compare::Expected;
@@ -23,7 +22,7 @@ use crate::verify::{Opened, deep};
 use known::{Known, Side, Subject};
 
 /// Files of commits, by repository and commit.
-type Trees<'a> = BTreeMap<(&'a GitUrl, Commit), Tree>;
+type Trees<'a> = HashMap<(&'a GitUrl, Commit), Tree>;
 
 /// Runs the command.
 ///
@@ -45,17 +44,15 @@ pub fn rows(context: &Context, options: &cli::Verify) -> anyhow::Result<Vec<Row>
     let skip = Skip::parse(&known.workspace.config.deep_skip)?;
     let subjects = subjects(context, &known, options)?;
     let trees = if options.deep { trees(context, &known, &subjects, options.offline)? } else { Trees::new() };
-    let (opened, running) = thread::scope(|scope| {
-        // Containers of this machine say nothing about a registry.
-        let running = scope.spawn(|| match known.store {
-            Store::Engine => containers::running(ui, &known.project.name),
-            Store::Registry => Ok(Vec::new()),
-        });
-        let open = |subject| open(context, &known, subject, &trees, &skip);
-        let threads: Vec<_> = subjects.iter().map(|subject| scope.spawn(move || open(subject))).collect();
-        let opened: anyhow::Result<Vec<_>> = threads.into_iter().map(join).collect();
-        anyhow::Ok((opened?, join(running)?))
-    })?;
+    // Containers of this machine say nothing about a registry.
+    let running = || match known.store {
+        Store::Engine => containers::running(ui, &known.project.name),
+        Store::Registry => Ok(Vec::new()),
+    };
+    let open = |subject| open(context, &known, subject, &trees, &skip);
+    let (running, opened) = both(running, || at_once(&subjects, open));
+    let opened = opened.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    let running = running?;
     let mut rows = Vec::new();
     for (subject, mut evidence) in subjects.iter().zip(opened) {
         let of_service = |one: &&Container| subject.service.as_ref().is_some_and(|name| name.as_str() == one.service);

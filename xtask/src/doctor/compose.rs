@@ -1,6 +1,6 @@
 //! What is wrong in a compose project.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use camino::Utf8Path;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use super::secrets::{has_credential, is_secret_name};
 use super::{Area, Finding, Names, list};
 use crate::error::Failure;
 use crate::facts::compose::{Built, Project};
-use crate::value::{CacheBust, Commit, GitRef, GitUrl, ImageRef, Service, redact, show};
+use crate::value::{CacheBust, Commit, GitRef, GitUrl, Service, redact, show};
 
 const ANCHOR: &str = "give every service the same arguments from one YAML anchor: `args: *args`";
 
@@ -93,18 +93,15 @@ fn kept_takes_code((service, built): Named<'_>, files: &Files, names: &Names) ->
 }
 
 fn same_image(project: &Project, files: &Files) -> Vec<Finding> {
-    let mut images: BTreeMap<&ImageRef, Vec<Named<'_>>> = BTreeMap::new();
-    for (service, built) in &project.services {
-        images.entry(&built.image).or_default().push((service, built));
-    }
-    images.retain(|_, services| services.len() > 1);
-    let finding = |(image, services): (_, Vec<Named<'_>>)| {
-        let finding = error("same-image", format!("{} all build the image `{image}`", quoted(&services)))
+    let finding = |(service, built): Named<'_>| {
+        let same: Vec<Named<'_>> = project.services.iter().filter(|(_, other)| other.image == built.image).collect();
+        let (first, second) = (same.first()?.0, same.get(1)?.0);
+        let finding = error("same-image", format!("{} all build the image `{}`", quoted(&same), built.image))
             .why("Only the one that is built last is there in the end, and nobody knows which that is.")
             .cure("give each service its own `image`");
-        files.place(finding, services[1].0.as_str(), "image")
+        (first == service).then(|| files.place(finding, second.as_str(), "image"))
     };
-    images.into_iter().map(finding).collect()
+    project.services.iter().filter_map(finding).collect()
 }
 
 /// Values that the build would be given and must not be.

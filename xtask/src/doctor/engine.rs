@@ -44,7 +44,7 @@ pub fn check(engine: &Engine) -> Vec<Finding> {
         let old = warning("engine-old", "Docker is older than 23.0")
             .why("Its BuildKit knows neither here-documents nor `COPY --link`, which the shipped Dockerfile uses.")
             .cure("install a newer Docker Engine");
-        findings.extend(engine.version.as_deref().and_then(|text| too_old(text, &[(23, 0)], &[old])));
+        findings.extend(engine.version.as_deref().and_then(|text| too_old(text, &[((23, 0), old)])));
         // Without buildx there is one finding already.
         match &engine.builder {
             Some(Ok(text)) => findings.extend([builder(text), garbage_collection(engine, text)].into_iter().flatten()),
@@ -60,30 +60,18 @@ pub fn check(engine: &Engine) -> Vec<Finding> {
         findings.extend(disk(engine));
     }
     let install = "install Docker Compose 2.33 or newer: the package `docker-compose-plugin`";
-    findings.extend(program(
-        engine.compose.as_ref(),
-        error("compose-missing", "Docker Compose does not answer").why("Every build goes through it.").cure(install),
-        &[(2, 29), (2, 33)],
-        &[
-            error("compose-old", "Docker Compose is older than 2.29")
-                .why("It cannot say what a build does as JSON, from which progress, reports and failures are read.")
-                .cure(install),
-            warning("compose-old", "Docker Compose is older than 2.33")
-                .why(
-                    "It does not know `additional_contexts: service:NAME`, by which one service is built from another.",
-                )
-                .cure(install),
-        ],
-    ));
+    let missing = error("compose-missing", "Docker Compose does not answer").why("Every build goes through it.");
+    let no_json = error("compose-old", "Docker Compose is older than 2.29")
+        .why("It cannot say what a build does as JSON, from which progress, reports and failures are read.");
+    let no_contexts = warning("compose-old", "Docker Compose is older than 2.33")
+        .why("It does not know `additional_contexts: service:NAME`, by which one service is built from another.");
+    let found = program(engine.compose.as_ref(), missing, &[((2, 29), no_json), ((2, 33), no_contexts)]);
+    findings.extend(found.map(|finding| finding.cure(install)));
+    let missing = error("buildx-missing", "buildx does not answer").why("Compose builds through it.");
+    let no_json = error("buildx-old", "buildx is older than 0.12").why("It cannot say what a build does as JSON.");
+    let found = program(engine.buildx.as_ref(), missing, &[((0, 12), no_json)]);
     let install = "install buildx 0.12 or newer: the package `docker-buildx-plugin`";
-    let old =
-        error("buildx-old", "buildx is older than 0.12").why("It cannot say what a build does as JSON.").cure(install);
-    findings.extend(program(
-        engine.buildx.as_ref(),
-        error("buildx-missing", "buildx does not answer").why("Compose builds through it.").cure(install),
-        &[(0, 12)],
-        &[old],
-    ));
+    findings.extend(found.map(|finding| finding.cure(install)));
     findings
 }
 
@@ -95,26 +83,24 @@ fn warning(check: &'static str, what: impl Into<String>) -> Finding {
     Finding::warning(Area::Engine, check, what)
 }
 
+/// What is found below a version, given by major and minor.
+type Below = ((u64, u64), Finding);
+
 /// The finding about a program that is missing, or older than one of some versions, the lowest first.
-pub(super) fn program(
-    answer: Option<&Answer>,
-    missing: Finding,
-    versions: &[(u64, u64)],
-    older: &[Finding],
-) -> Option<Finding> {
+pub(super) fn program(answer: Option<&Answer>, missing: Finding, older: &[Below]) -> Option<Finding> {
     match answer? {
         Err(cause) => Some(Finding { what: format!("{}: {cause}", missing.what), ..missing }),
-        Ok(text) => too_old(text.trim(), versions, older),
+        Ok(text) => too_old(text.trim(), older),
     }
 }
 
-fn too_old(text: &str, versions: &[(u64, u64)], older: &[Finding]) -> Option<Finding> {
+fn too_old(text: &str, older: &[Below]) -> Option<Finding> {
     // Major and minor of the first version number in the text.
     let found = text.split(|c: char| !c.is_ascii_digit() && c != '.').find_map(|word| {
         let mut numbers = word.split('.');
         Some((numbers.next()?.parse::<u64>().ok()?, numbers.next()?.parse::<u64>().ok()?))
     })?;
-    let (_, finding) = versions.iter().zip(older).find(|(version, _)| found < **version)?;
+    let (_, finding) = older.iter().find(|(version, _)| found < *version)?;
     Some(Finding { what: format!("{}: {text}", finding.what), ..finding.clone() })
 }
 

@@ -25,7 +25,7 @@ pub fn check(machine: &Machine) -> Vec<Finding> {
     let missing = Finding::error(Area::Machine, "git-missing", "git does not answer")
         .why("Without it nobody can ask the remote which commit it has.")
         .cure("install git");
-    let mut findings = Vec::from_iter(program(machine.git.as_ref(), missing, &[(2, 26)], &[old]));
+    let mut findings = Vec::from_iter(program(machine.git.as_ref(), missing, &[((2, 26), old)]));
     if let Some((cause, cure)) = &machine.state {
         let finding = Finding::error(Area::Machine, "state-directory", cause);
         findings.push(finding.why("Logs and reports of builds go there, so none starts.").cure(cure));

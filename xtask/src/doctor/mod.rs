@@ -10,6 +10,8 @@ mod secrets;
 
 use serde::Serialize;
 
+use crate::facts::workspace::{Config, SourceConfig};
+
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -107,14 +109,19 @@ pub struct Names {
     pub transports: Vec<String>,
 }
 
-impl Default for Names {
-    fn default() -> Self {
+impl Names {
+    /// The names that a configuration leads to.
+    pub fn of(config: &Config) -> Self {
+        let sources = config.sources();
+        let args = |argument: fn(&SourceConfig) -> &Option<String>| {
+            sources.iter().filter_map(|source| argument(source).clone()).collect()
+        };
         Self {
-            bust: "CACHE_BUST".to_owned(),
-            repositories: vec!["GITHUB_REPO".to_owned()],
-            refs: vec!["GITHUB_BRANCH".to_owned()],
-            commits: vec!["GITHUB_COMMIT".to_owned()],
-            transports: Vec::new(),
+            bust: config.bust_arg().map_or("CACHE_BUST".to_owned(), |name| name.to_string()),
+            repositories: args(|source| &source.repository_arg),
+            refs: args(|source| &source.ref_arg),
+            commits: args(|source| &source.commit_arg),
+            transports: config.transports.clone(),
         }
     }
 }

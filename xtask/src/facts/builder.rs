@@ -77,12 +77,7 @@ pub fn exports_cache(ui: &Ui, builder: &Builder) -> anyhow::Result<bool> {
 /// # Errors
 /// Exit code 3 when the engine does not answer.
 pub fn has_containerd_store(ui: &Ui) -> anyhow::Result<bool> {
-    let sh = Shell::new()?;
-    let finished = process::output(ui, docker::info(&sh), DEADLINE)?;
-    match finished.status.success() {
-        true => Ok(String::from_utf8_lossy(&finished.stdout).contains("io.containerd.snapshotter")),
-        false => Err(docker::failure(&finished).into()),
-    }
+    Ok(docker::ask(ui, DEADLINE, docker::info)?.contains("io.containerd.snapshotter"))
 }
 
 /// A field in what `docker buildx inspect` prints, empty when it is not there.

@@ -8,7 +8,7 @@ use camino::Utf8PathBuf;
 use xshell::Shell;
 
 use crate::facts::repository::Remote;
-use crate::facts::{Facts, Revision, images, join, local, trees};
+use crate::facts::{Facts, Revision, images, join, trees};
 use crate::plan::Plan;
 use crate::plan::predict::Cache;
 use crate::plan::predict::recipe::{self, Known};
@@ -32,7 +32,7 @@ pub fn known(ui: &Ui, facts: &Facts, plan: &Plan) -> Known {
                     Remote { url: &resolved.source.repository, transports: &facts.workspace.config.transports };
                 scope.spawn(move || match &resolved.revision {
                     Revision::Commit(commit) => trees::of_commit(ui, &facts.workspace.state, remote, commit, false),
-                    Revision::Local(tree) => local::as_tree(tree),
+                    Revision::Local(local) => Ok(local.tree.clone()),
                 })
             })
             .collect();

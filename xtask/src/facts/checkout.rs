@@ -70,8 +70,9 @@ pub fn read(ui: &Ui, workspace: &Workspace) -> anyhow::Result<Checkout> {
         committed.extend(text(ui, commands::show(&sh, &root, "HEAD", file))?.map(|text| (file, text)));
     }
     let on_disk = committed.keys().filter_map(|file| Some((*file, fs_err::read_to_string(root.join(file)).ok()?)));
-    let inherits = |path: &&Utf8PathBuf| fs_err::read_to_string(path).is_ok_and(|manifest| files::inherits(&manifest));
-    let members = workspace.manifests.iter().filter(|(_, path)| inherits(path)).map(|(name, _)| name.clone());
+    let inherits = |path: &Utf8PathBuf| fs_err::read_to_string(path).is_ok_and(|manifest| files::inherits(&manifest));
+    let members = workspace.members.iter().filter(|member| inherits(&member.manifest_path));
+    let members = members.map(|member| member.name.clone());
     let remote_branch = ask(commands::remote_head(&sh, &root))?;
     let identity = process::output(ui, commands::identity(&sh, &root), git::DEADLINE)?;
     Ok(Checkout {

@@ -1,7 +1,7 @@
 //! The resolved Compose project: which services are built, and how.
 
 use std::collections::BTreeMap;
-use std::thread;
+use std::fmt::Display;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -12,7 +12,7 @@ use xshell::Shell;
 use crate::dockerfile::listing::Listing;
 use crate::dockerfile::{Closure, Dockerfile};
 use crate::error::Failure;
-use crate::facts::{extensions, join};
+use crate::facts::{both, extensions};
 use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::{ImageRef, ProjectName, Service, show};
@@ -45,7 +45,9 @@ pub struct Built {
     pub dockerfile_path: String,
     /// What its target is made from, when its Dockerfile is a file of this machine that can be read.
     pub closure: Option<Closure>,
-    /// Its Dockerfile as it is written, where that can be read.
+    /// The text of its Dockerfile, where that can be read.
+    pub text: Option<String>,
+    /// The same, instruction by instruction.
     pub listing: Option<Listing>,
     /// The whole build section as Compose resolved it.
     pub section: Value,
@@ -142,28 +144,24 @@ pub fn read(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Project> {
 /// # Errors
 /// As [`read`], when Compose does not resolve the project at all.
 pub fn examine(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Examined> {
-    let (extensions, config) = thread::scope(|scope| {
-        let extensions = scope.spawn(|| extensions::read(files, || config(ui, files, false)));
-        let config = config(ui, files, true);
-        (join(extensions), config)
-    });
-    let mut examined = parse(&config?, &extensions?)?;
+    let (extensions, config) =
+        both(|| extensions::read(files, || config(ui, files, false)), || config(ui, files, true));
+    let mut examined = parse(config?, &extensions?)?;
     let mut missing = Vec::new();
     for (service, built) in &mut examined.project.services {
         let inline = built.section.get("dockerfile_inline").and_then(Value::as_str).map(str::to_owned);
-        let Some(text) = inline.or_else(|| fs_err::read_to_string(&built.dockerfile_path).ok()) else {
-            continue;
-        };
-        let dockerfile = match Dockerfile::parse(&text) {
+        built.text = inline.or_else(|| fs_err::read_to_string(&built.dockerfile_path).ok());
+        let Some(text) = &built.text else { continue };
+        let dockerfile = match Dockerfile::parse(text) {
             Ok(dockerfile) => dockerfile,
             Err(error) => {
                 // BuildKit may well read it. Nothing is known of its stages then, so all of it counts.
                 examined.unreadable.push((built.dockerfile_path.clone(), error));
-                built.section["dockerfile_text"] = text.into();
+                built.section["dockerfile_text"] = text.as_str().into();
                 continue;
             }
         };
-        built.listing = Some(Listing::read(&text));
+        built.listing = Some(Listing::read(text));
         built.closure = dockerfile.closure(built.target.as_deref());
         if built.closure.is_none() {
             let target = show(built.target.as_deref().unwrap_or_default());
@@ -177,11 +175,11 @@ pub fn examine(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Examined> {
     Ok(examined)
 }
 
-fn config(ui: &Ui, files: &[Utf8PathBuf], interpolate: bool) -> anyhow::Result<Vec<u8>> {
+fn config(ui: &Ui, files: &[Utf8PathBuf], interpolate: bool) -> anyhow::Result<Value> {
     let sh = Shell::new()?;
     let finished = process::output(ui, docker::compose_config(&sh, files, interpolate), Duration::from_secs(60))?;
     if finished.status.success() {
-        return Ok(finished.stdout);
+        return Ok(serde_json::from_slice(&finished.stdout).map_err(|error| garbled(&error))?);
     }
     // Without the plugin `docker` takes `-f` for an option of its own, and explains itself.
     let signs = ["unknown command", "unknown flag", "is not a docker command", "docker [OPTIONS] COMMAND"];
@@ -198,53 +196,22 @@ fn config(ui: &Ui, files: &[Utf8PathBuf], interpolate: bool) -> anyhow::Result<V
         .into())
 }
 
-#[derive(Deserialize)]
-struct RawProject {
-    name: String,
-    #[serde(default)]
-    services: BTreeMap<String, RawService>,
-}
-
-#[derive(Deserialize)]
-struct RawService {
-    image: Option<String>,
-    build: Option<Value>,
-    scale: Option<u64>,
-    deploy: Option<RawDeploy>,
-}
-
-#[derive(Default, Deserialize)]
-struct RawExtensions {
-    #[serde(default)]
-    services: BTreeMap<String, RawExtension>,
-}
-
-#[derive(Deserialize)]
-struct RawExtension {
-    #[serde(rename = "x-rebuild", default)]
-    rebuild: RawRebuild,
-}
-
-#[derive(Deserialize)]
-struct RawDeploy {
-    replicas: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawRebuild {
-    #[serde(default)]
-    keep: bool,
-}
-
-fn garbled(error: &serde_json::Error) -> Failure {
+fn garbled(error: &dyn Display) -> Failure {
     Failure::precondition(format!("the answer of `docker compose config` is cut or garbled: {error}"))
         .kept("nothing was changed")
         .hint("run it again; check `docker compose config --format json`")
 }
 
+/// `x-rebuild` of a service.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Rebuild {
+    keep: bool,
+}
+
+/// A build section, as far as it is understood here.
 #[derive(Deserialize)]
-struct RawBuild {
+struct Section {
     #[serde(default)]
     context: String,
     dockerfile: Option<String>,
@@ -255,52 +222,55 @@ struct RawBuild {
     additional_contexts: BTreeMap<String, String>,
 }
 
-/// Reads what `docker compose config --format json` prints, with variables replaced and without.
-pub(crate) fn parse(json: &[u8], extensions: &[u8]) -> anyhow::Result<Examined> {
-    let extensions: RawExtensions = serde_json::from_slice(extensions).map_err(|error| match error.is_data() {
-        true => Failure::usage(format!("`x-rebuild` of a service: {error}")).hint("write `x-rebuild: {keep: true}`"),
-        false => garbled(&error),
-    })?;
-    let config: Value = serde_json::from_slice(json).map_err(|error| garbled(&error))?;
-    let raw = RawProject::deserialize(&config).map_err(|error| garbled(&error))?;
+/// Reads what `docker compose config --format json` prints, and the `x-rebuild` of services.
+pub(crate) fn parse(config: Value, extensions: &Value) -> anyhow::Result<Examined> {
+    let name = config["name"].as_str().ok_or_else(|| garbled(&"the project has no name"))?;
     let mut services = BTreeMap::new();
     let mut problems = Vec::new();
-    for (name, service) in raw.services {
-        let keep = extensions.services.get(&name).is_some_and(|service| service.rebuild.keep);
-        match build_of(&raw.name, &name, service, keep) {
+    for (service, resolved) in config["services"].as_object().into_iter().flatten() {
+        match build_of(name, service, resolved, extensions.get(service)) {
             Ok(Some((service, built))) => drop(services.insert(service, built)),
             Ok(None) => {}
-            Err(failure) => problems.push((name, failure)),
+            Err(failure) => problems.push((service.clone(), failure)),
         }
     }
     if services.is_empty() {
         let failure = Failure::usage("no service of the project has a build section");
         problems.push((String::new(), failure.hint("add one, or name another file with `-f`")));
     }
-    let project = Project { name: raw.name.parse()?, services };
+    let project = Project { name: name.parse()?, services };
     Ok(Examined { project, config, problems, unreadable: Vec::new() })
 }
 
 /// A service, if it is built.
-fn build_of(project: &str, name: &str, raw: RawService, keep: bool) -> Result<Option<(Service, Built)>, Failure> {
-    let Some(section) = raw.build else { return Ok(None) };
+fn build_of(
+    project: &str,
+    name: &str,
+    resolved: &Value,
+    rebuild: Option<&Value>,
+) -> Result<Option<(Service, Built)>, Failure> {
+    let Some(section) = resolved.get("build").filter(|section| !section.is_null()) else { return Ok(None) };
     let service: Service = name.parse()?;
-    let build = RawBuild::deserialize(&section)
+    let build = Section::deserialize(section)
         .map_err(|error| Failure::usage(format!("service `{service}`: build: {error}")))?;
-    let image = raw.image.unwrap_or_else(|| format!("{project}-{service}"));
+    let rebuild = rebuild.map_or(Ok(Rebuild::default()), Rebuild::deserialize).map_err(|error| {
+        Failure::usage(format!("`x-rebuild` of service `{service}`: {error}")).hint("write `x-rebuild: {keep: true}`")
+    })?;
+    let image = resolved["image"].as_str().map_or_else(|| format!("{project}-{service}"), str::to_owned);
     let file = build.dockerfile.as_deref().unwrap_or("Dockerfile");
-    let replicas = raw.scale.or(raw.deploy.and_then(|deploy| deploy.replicas));
+    let replicas = resolved["scale"].as_u64().or(resolved["deploy"]["replicas"].as_u64());
     let built = Built {
         image: image.parse()?,
-        keep,
+        keep: rebuild.keep,
         build_only: replicas == Some(0),
         target: build.target,
         args: build.args,
         contexts: build.additional_contexts,
         dockerfile_path: Utf8Path::new(&build.context).join(file).into_string(),
         closure: None,
+        text: None,
         listing: None,
-        section,
+        section: section.clone(),
     };
     Ok(Some((service, built)))
 }
@@ -314,8 +284,7 @@ mod tests {
         let json = serde_json::json!({"name": "p", "services": {
             "redis": {"image": "redis"},
             "web": {"build": {"context": "/c", "args": {"A": "1", "B": null}}, "scale": 0}}});
-        let extensions = br#"{"services": {"redis": {}, "web": {"x-rebuild": {"keep": true}}}}"#;
-        let project = parse(json.to_string().as_bytes(), extensions).expect("valid").project;
+        let project = parse(json, &serde_json::json!({"web": {"keep": true}})).expect("valid").project;
         assert_eq!(project.services.len(), 1);
         let web = &project.services[&"web".parse::<Service>().expect("name")];
         assert_eq!(web.image.to_string(), "p-web:latest");

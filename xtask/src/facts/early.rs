@@ -1,7 +1,6 @@
 //! Asking early: what the last run of a project had to know, the next one most likely has to know too. It is asked for
 //! while Compose still resolves the project, and an answer counts only for exactly the question that turns out to be one.
 
-use std::collections::BTreeMap;
 use std::thread::{Scope, ScopedJoinHandle};
 
 use camino::Utf8PathBuf;
@@ -55,19 +54,19 @@ pub struct Asked<'s, 'e> {
     scope: &'s Scope<'s, 'e>,
     ui: &'e Ui,
     store: Store,
-    commits: BTreeMap<(GitUrl, GitRef), Pending<'s, Commit>>,
+    commits: Vec<((GitUrl, GitRef), Pending<'s, Commit>)>,
     images: Option<(Vec<ImageRef>, Pending<'s, Images>)>,
 }
 
 impl<'s, 'e> Asked<'s, 'e> {
     /// Asks everything; what is not valid is not asked.
     pub fn new(scope: &'s Scope<'s, 'e>, ui: &'e Ui, questions: &Questions) -> Self {
-        let mut asked = Self { scope, ui, store: questions.store, commits: BTreeMap::new(), images: None };
+        let mut asked = Self { scope, ui, store: questions.store, commits: Vec::new(), images: None };
         for (url, git_ref) in &questions.remotes {
             // Without the configuration only the usual transports are known to be allowed.
             if let (Ok(url), Ok(git_ref)) = (GitUrl::parse(url, &[]), git_ref.parse::<GitRef>()) {
                 let answer = asked.commit(&url, &git_ref, &[]);
-                asked.commits.insert((url, git_ref), answer);
+                asked.commits.push(((url, git_ref), answer));
             }
         }
         let names: Option<Vec<ImageRef>> = questions.images.iter().map(|name| name.parse().ok()).collect();
@@ -79,10 +78,11 @@ impl<'s, 'e> Asked<'s, 'e> {
 
     /// What a ref points to; asked for now, unless it was before.
     pub fn commit(&mut self, url: &GitUrl, git_ref: &GitRef, transports: &[String]) -> Pending<'s, Commit> {
-        let (ui, question, transports) = (self.ui, (url.clone(), git_ref.clone()), transports.to_vec());
-        self.commits
-            .remove(&question)
-            .unwrap_or_else(|| self.scope.spawn(move || remotes::resolve(ui, &question.0, &question.1, &transports)))
+        if let Some(index) = self.commits.iter().position(|((asked, of), _)| asked == url && of == git_ref) {
+            return self.commits.swap_remove(index).1;
+        }
+        let (ui, url, git_ref, transports) = (self.ui, url.clone(), git_ref.clone(), transports.to_vec());
+        self.scope.spawn(move || remotes::resolve(ui, &url, &git_ref, &transports))
     }
 
     /// Which of these images exist; asked for now, unless exactly these were before.

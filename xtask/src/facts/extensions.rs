@@ -11,46 +11,39 @@ use crate::value::digest::sha256;
 /// The field that is read.
 const FIELD: &str = "x-rebuild";
 
-/// The services of a project with this field alone, as JSON; `ask` is Compose's answer without interpolation.
+/// This field of the services that have it, by their names; `ask` is Compose's answer without interpolation.
 ///
 /// # Errors
 /// Those of `ask`.
-pub(super) fn read(files: &[Utf8PathBuf], ask: impl FnOnce() -> anyhow::Result<Vec<u8>>) -> anyhow::Result<Vec<u8>> {
+pub(super) fn read(files: &[Utf8PathBuf], ask: impl Fn() -> anyhow::Result<Value>) -> anyhow::Result<Value> {
     let texts: Vec<_> = files.iter().map(|file| fs_err::read_to_string(file).unwrap_or_default()).collect();
     let says = |word: &str| texts.iter().any(|text| text.contains(word));
     if says("include") || says("extends") {
-        return fields(&ask()?);
+        return Ok(fields(&ask()?));
     }
     if !says(FIELD) {
-        return Ok(b"{}".to_vec());
+        return Ok(Value::Null);
     }
     let digest = sha256(texts.join("\0"));
-    let path = kept_for("extensions", files).ok();
+    let path = kept_for(FIELD, files).ok();
     if let Some(known) = path.as_ref().and_then(|path| last(path, &digest)) {
         return Ok(known);
     }
-    let fields = fields(&ask()?)?;
+    let fields = fields(&ask()?);
     if let Some(path) = path {
         // Without it the next run is only slower.
-        let _ = own::write(&path, &[digest.as_bytes(), &fields].concat());
+        let _ = own::write(&path, format!("{digest}{fields}").as_bytes());
     }
     Ok(fields)
 }
 
 /// The answer that is kept, when it is one about this text.
-fn last(path: &Utf8Path, digest: &str) -> Option<Vec<u8>> {
-    fs_err::read(path).ok()?.strip_prefix(digest.as_bytes()).map(<[u8]>::to_vec)
+fn last(path: &Utf8Path, digest: &str) -> Option<Value> {
+    serde_json::from_slice(fs_err::read(path).ok()?.strip_prefix(digest.as_bytes())?).ok()
 }
 
-/// Nothing but the field: everything else may be of any size, and secret.
-fn fields(answer: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let mut project: Value = serde_json::from_slice(answer)?;
-    let mut services = project["services"].take();
-    for service in services.as_object_mut().into_iter().flat_map(|services| services.values_mut()) {
-        if let Some(fields) = service.as_object_mut() {
-            fields.retain(|name, _| name == FIELD);
-        }
-    }
-    let services = services.as_object().cloned().unwrap_or_default();
-    Ok(serde_json::to_vec(&serde_json::json!({ "services": services }))?)
+/// The field of each service that has it: everything else may be of any size, and secret.
+fn fields(project: &Value) -> Value {
+    let services = project["services"].as_object().into_iter().flatten();
+    services.filter_map(|(name, service)| Some((name.as_str(), service.get(FIELD)?.clone()))).collect()
 }

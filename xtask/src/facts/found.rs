@@ -1,6 +1,6 @@
 //! Sources that nobody names: what Dockerfiles fetch by themselves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
@@ -8,13 +8,14 @@ use crate::dockerfile::sources::{Busts, Cover, Fetch, Reference, fetches};
 use crate::error::Failure;
 use crate::facts::compose::{Built, Project};
 use crate::facts::sources::{Source, Wanted};
+use crate::facts::workspace::Config;
 use crate::value::{ArgName, GitRef, GitUrl, Service, redact, show};
 
 /// What the Dockerfiles of a project say beside the sources that were named.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// The arguments of each service that make its clones run again.
-    pub busts: BTreeMap<Service, BTreeSet<ArgName>>,
+    /// Arguments that make clones run again, each with the service.
+    pub busts: Vec<(Service, ArgName)>,
     /// Code that may be pushed to without any notice here.
     pub unwatched: Vec<Unwatched>,
     /// The services that fetch anything.
@@ -40,33 +41,26 @@ pub struct Unwatched {
 ///
 /// # Errors
 /// Never for names that a Dockerfile may have.
-pub fn add(
-    project: &Project,
-    bust: &ArgName,
-    transports: &[String],
-    configured: bool,
-    sources: &mut Vec<Source>,
-) -> Result<Found, Failure> {
+pub fn add(project: &Project, config: &Config, bust: &ArgName, sources: &mut Vec<Source>) -> Result<Found, Failure> {
     let mut found = Found::default();
     for (service, built) in &project.services {
         let named: Vec<_> = sources.iter().filter(|source| source.services.contains(service)).collect();
-        let alone = configured && !named.is_empty();
+        let alone = !config.sources.is_empty() && !named.is_empty();
         let known: BTreeSet<String> = named.iter().map(|source| source.repository.to_string()).collect();
         let mut moves = named.iter().any(|source| matches!(source.wanted, Wanted::Ref(_)));
-        let mut own: Vec<(GitUrl, Wanted, Option<ArgName>)> = Vec::new();
-        let busts = found.busts.entry(service.clone()).or_default();
-        busts.extend(built.takes(bust.as_str()).then(|| bust.clone()));
+        let mut own = Vec::new();
+        found.busts.extend(built.takes(bust.as_str()).then(|| (service.clone(), bust.clone())));
         for fetch in fetches_of(built, bust) {
             found.fetching.insert(service.clone());
             if let Cover::Argument(name) = &fetch.cover {
-                busts.extend(name.parse());
+                found.busts.extend(name.parse().map(|name| (service.clone(), name)));
             }
             if alone || known.contains(&fetch.repository) {
                 continue;
             }
-            match follow(&fetch, transports) {
+            match follow(service, &fetch, &config.transports) {
                 Ok(Some(followed)) => {
-                    moves |= matches!(followed.1, Wanted::Ref(_));
+                    moves |= matches!(followed.wanted, Wanted::Ref(_));
                     own.push(followed);
                 }
                 Ok(None) => {}
@@ -80,20 +74,14 @@ pub fn add(
             }
         }
         // What is pinned is only of interest where nothing else can be said.
-        own.retain(|(_, wanted, _)| !moves || matches!(wanted, Wanted::Ref(_)));
-        for (repository, wanted, commit_arg) in own {
+        own.retain(|source| !moves || matches!(source.wanted, Wanted::Ref(_)));
+        for Source { name, repository, wanted, commit_arg, services } in own {
             let same = |source: &&mut Source| {
                 source.repository == repository && source.wanted == wanted && source.commit_arg == commit_arg
             };
             match sources.iter_mut().find(same) {
-                Some(source) => drop(source.services.insert(service.clone())),
-                None => sources.push(Source {
-                    name: repository.name().to_owned(),
-                    repository,
-                    wanted,
-                    commit_arg,
-                    services: [service.clone()].into(),
-                }),
+                Some(source) => source.services.extend(services),
+                None => sources.push(Source { name, repository, wanted, commit_arg, services }),
             }
         }
     }
@@ -109,7 +97,7 @@ fn fetches_of(built: &Built, bust: &ArgName) -> Vec<Fetch> {
 }
 
 /// What is followed there, if anything moves.
-fn follow(fetch: &Fetch, transports: &[String]) -> Result<Option<(GitUrl, Wanted, Option<ArgName>)>, Failure> {
+fn follow(service: &Service, fetch: &Fetch, transports: &[String]) -> Result<Option<Source>, Failure> {
     if fetch.cover == Cover::Nothing {
         return match fetch.reference.moves() {
             true => Err(Failure::usage("no bust argument stands above it, so the step stays cached")
@@ -131,5 +119,11 @@ fn follow(fetch: &Fetch, transports: &[String]) -> Result<Option<(GitUrl, Wanted
         ))));
     }
     let repository = GitUrl::parse(&fetch.repository, transports).map_err(unclear)?;
-    Ok(Some((repository, wanted, fetch.commit_arg.as_ref().map(|name| name.parse()).transpose()?)))
+    Ok(Some(Source {
+        name: repository.name().to_owned(),
+        repository,
+        wanted,
+        commit_arg: fetch.commit_arg.as_deref().map(str::parse).transpose()?,
+        services: [service.clone()].into(),
+    }))
 }

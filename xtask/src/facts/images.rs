@@ -1,12 +1,11 @@
 //! Which of the wanted images exist, and what their labels say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use xshell::Shell;
 
-use crate::error::Failure;
 use crate::facts::registry;
 use crate::plan::label;
 use crate::sys::{docker, process};
@@ -47,38 +46,60 @@ pub type Images = BTreeMap<ImageRef, Image>;
 
 /// An image of the engine or of a registry.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", default)]
 pub struct Image {
     /// Its content digest.
     pub id: String,
+    /// Its names in the engine.
+    #[serde(deserialize_with = "or_nothing")]
+    pub repo_tags: Vec<String>,
+    /// When its last new layer was made, as the engine writes times.
+    pub created: String,
     /// All layers, in bytes.
-    #[serde(default)]
     pub size: u64,
-    #[serde(default)]
-    pub(super) config: Option<ImageConfig>,
-    #[serde(default)]
-    pub(super) graph_driver: Option<GraphDriver>,
-}
-
-/// Where the classic image store keeps the layers.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct GraphDriver {
-    data: Option<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "or_nothing")]
+    pub(super) config: Config,
+    #[serde(deserialize_with = "or_nothing")]
+    pub(super) graph_driver: GraphDriver,
+    #[serde(rename = "RootFS", deserialize_with = "or_nothing")]
+    pub(super) root_fs: RootFs,
 }
 
 /// The part of an image's configuration that is read.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct ImageConfig {
-    labels: Option<BTreeMap<String, String>>,
-    working_dir: Option<String>,
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Config {
+    #[serde(deserialize_with = "or_nothing")]
+    pub(super) labels: BTreeMap<String, String>,
+    working_dir: String,
+}
+
+/// Where the classic image store keeps the layers.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct GraphDriver {
+    #[serde(deserialize_with = "or_nothing")]
+    data: BTreeMap<String, String>,
+}
+
+/// What the file system of an image is made from.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct RootFs {
+    /// Digests of layers, from the lowest.
+    #[serde(deserialize_with = "or_nothing")]
+    pub(super) layers: Vec<String>,
+}
+
+/// The engine writes `null` for what is empty.
+fn or_nothing<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+    Option::<T>::deserialize(from).map(Option::unwrap_or_default)
 }
 
 impl Image {
     /// The value of a label.
     pub fn label(&self, name: &str) -> Option<&str> {
-        self.config.as_ref()?.labels.as_ref()?.get(name).map(String::as_str)
+        self.config.labels.get(name).map(String::as_str)
     }
 
     /// Whether a build of this tool for `project` made it.
@@ -88,26 +109,13 @@ impl Image {
 
     /// A directory of the engine's data, if the engine tells.
     pub fn data_directory(&self) -> Option<&str> {
-        self.graph_driver.as_ref()?.data.as_ref()?.get("UpperDir").map(String::as_str)
+        self.graph_driver.data.get("UpperDir").map(String::as_str)
     }
 
     /// The directory that commands of the image start in.
     pub fn working_directory(&self) -> &str {
-        self.config
-            .as_ref()
-            .and_then(|config| config.working_dir.as_deref())
-            .filter(|path| !path.is_empty())
-            .unwrap_or("/")
+        if self.config.working_dir.is_empty() { "/" } else { &self.config.working_dir }
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Tagged {
-    #[serde(default)]
-    repo_tags: Option<Vec<String>>,
-    #[serde(flatten)]
-    image: Image,
 }
 
 /// The images among `wanted` that exist, by the name that was asked for.
@@ -115,56 +123,42 @@ struct Tagged {
 /// # Errors
 /// Exit code 3 when the engine does not answer.
 pub fn inspect(ui: &Ui, wanted: &[ImageRef]) -> anyhow::Result<Images> {
-    if wanted.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    Ok(parse(&answer(ui, wanted)?, wanted)?)
+    let names: Vec<_> = wanted.iter().map(ToString::to_string).collect();
+    Ok(by_name(inspect_all(ui, &names)?, wanted))
 }
 
-/// The images among these IDs that exist, each with all its names.
+/// The images among these names and IDs that exist.
 ///
 /// # Errors
 /// Exit code 3 when the engine does not answer.
-pub fn inspect_ids(ui: &Ui, ids: &[String]) -> anyhow::Result<Vec<(Vec<String>, Image)>> {
-    if ids.is_empty() {
+pub fn inspect_all(ui: &Ui, wanted: &[String]) -> anyhow::Result<Vec<Image>> {
+    if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let found = tagged(&answer(ui, ids)?)?;
-    Ok(found.into_iter().map(|tagged| (tagged.repo_tags.unwrap_or_default(), tagged.image)).collect())
-}
-
-/// What the engine says about images; that one does not exist is no failure.
-fn answer(ui: &Ui, wanted: &[impl ToString]) -> anyhow::Result<Vec<u8>> {
     let sh = Shell::new()?;
-    let finished = process::output(ui, docker::image_inspect(&sh, wanted), Duration::from_secs(30))?;
+    let finished = process::output(ui, docker::image_inspect(&sh, wanted), Duration::from_secs(60))?;
     if !finished.status.success() {
+        // That one does not exist is an answer too.
         let missing = |line: &str| line.to_lowercase().contains("no such image");
         let mut errors = finished.stderr.lines().map(str::trim).filter(|line| !line.is_empty()).peekable();
         if errors.peek().is_none() || !errors.all(missing) {
             return Err(docker::failure(&finished).into());
         }
     }
-    Ok(finished.stdout)
+    Ok(docker::json(&finished.stdout)?)
 }
 
-fn tagged(json: &[u8]) -> Result<Vec<Tagged>, Failure> {
-    serde_json::from_slice(json).map_err(|error| {
-        Failure::precondition(format!("the engine's answer is cut or garbled: {error}")).hint("run it again")
-    })
-}
-
-fn parse(json: &[u8], wanted: &[ImageRef]) -> Result<Images, Failure> {
-    let mut asked: BTreeMap<String, Vec<&ImageRef>> = BTreeMap::new();
+fn by_name(found: Vec<Image>, wanted: &[ImageRef]) -> Images {
+    let mut asked: HashMap<String, Vec<&ImageRef>> = HashMap::new();
     for name in wanted {
         asked.entry(name.familiar()).or_default().push(name);
     }
-    let mut images = BTreeMap::new();
-    for tagged in tagged(json)? {
-        for name in tagged.repo_tags.unwrap_or_default().iter().filter_map(|tag| asked.get(tag)).flatten() {
-            images.insert((*name).clone(), tagged.image.clone());
-        }
+    let mut images = Images::new();
+    for image in found {
+        let names = image.repo_tags.iter().filter_map(|tag| asked.get(tag)).flatten();
+        images.extend(names.map(|name| ((*name).clone(), image.clone())));
     }
-    Ok(images)
+    images
 }
 
 #[cfg(test)]
@@ -175,10 +169,11 @@ mod tests {
     fn images_are_found_under_every_wanted_name() {
         let name = |text: &str| text.parse::<ImageRef>().expect("name");
         let json = r#"[{"Id":"sha256:1","RepoTags":["a:1","a:latest"],"Size":5,"Config":{"Labels":{"k":"v"},"WorkingDir":""}}]"#;
-        let images = parse(json.as_bytes(), &[name("a"), name("b"), name("a:1")]).expect("valid");
+        let found = docker::json(json.as_bytes()).expect("valid");
+        let images = by_name(found, &[name("a"), name("b"), name("a:1")]);
         assert_eq!(images.keys().map(ToString::to_string).collect::<Vec<_>>(), ["a:1", "a:latest"]);
         assert_eq!(images[&name("a")].label("k"), Some("v"));
         assert_eq!(images[&name("a")].working_directory(), "/");
-        assert!(parse(b"[{", &[]).is_err());
+        assert!(docker::json::<Vec<Image>>(b"[{").is_err());
     }
 }

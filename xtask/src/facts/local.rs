@@ -1,11 +1,13 @@
 //! A directory of this machine in place of a remote.
 
+use std::os::unix::fs::PermissionsExt;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use xshell::Shell;
 
 use crate::error::Failure;
 use crate::facts::sources::Source;
-use crate::facts::trees;
+use crate::facts::trees::{Blob, Tree};
 use crate::sys::{git, process};
 use crate::ui::Ui;
 use crate::value::digest::{Parts, hex};
@@ -14,11 +16,13 @@ use crate::verify::deep::hash;
 
 /// The files of a directory.
 #[derive(Clone, Debug)]
-pub struct Tree {
+pub struct Local {
     /// The directory.
     pub root: Utf8PathBuf,
     /// Files and symbolic links below it, relative and sorted; what Git ignores is left out.
     pub files: Vec<Utf8PathBuf>,
+    /// The same files as a commit would have them.
+    pub tree: Tree,
     /// The first 12 hexadecimal digits of the SHA-256 of all names, kinds and contents.
     pub digest: String,
 }
@@ -46,7 +50,7 @@ pub fn check(path: &Utf8Path, sources: &[Source]) -> Result<(), Failure> {
 ///
 /// # Errors
 /// Exit code 3 for a file that cannot be read.
-pub fn read(ui: &Ui, root: &Utf8Path) -> anyhow::Result<Tree> {
+pub fn read(ui: &Ui, root: &Utf8Path) -> anyhow::Result<Local> {
     let root = root.canonicalize_utf8()?;
     let sh = Shell::new()?;
     let listed = process::output(ui, git::list_files(&sh, &root), git::DEADLINE)?;
@@ -63,46 +67,28 @@ pub fn read(ui: &Ui, root: &Utf8Path) -> anyhow::Result<Tree> {
     files.dedup();
     // A listed file may be deleted, and a listed directory is a submodule.
     files.retain(|file| fs_err::symlink_metadata(root.join(file)).is_ok_and(|metadata| !metadata.is_dir()));
-    let mut digest = Parts::default();
+    let mut tree = Tree::default();
     for file in &files {
         let path = root.join(file);
         let metadata = fs_err::symlink_metadata(&path)?;
-        let (kind, content) = if metadata.is_symlink() {
-            ("link", path.read_link_utf8()?.into_string().into_bytes())
-        } else {
-            let executable = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o111 != 0;
-            (if executable { "executable" } else { "file" }, fs_err::read(&path)?)
-        };
-        for part in [file.as_str().as_bytes(), kind.as_bytes(), &content] {
-            digest.add(part);
-        }
-    }
-    let digest = hex(&digest.finish())[..12].to_owned();
-    Ok(Tree { root, files, digest })
-}
-
-/// The same files as a commit would have them.
-///
-/// # Errors
-/// The error of the file system.
-pub fn as_tree(tree: &Tree) -> anyhow::Result<trees::Tree> {
-    let mut found = trees::Tree::default();
-    for file in &tree.files {
-        let path = tree.root.join(file);
-        let metadata = fs_err::symlink_metadata(&path)?;
         let link = metadata.is_symlink();
         let content = if link { path.read_link_utf8()?.into_string().into_bytes() } else { fs_err::read(&path)? };
-        let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o755;
         let mut id = hash(40, content.len() as u64, &mut content.as_slice())?;
-        match mode {
+        match metadata.permissions().mode() & 0o755 {
             0o644 => {}
-            0o755 => drop(found.executable.insert(file.as_str().into())),
+            0o755 => drop(tree.executable.insert(file.as_str().into())),
             // Git has no other modes, the build has them.
-            _ => id.push_str(&format!(" {mode:o}")),
+            mode => id.push_str(&format!(" {mode:o}")),
         }
-        found.files.insert(file.as_str().into(), trees::Blob { link, id });
+        tree.files.insert(file.as_str().into(), Blob { link, id });
     }
-    Ok(found)
+    let mut digest = Parts::default();
+    for (path, Blob { link, id }) in &tree.files {
+        let kind = [u8::from(*link), u8::from(tree.executable.contains(path))];
+        [path.as_slice(), &kind, id.as_bytes()].into_iter().for_each(|part| digest.add(part));
+    }
+    let digest = hex(&digest.finish())[..12].to_owned();
+    Ok(Local { root, files, tree, digest })
 }
 
 /// All files below `root`/`below` but those of Git itself.

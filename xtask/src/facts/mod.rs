@@ -32,7 +32,7 @@ use compose::Project;
 use early::{Asked, Questions};
 use found::Found;
 use images::{Images, Store};
-use local::Tree;
+use local::Local;
 use sources::{Source, Wanted};
 use workspace::Workspace;
 
@@ -84,7 +84,7 @@ pub enum Revision {
     /// A commit of the remote.
     Commit(Commit),
     /// A directory of this machine.
-    Local(Tree),
+    Local(Local),
 }
 
 impl Revision {
@@ -92,7 +92,7 @@ impl Revision {
     pub fn short(&self) -> String {
         match self {
             Self::Commit(commit) => commit.short().to_owned(),
-            Self::Local(tree) => format!("local-{}", tree.digest),
+            Self::Local(local) => format!("local-{}", local.digest),
         }
     }
 }
@@ -101,7 +101,7 @@ impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Commit(commit) => commit.fmt(f),
-            Self::Local(tree) => write!(f, "local-{}", tree.digest),
+            Self::Local(local) => write!(f, "local-{}", local.digest),
         }
     }
 }
@@ -112,11 +112,8 @@ impl fmt::Display for Revision {
 /// Those of the two readers.
 pub fn read_project(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<(Workspace, Project)> {
     let directory = files.first().and_then(|file| file.parent()).unwrap_or(Utf8Path::new("."));
-    thread::scope(|scope| {
-        let workspace = scope.spawn(|| workspace::read(ui, directory));
-        let project = compose::read(ui, files);
-        Ok((join(workspace)?, project?))
-    })
+    let (workspace, project) = both(|| workspace::read(ui, directory), || compose::read(ui, files));
+    Ok((workspace?, project?))
 }
 
 /// Gathers everything; what does not depend on each other at the same time. `local` takes the place of the only source.
@@ -193,10 +190,7 @@ pub fn resolve_again(ui: &Ui, facts: &Facts) -> anyhow::Result<Vec<Resolved>> {
         };
         Ok(Resolved { source: resolved.source.clone(), revision })
     };
-    thread::scope(|scope| {
-        let threads: Vec<_> = facts.sources.iter().map(|resolved| scope.spawn(move || again(resolved))).collect();
-        threads.into_iter().map(join).collect()
-    })
+    at_once(&facts.sources, again).into_iter().collect()
 }
 
 fn question(source: &Source) -> Option<(String, String)> {
@@ -208,6 +202,24 @@ fn question(source: &Source) -> Option<(String, String)> {
 
 fn names(images: &[ImageRef]) -> Vec<String> {
     images.iter().map(ToString::to_string).collect()
+}
+
+/// Does two things at the same time, the first in a thread of its own.
+pub fn both<A: Send, B>(there: impl FnOnce() -> A + Send, here: impl FnOnce() -> B) -> (A, B) {
+    thread::scope(|scope| {
+        let there = scope.spawn(there);
+        let here = here();
+        (join(there), here)
+    })
+}
+
+/// Does the same with every item at the same time; the results have the order of the items.
+pub fn at_once<T: Send, R: Send>(items: impl IntoIterator<Item = T>, act: impl Fn(T) -> R + Sync) -> Vec<R> {
+    thread::scope(|scope| {
+        let act = &act;
+        let threads: Vec<_> = items.into_iter().map(|item| scope.spawn(move || act(item))).collect();
+        threads.into_iter().map(join).collect()
+    })
 }
 
 /// The result of a thread; a panic goes on in this one.

@@ -1,6 +1,6 @@
 //! What a registry has under a name, asked without pulling anything.
 
-use std::thread;
+use std::fmt::Display;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -8,8 +8,8 @@ use serde_json::Value;
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::images::{Image, Images};
-use crate::facts::join;
+use crate::facts::at_once;
+use crate::facts::images::{Config, Image, Images};
 use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::ImageRef;
@@ -41,11 +41,9 @@ pub fn check(wanted: &[ImageRef]) -> Result<(), Failure> {
 pub fn inspect(ui: &Ui, wanted: &[ImageRef]) -> anyhow::Result<Images> {
     let mut found = Images::new();
     for part in wanted.chunks(AT_ONCE) {
-        let answers = thread::scope(|scope| {
-            let threads: Vec<_> = part.iter().map(|name| scope.spawn(move || image(ui, name))).collect();
-            threads.into_iter().map(join).collect::<anyhow::Result<Vec<_>>>()
-        })?;
-        found.extend(part.iter().cloned().zip(answers).filter_map(|(name, image)| Some((name, image?))));
+        for (name, answer) in part.iter().zip(at_once(part, |name| image(ui, name))) {
+            found.extend(answer?.map(|image| (name.clone(), image)));
+        }
     }
     Ok(found)
 }
@@ -66,30 +64,20 @@ pub fn image(ui: &Ui, name: &ImageRef) -> anyhow::Result<Option<Image>> {
     }
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    manifest: Manifest,
-    image: Value,
-}
-
-#[derive(Deserialize)]
-struct Manifest {
-    digest: String,
-}
-
 /// Reads a manifest with the configuration of its image, or with one for each platform, of which the first counts: a build
 /// gives all of them the same labels.
 fn parse(json: &[u8], name: &ImageRef) -> Result<Image, Failure> {
-    let garbled = |error: serde_json::Error| {
+    let garbled = |error: &dyn Display| {
         Failure::precondition(format!("the registry's answer for `{name}` is cut or garbled: {error}"))
             .kept("every tag is where it was")
             .hint("run it again")
     };
-    let answer: Answer = serde_json::from_slice(json).map_err(garbled)?;
-    let of_platform = || answer.image.as_object()?.values().find_map(|platform| platform.get("config"));
-    let config = answer.image.get("config").or_else(of_platform).cloned();
-    let config = config.map(serde_json::from_value).transpose().map_err(garbled)?;
-    Ok(Image { id: answer.manifest.digest, config, size: 0, graph_driver: None })
+    let answer: Value = serde_json::from_slice(json).map_err(|error| garbled(&error))?;
+    let digest = answer["manifest"]["digest"].as_str().ok_or_else(|| garbled(&"a manifest has a digest"))?;
+    let of_platform = || answer["image"].as_object()?.values().find_map(|platform| platform.get("config"));
+    let config = answer["image"].get("config").or_else(of_platform).map(Config::deserialize);
+    let config = config.transpose().map_err(|error| garbled(&error))?.unwrap_or_default();
+    Ok(Image { id: digest.to_owned(), config, ..Image::default() })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use xshell::Shell;
 
 use crate::error::Failure;
 use crate::facts::sources::Wanted;
-use crate::facts::{Resolved, Revision, join};
+use crate::facts::{Resolved, Revision, at_once};
 use crate::sys::process::Finished;
 use crate::sys::{git, interrupt, process};
 use crate::ui::Ui;
@@ -51,10 +51,7 @@ pub fn check_unmoved(ui: &Ui, taken: &[&Resolved], transports: &[String]) -> any
         }
         _ => Ok(None),
     };
-    let answers = thread::scope(|scope| {
-        let threads: Vec<_> = taken.iter().map(|one| scope.spawn(|| moved(one))).collect();
-        threads.into_iter().map(join).collect::<anyhow::Result<Vec<_>>>()
-    })?;
+    let answers: Vec<Option<String>> = at_once(taken, |one| moved(one)).into_iter().collect::<anyhow::Result<_>>()?;
     let moved: Vec<_> = answers.into_iter().flatten().collect();
     if moved.is_empty() {
         return Ok(());

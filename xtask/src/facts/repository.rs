@@ -8,9 +8,8 @@ use xshell::{Cmd, Shell};
 
 use crate::error::Failure;
 use crate::facts::remotes;
-use crate::sys::git::{self, Filter};
 use crate::sys::process::{self, Finished};
-use crate::sys::{files, interrupt};
+use crate::sys::{files, git, interrupt};
 use crate::ui::Ui;
 use crate::value::digest::sha256;
 use crate::value::{Commit, GitUrl};
@@ -47,48 +46,30 @@ impl<'a> Repository<'a> {
     /// # Errors
     /// Exit code 3 when it cannot be made.
     pub fn open(ui: &'a Ui, state: &Utf8Path, kind: &str, remote: Remote<'a>, like: &Commit) -> anyhow::Result<Self> {
-        let path = Self::path(state, kind, remote, like);
+        let directory = state.join("git");
+        let digest = sha256(format!("{} {}", remote.url, like.as_str().len()));
+        let path = directory.join(format!("{kind}-{}.git", &digest[..16]));
         files::create_directory(state)?;
-        files::create_directory(&state.join("git"))?;
+        files::create_directory(&directory)?;
         files::refuse_link(&path)?;
         let opened = Self { ui, sh: Shell::new()?, path, remote };
-        if !opened.is_there() {
+        if !opened.path.join("config").is_file() {
             opened.init(like)?;
         }
         Ok(opened)
-    }
-
-    /// The same repository, if an earlier run made it.
-    ///
-    /// # Errors
-    /// Exit code 3 when it is a symbolic link.
-    pub fn find(
-        ui: &'a Ui,
-        state: &Utf8Path,
-        kind: &str,
-        remote: Remote<'a>,
-        like: &Commit,
-    ) -> anyhow::Result<Option<Self>> {
-        let found = Self { ui, sh: Shell::new()?, path: Self::path(state, kind, remote, like), remote };
-        files::refuse_link(&found.path)?;
-        Ok(found.is_there().then_some(found))
-    }
-
-    fn path(state: &Utf8Path, kind: &str, remote: Remote<'_>, like: &Commit) -> Utf8PathBuf {
-        let digest = sha256(format!("{} {}", remote.url, like.as_str().len()));
-        state.join("git").join(format!("{kind}-{}.git", &digest[..16]))
-    }
-
-    fn is_there(&self) -> bool {
-        self.path.join("config").is_file()
     }
 
     fn init(&self, like: &Commit) -> anyhow::Result<()> {
         if self.path.exists() {
             fs_err::remove_dir_all(&self.path)?;
         }
-        self.worked(git::init_bare(&self.sh, &self.path, like))?;
-        Ok(())
+        let finished = process::output(self.ui, git::init_bare(&self.sh, &self.path, like), LOCAL)?;
+        if finished.status.success() {
+            return Ok(());
+        }
+        Err(Failure::precondition(format!("git: {}", finished.last_error()))
+            .hint(format!("check the permissions of `{}`", self.path))
+            .into())
     }
 
     /// Runs a command on what is here; what it printed, if it ended well.
@@ -105,16 +86,22 @@ impl<'a> Repository<'a> {
     /// # Errors
     /// Exit code 130 when a signal came; a remote that does not answer is no error, but `false`.
     pub fn fetch_history(&self, commits: &[(&Commit, &str)]) -> anyhow::Result<bool> {
+        let fetch = |depth, commits| {
+            // Without an answer in time the question stays open, which is no reason to fail.
+            let fetched = self.fetch(git::NO_TREES, depth, commits);
+            interrupt::check()?;
+            anyhow::Ok(fetched.is_ok_and(|finished| finished.status.success()))
+        };
         let marker = self.path.join(FILTERS);
         if !marker.is_file() {
             // One commit tells whether the remote leaves out the trees; only then more is asked for.
             let probe = &commits[..1];
-            if !self.fetch(Filter::Trees, 1, probe)? || self.has_tree(probe[0].0)? {
+            if !fetch(1, probe)? || self.ask(|sh, path| git::has_tree(sh, path, probe[0].0))?.is_some() {
                 return Ok(false);
             }
             files::write(&marker, b"")?;
         }
-        self.fetch(Filter::Trees, DEPTH, commits)
+        fetch(DEPTH, commits)
     }
 
     /// Fetches one commit with its tree, without the files in it.
@@ -122,7 +109,7 @@ impl<'a> Repository<'a> {
     /// # Errors
     /// Exit code 3 when the remote does not serve it.
     pub fn fetch_tree(&self, commit: &Commit) -> anyhow::Result<()> {
-        let finished = self.run_fetch(Filter::Files, 1, &[(commit, "tree")], commit)?;
+        let finished = self.fetch(git::NO_FILES, 1, &[(commit, "tree")])?;
         if finished.status.success() {
             return Ok(());
         }
@@ -135,44 +122,16 @@ impl<'a> Repository<'a> {
         Err(remotes::refusal(&finished, self.remote.url).into())
     }
 
-    /// Whether the tree of a commit is here.
-    fn has_tree(&self, commit: &Commit) -> anyhow::Result<bool> {
-        Ok(self.ask(|sh, path| git::has_tree(sh, path, commit))?.is_some())
-    }
-
-    fn fetch(&self, filter: Filter, depth: u32, commits: &[(&Commit, &str)]) -> anyhow::Result<bool> {
-        // Without an answer in time the question stays open, which is no reason to fail.
-        let fetched = self.run_fetch(filter, depth, commits, commits[0].0);
-        interrupt::check()?;
-        Ok(fetched.is_ok_and(|finished| finished.status.success()))
-    }
-
     /// Fetches; what a killed run left half done is thrown away and made again.
-    fn run_fetch(
-        &self,
-        filter: Filter,
-        depth: u32,
-        commits: &[(&Commit, &str)],
-        like: &Commit,
-    ) -> anyhow::Result<Finished> {
+    fn fetch(&self, filter: &str, depth: u32, commits: &[(&Commit, &str)]) -> anyhow::Result<Finished> {
         let Remote { url, transports } = self.remote;
-        let cmd = || git::fetch(&self.sh, &self.path, url, (filter, depth), commits, transports);
+        let cmd = || git::fetch(&self.sh, &self.path, url, filter, depth, commits, transports);
         let finished = process::output(self.ui, cmd(), DEADLINE)?;
         let broken = [".lock': File exists", "not a git repository", "bad object", "corrupt"];
         if !finished.status.success() && broken.iter().any(|sign| finished.stderr.contains(sign)) {
-            self.init(like)?;
+            self.init(commits[0].0)?;
             return process::output(self.ui, cmd(), DEADLINE);
         }
         Ok(finished)
-    }
-
-    fn worked(&self, cmd: Cmd<'_>) -> anyhow::Result<()> {
-        let finished = process::output(self.ui, cmd, LOCAL)?;
-        if finished.status.success() {
-            return Ok(());
-        }
-        Err(Failure::precondition(format!("git: {}", finished.last_error()))
-            .hint(format!("check the permissions of `{}`", self.path))
-            .into())
     }
 }

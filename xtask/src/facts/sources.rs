@@ -1,6 +1,6 @@
 //! Which repositories and refs the images are made from, read off the configuration and the build arguments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::error::Failure;
 use crate::facts::compose::Project;
@@ -48,20 +48,12 @@ pub enum Wanted {
 /// Exit code 2 for values that are not addresses, refs or commits, for services that disagree about one, and for a
 /// service that takes the bust argument of no known source.
 pub fn derive(project: &Project, config: &Config) -> Result<(Vec<Source>, Found), Failure> {
-    let usual = [SourceConfig {
-        name: "source".to_owned(),
-        repository_arg: Some("GITHUB_REPO".to_owned()),
-        ref_arg: Some("GITHUB_BRANCH".to_owned()),
-        commit_arg: Some("GITHUB_COMMIT".to_owned()),
-        ..SourceConfig::default()
-    }];
-    let configured = if config.sources.is_empty() { &usual[..] } else { &config.sources };
     let bust = config.bust_arg()?;
     let mut sources = Vec::new();
-    for wanted in configured {
+    for wanted in config.sources().iter() {
         sources.extend(one(project, config, wanted, &bust)?);
     }
-    let found = found::add(project, &bust, &config.transports, !config.sources.is_empty(), &mut sources)?;
+    let found = found::add(project, config, &bust, &mut sources)?;
     let has_source = |service| sources.iter().any(|source: &Source| source.services.contains(service));
     let without = project.services.iter().find(|(service, built)| {
         built.takes(bust.as_str()) && !has_source(*service) && !found.fetching.contains(*service)
@@ -127,22 +119,17 @@ fn one(project: &Project, config: &Config, wanted: &SourceConfig, bust: &ArgName
 
 /// The one value that all services see for an argument; empty is nothing.
 fn agreed(project: &Project, services: &BTreeSet<Service>, argument: &str) -> Result<Option<String>, Failure> {
-    let mut values: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for service in services {
-        let built = &project.services[service];
-        if built.takes(argument) {
-            values.entry(built.arg(argument).unwrap_or_default()).or_default().push(service.as_str());
-        }
-    }
-    if values.len() > 1 {
-        let shown: Vec<_> = values
-            .iter()
-            .map(|(value, services)| format!("{} has {}", services.join(", "), show(&redact(value))))
-            .collect();
+    let takers = services.iter().filter(|service| project.services[*service].takes(argument));
+    let value = |service: &Service| project.services[service].arg(argument).unwrap_or_default();
+    let values: Vec<_> = takers.map(|service| (service, value(service))).collect();
+    let Some(&(_, first)) = values.first() else { return Ok(None) };
+    if values.iter().any(|(_, value)| *value != first) {
+        let shown: Vec<_> =
+            values.iter().map(|(service, value)| format!("`{service}` has {}", show(&redact(value)))).collect();
         return Err(Failure::usage(format!("services disagree about `{argument}`: {}", shown.join("; ")))
             .hint("pass it to every service from one YAML anchor"));
     }
-    Ok(values.into_keys().next().filter(|value| !value.is_empty()).map(str::to_owned))
+    Ok(Some(first).filter(|value| !value.is_empty()).map(str::to_owned))
 }
 
 /// The failure for a service that the project does not build.

@@ -7,13 +7,11 @@ use std::time::Duration;
 
 use crate::value::time::Timestamp;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use xshell::{Cmd, Shell};
 
-use crate::error::Failure;
+use crate::facts::images::{self, Image};
 use crate::facts::join;
 use crate::plan::label;
-use crate::sys::{docker, process};
+use crate::sys::docker;
 use crate::ui::Ui;
 use crate::value::{ImageRef, measure};
 
@@ -74,67 +72,20 @@ pub struct CacheRecord {
 /// # Errors
 /// Exit code 3 when the engine does not answer.
 pub fn read(ui: &Ui) -> anyhow::Result<Store> {
-    let sh = Shell::new()?;
-    let ids = lines(&text(ui, docker::image_ids(&sh))?);
-    let containers = lines(&text(ui, docker::container_ids(&sh))?);
+    let ids = docker::ask_lines(ui, DEADLINE, docker::image_ids)?;
+    let containers = docker::ask_lines(ui, DEADLINE, docker::container_ids)?;
     thread::scope(|scope| {
-        let usage = scope.spawn(|| {
-            let sh = Shell::new()?;
-            text(ui, docker::disk_usage(&sh))
-        });
-        let users = scope.spawn(|| {
-            let sh = Shell::new()?;
-            if containers.is_empty() { Ok(String::new()) } else { text(ui, docker::container_images(&sh, &containers)) }
+        let usage = scope.spawn(|| docker::ask(ui, DEADLINE, docker::disk_usage));
+        let users = scope.spawn(|| match containers.is_empty() {
+            true => Ok(String::new()),
+            false => docker::ask(ui, DEADLINE, |sh| docker::container_images(sh, &containers)),
         });
         let mut images = BTreeMap::new();
         for some in ids.chunks(AT_ONCE) {
-            let answer: Vec<RawImage> = json(&text(ui, docker::image_inspect(&sh, some))?)?;
-            images.extend(answer.into_iter().map(stored));
+            images.extend(images::inspect_all(ui, some)?.into_iter().map(stored));
         }
-        Ok(put_together(images, &join(users)?, json(&join(usage)?)?))
+        Ok(put_together(images, &join(users)?, docker::json(join(usage)?.as_bytes())?))
     })
-}
-
-fn text(ui: &Ui, command: Cmd<'_>) -> anyhow::Result<String> {
-    let finished = process::output(ui, command, DEADLINE)?;
-    if !finished.status.success() {
-        return Err(docker::failure(&finished).into());
-    }
-    // Thousands of images are many bytes: valid text is not copied.
-    Ok(String::from_utf8(finished.stdout)
-        .unwrap_or_else(|bytes| String::from_utf8_lossy(bytes.as_bytes()).into_owned()))
-}
-
-/// Lines without repetitions.
-fn lines(text: &str) -> Vec<String> {
-    let mut lines: Vec<_> = text.lines().map(str::to_owned).filter(|line| !line.is_empty()).collect();
-    lines.sort();
-    lines.dedup();
-    lines
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RawImage {
-    id: String,
-    repo_tags: Option<Vec<String>>,
-    created: Timestamp,
-    size: u64,
-    config: Option<RawConfig>,
-    #[serde(rename = "RootFS")]
-    root_fs: Option<RawRootFs>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RawConfig {
-    labels: Option<BTreeMap<String, String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RawRootFs {
-    layers: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -168,25 +119,20 @@ struct RawCache {
     shared: String,
 }
 
-fn json<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
-    serde_json::from_str(text).map_err(|error| {
-        Failure::precondition(format!("the engine's answer is cut or garbled: {error}")).hint("run it again")
-    })
-}
-
 /// An image, with nothing that nobody asks for: there may be thousands.
-fn stored(image: RawImage) -> (String, Stored) {
-    let mut labels = image.config.and_then(|config| config.labels).unwrap_or_default();
+fn stored(image: Image) -> (String, Stored) {
     // The engine gives a build that came from the cache the time of its last new layer.
-    let built = labels.get(label::CREATED).and_then(|text| text.parse().ok());
+    let created = image.label(label::CREATED).and_then(|text| text.parse().ok());
+    let created = created.or_else(|| image.created.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let mut labels = image.config.labels;
     labels.retain(|name, _| LABELS.contains(&name.as_str()));
     let stored = Stored {
-        tags: image.repo_tags.into_iter().flatten().filter_map(|tag| tag.parse().ok()).collect(),
-        created: built.unwrap_or(image.created),
+        tags: image.repo_tags.iter().filter_map(|tag| tag.parse().ok()).collect(),
+        created,
         labels,
         size: image.size,
         unique: image.size,
-        layers: layers(&image.root_fs.and_then(|root| root.layers).unwrap_or_default()),
+        layers: layers(&image.root_fs.layers),
     };
     (image.id, stored)
 }
@@ -242,8 +188,9 @@ mod tests {
             "Config":{"Labels":{"k":"v","io.xtask.service":"s"}},"RootFS":{"Layers":["l1","l2"]}}]"#;
         let usage = r#"{"Images":[{"ID":"sha256:a","UniqueSize":"20B"}],"BuildCache":[{"ID":"c","Parent":"p","Description":"d",
             "Size":"1kB","LastUsedAt":"2026-11-22 16:50:27.4 +0000 UTC","InUse":"false","Shared":"false"}]}"#;
-        let (images, usage): (Vec<RawImage>, _) = (json(images).expect("valid"), json(usage).expect("valid"));
+        let images: Vec<Image> = docker::json(images.as_bytes()).expect("valid");
         let images = images.into_iter().map(stored).collect();
+        let usage = docker::json(usage.as_bytes()).expect("valid");
         let store = put_together(images, "sha256:a /one\nsha256:a /two\n", usage);
         let image = &store.images["sha256:a"];
         assert_eq!((image.size, image.unique, image.layers.len()), (50, 20, 2));

@@ -42,9 +42,9 @@ pub fn of_commit(
     commit: &Commit,
     offline: bool,
 ) -> anyhow::Result<Tree> {
-    let repository = Repository::find(ui, state, "trees", remote, commit)?;
-    let list = |repository: &Repository<'_>| repository.ask(|sh, path| git::ls_tree(sh, path, commit));
-    let listed = match repository.as_ref().map(list).transpose()?.flatten() {
+    let repository = Repository::open(ui, state, "trees", remote, commit)?;
+    let list = || repository.ask(|sh, path| git::ls_tree(sh, path, commit));
+    let listed = match list()? {
         Some(listed) => Some(listed),
         None if offline => {
             return Err(Failure::precondition(format!("the files of commit {} are not known here", commit.short()))
@@ -53,9 +53,8 @@ pub fn of_commit(
                 .into());
         }
         None => {
-            let repository = Repository::open(ui, state, "trees", remote, commit)?;
             repository.fetch_tree(commit)?;
-            list(&repository)?
+            list()?
         }
     };
     let listed = listed.ok_or_else(|| {

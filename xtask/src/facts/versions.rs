@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use xshell::Shell;
-
 use crate::facts::images::{self, Image};
 use crate::plan::label;
 use crate::plan::rollback::versioned_tag;
-use crate::sys::{docker, process};
+use crate::sys::docker;
 use crate::ui::Ui;
 use crate::value::{ImageRef, ProjectName, Service};
 
@@ -30,18 +28,10 @@ pub fn of_service(
     service: &Service,
     current: &ImageRef,
 ) -> anyhow::Result<Vec<Version>> {
-    let sh = Shell::new()?;
     let labels = [format!("{}={project}", label::PROJECT), format!("{}={service}", label::SERVICE)];
-    let listed = process::output(ui, docker::images_with(&sh, &labels), Duration::from_secs(30))?;
-    if !listed.status.success() {
-        return Err(docker::failure(&listed).into());
-    }
-    let mut ids: Vec<_> = String::from_utf8_lossy(&listed.stdout).split_whitespace().map(str::to_owned).collect();
-    ids.sort();
-    ids.dedup();
-    let found = images::inspect_ids(ui, &ids)?;
-    let versions = found.into_iter().filter_map(|(names, image)| {
-        let name = name_of(&image, current).filter(|name| names.contains(name))?;
+    let ids = docker::ask_lines(ui, Duration::from_secs(30), |sh| docker::images_with(sh, &labels))?;
+    let versions = images::inspect_all(ui, &ids)?.into_iter().filter_map(|image| {
+        let name = name_of(&image, current).filter(|name| image.repo_tags.contains(name))?;
         Some(Version { name, image })
     });
     Ok(versions.collect())

@@ -1,5 +1,6 @@
 //! What the Cargo workspace says: versions, the target directory, and `[workspace.metadata.xtask]`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -21,10 +22,8 @@ pub struct Workspace {
     pub version: Version,
     /// The directory of its Cargo.toml; nothing without Cargo.
     pub root: Option<Utf8PathBuf>,
-    /// Versions of the members, by package name.
-    pub packages: BTreeMap<String, Version>,
-    /// The manifests of the members, by package name.
-    pub manifests: BTreeMap<String, Utf8PathBuf>,
+    /// Its members.
+    pub members: Vec<Package>,
     /// Where logs, reports and override files go.
     pub state: Utf8PathBuf,
     /// What cannot be derived.
@@ -93,11 +92,15 @@ struct Metadata {
     metadata: Option<serde_json::Value>,
 }
 
-#[derive(Deserialize)]
-struct Package {
-    name: String,
-    version: Version,
-    manifest_path: Utf8PathBuf,
+/// A member of a workspace.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Its own version.
+    pub version: Version,
+    /// Its Cargo.toml.
+    pub manifest_path: Utf8PathBuf,
 }
 
 impl Config {
@@ -107,6 +110,20 @@ impl Config {
     /// Exit code 2 when the configured name is not one.
     pub fn bust_arg(&self) -> Result<ArgName, Failure> {
         self.cache_bust_arg.as_deref().unwrap_or("CACHE_BUST").parse()
+    }
+
+    /// Where the code comes from, as it is configured, else as these projects usually write it.
+    pub fn sources(&self) -> Cow<'_, [SourceConfig]> {
+        if !self.sources.is_empty() {
+            return Cow::Borrowed(&self.sources);
+        }
+        Cow::Owned(vec![SourceConfig {
+            name: "source".to_owned(),
+            repository_arg: Some("GITHUB_REPO".to_owned()),
+            ref_arg: Some("GITHUB_BRANCH".to_owned()),
+            commit_arg: Some("GITHUB_COMMIT".to_owned()),
+            ..SourceConfig::default()
+        }])
     }
 
     /// The file in the image of `service` that holds its commit.
@@ -123,16 +140,17 @@ impl Workspace {
     /// Exit code 2 when the configured package is no member.
     pub fn version_of(&self, service: &Service) -> Result<&Version, Failure> {
         let package = self.config.services.get(service.as_str()).and_then(|config| config.package.as_ref());
+        let version = |name: &str| Some(&self.members.iter().find(|member| member.name == name)?.version);
         match package {
-            Some(package) => self.packages.get(package).ok_or_else(|| {
-                let members: Vec<_> = self.packages.keys().map(String::as_str).collect();
+            Some(package) => version(package).ok_or_else(|| {
+                let members: Vec<_> = self.members.iter().map(|member| member.name.as_str()).collect();
                 Failure::usage(format!(
                     "service `{service}` is versioned by {}, which is no workspace member",
                     show(package)
                 ))
                 .hint(format!("members are: {}", members.join(", ")))
             }),
-            None => Ok(self.packages.get(service.as_str()).unwrap_or(&self.version)),
+            None => Ok(version(service.as_str()).unwrap_or(&self.version)),
         }
     }
 }
@@ -155,27 +173,23 @@ pub fn read(ui: &Ui, directory: &Utf8Path) -> anyhow::Result<Workspace> {
             .hint(format!("run `cargo metadata --no-deps` in `{directory}`"))
             .into());
     }
-    let text = String::from_utf8_lossy(&finished.stdout);
-    let metadata: Metadata = serde_json::from_str(&text).context("`cargo metadata` printed something else")?;
+    let metadata: Metadata =
+        serde_json::from_slice(&finished.stdout).context("`cargo metadata` printed something else")?;
     let manifest_path = metadata.workspace_root.join("Cargo.toml");
     let manifest = fs_err::read_to_string(&manifest_path)?;
     let root = metadata.packages.iter().find(|package| package.manifest_path == manifest_path);
     let version = workspace_version(&manifest)?.or_else(|| root.map(|root| root.version.clone()));
-    let config = match metadata.metadata.and_then(|tables| tables.get("xtask").cloned()) {
-        Some(value) => serde_json::from_value(value).map_err(|error| {
+    let config = match metadata.metadata.as_ref().and_then(|tables| tables.get("xtask")) {
+        Some(value) => Config::deserialize(value).map_err(|error| {
             Failure::usage(format!("[workspace.metadata.xtask]: {error}"))
                 .hint("README.md lists what can be configured")
         })?,
         None => Config::default(),
     };
-    let manifests =
-        metadata.packages.iter().map(|package| (package.name.clone(), package.manifest_path.clone())).collect();
-    let packages = metadata.packages.into_iter().map(|package| (package.name, package.version)).collect();
     Ok(Workspace {
         version: version.unwrap_or(Version::new(0, 0, 0)),
         root: Some(metadata.workspace_root),
-        packages,
-        manifests,
+        members: metadata.packages,
         state: metadata.target_directory.join("xtask"),
         config,
     })
@@ -203,8 +217,7 @@ fn without_cargo(ui: &Ui, directory: &Utf8Path) -> anyhow::Result<Workspace> {
     Ok(Workspace {
         version: tag.parse().unwrap_or(Version::new(0, 0, 0)),
         root: None,
-        packages: BTreeMap::new(),
-        manifests: BTreeMap::new(),
+        members: Vec::new(),
         state: home.unwrap_or_else(|| directory.join("target")).join("xtask"),
         config: Config::default(),
     })
@@ -223,7 +236,7 @@ mod tests {
 
     #[test]
     fn unknown_configuration_is_refused() {
-        let parse = |json: serde_json::Value| serde_json::from_value::<Config>(json);
+        let parse = |json: serde_json::Value| Config::deserialize(&json);
         assert!(parse(serde_json::json!({"version-file": "a"})).is_ok());
         assert!(parse(serde_json::json!({"versionfile": "a"})).is_err());
     }

@@ -8,87 +8,60 @@ use crate::value::digest::sha256;
 use crate::value::{CacheBust, show};
 
 /// How the value is made.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// `v{version}-{commit}`.
-    #[default]
     Auto,
     /// `v{version}`.
     Version,
     /// The commit.
     Commit,
-    /// The time of the run, UTC, to the second.
-    Timestamp,
-    /// What the CI system counts.
-    BuildNumber,
-    /// A value that the user chose.
+    /// A value that depends on neither.
     Fixed(CacheBust),
 }
 
 impl Rule {
-    /// Reads the form that flag, environment and configuration share.
+    /// Reads the form that flag, environment and configuration share, for a run that started at `now` and has this number
+    /// in its CI system.
     ///
     /// # Errors
-    /// Exit code 2 for text that is neither a word of this tool nor a valid value.
-    pub fn parse(text: &str) -> Result<Self, Failure> {
-        Ok(match text {
-            "auto" => Self::Auto,
-            "version" => Self::Version,
-            "commit" => Self::Commit,
-            "timestamp" => Self::Timestamp,
-            "build-number" => Self::BuildNumber,
-            value => Self::Fixed(value.parse()?),
-        })
-    }
-}
-
-/// What the value depends on beside version and revisions.
-#[derive(Clone, Debug)]
-pub struct Run {
-    /// When the run started.
-    pub now: Timestamp,
-    /// The build number of the CI system, as it stands in the environment.
-    pub build_number: Option<String>,
-}
-
-impl Run {
-    /// The build number as a bust value.
-    ///
-    /// # Errors
-    /// Exit code 2 when there is none or it does not fit the grammar.
-    pub fn build_number(&self) -> Result<CacheBust, Failure> {
-        match &self.build_number {
-            Some(number) => number.parse().map_err(|_| {
-                Failure::usage(format!("the build number {} is not a cache-bust value", show(number)))
-                    .hint("GITHUB_RUN_NUMBER, CI_PIPELINE_IID or BUILD_NUMBER must be a number")
-            }),
-            None => Err(Failure::usage("there is no build number in the environment")
-                .hint("set GITHUB_RUN_NUMBER, CI_PIPELINE_IID or BUILD_NUMBER, or use `--cache-bust auto`")),
-        }
+    /// Exit code 2 for text that is neither a word of this tool nor a valid value, and for a build number that is none.
+    pub fn parse(text: &str, now: Timestamp, build_number: Option<&str>) -> Result<Self, Failure> {
+        let fixed = match text {
+            "auto" => return Ok(Self::Auto),
+            "version" => return Ok(Self::Version),
+            "commit" => return Ok(Self::Commit),
+            "timestamp" => now.compact().replace('T', "-").parse(),
+            "build-number" => match build_number {
+                Some(number) => number.parse().map_err(|_| {
+                    Failure::usage(format!("the build number {} is not a cache-bust value", show(number)))
+                        .hint("GITHUB_RUN_NUMBER, CI_PIPELINE_IID or BUILD_NUMBER must be a number")
+                }),
+                None => Err(Failure::usage("there is no build number in the environment")
+                    .hint("set GITHUB_RUN_NUMBER, CI_PIPELINE_IID or BUILD_NUMBER, or use `--cache-bust auto`")),
+            },
+            value => value.parse(),
+        };
+        fixed.map(Self::Fixed)
     }
 }
 
 /// The value for one service.
 ///
 /// # Errors
-/// Exit code 2 when what the rule needs is missing or the value does not fit the grammar.
-pub fn value(rule: &Rule, version: &Version, revisions: &[String], run: &Run) -> Result<CacheBust, Failure> {
+/// Exit code 2 when the value does not fit the grammar.
+pub fn value(rule: &Rule, version: &Version, revisions: &[String]) -> Result<CacheBust, Failure> {
     let version = format!("v{version}").replace('+', "_");
     let revision = match revisions {
         [] => None,
         [one] => Some(one.clone()),
         several => Some(sha256(several.join("\n"))[..12].to_owned()),
     };
-    match rule {
-        Rule::Auto => match revision {
-            Some(revision) => format!("{version}-{revision}").parse(),
-            None => version.parse(),
-        },
-        Rule::Version => version.parse(),
-        Rule::Commit => revision.unwrap_or(version).parse(),
-        Rule::Timestamp => run.now.compact().replace('T', "-").parse(),
-        Rule::BuildNumber => run.build_number(),
-        Rule::Fixed(value) => Ok(value.clone()),
+    match (rule, revision) {
+        (Rule::Fixed(value), _) => Ok(value.clone()),
+        (Rule::Auto, Some(revision)) => format!("{version}-{revision}").parse(),
+        (Rule::Commit, Some(revision)) => revision.parse(),
+        _ => version.parse(),
     }
 }
 
@@ -97,10 +70,9 @@ mod tests {
     use super::*;
 
     fn made(rule: &str, version: &str, revisions: &[&str], number: Option<&str>) -> Result<String, u8> {
-        let run = Run { now: Timestamp::UNIX_EPOCH, build_number: number.map(str::to_owned) };
         let revisions: Vec<_> = revisions.iter().map(|r| (*r).to_owned()).collect();
-        let rule = Rule::parse(rule).map_err(|failure| failure.code)?;
-        let made = value(&rule, &version.parse().expect("version"), &revisions, &run);
+        let rule = Rule::parse(rule, Timestamp::UNIX_EPOCH, number).map_err(|failure| failure.code)?;
+        let made = value(&rule, &version.parse().expect("version"), &revisions);
         made.map(|value| value.to_string()).map_err(|failure| failure.code)
     }
 

@@ -1,6 +1,6 @@
 //! What every service is made from: sources, arguments, other services, and the key of all that.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::error::Failure;
 use crate::facts::Facts;
@@ -24,7 +24,7 @@ pub struct Keyed<'a> {
 }
 
 /// Services whose images a service is built from: named contexts `service:x`, and kept stages of its own Dockerfile.
-pub fn inputs_of<'a>(project: &'a Project, service: &Service) -> BTreeSet<&'a Service> {
+pub fn inputs_of<'a>(project: &'a Project, service: &Service) -> Vec<&'a Service> {
     let built = &project.services[service];
     let others = project.services.iter().filter(|(other, _)| *other != service);
     let inputs = others.filter(|(other, input)| {
@@ -46,9 +46,9 @@ pub fn shares_stage<'a>(built: &Built, input: &'a Built) -> Option<&'a str> {
 ///
 /// # Errors
 /// Exit code 2 for values that do not fit and for services that are built from each other.
-pub fn keyed<'a>(facts: &'a Facts, request: &Request) -> Result<BTreeMap<&'a Service, Keyed<'a>>, Failure> {
+pub fn keyed<'a>(facts: &'a Facts, request: &Request) -> Result<HashMap<&'a Service, Keyed<'a>>, Failure> {
     let project = &facts.project;
-    let mut keyed = BTreeMap::new();
+    let mut keyed = HashMap::new();
     let mut open: Vec<&Service> = project.services.keys().collect();
     while !open.is_empty() {
         let ready = |service: &&Service| inputs_of(project, service).iter().all(|input| keyed.contains_key(input));
@@ -71,7 +71,7 @@ fn keyed_service<'a>(
     facts: &'a Facts,
     request: &Request,
     service: &'a Service,
-    before: &BTreeMap<&'a Service, Keyed<'a>>,
+    before: &HashMap<&'a Service, Keyed<'a>>,
 ) -> Result<Keyed<'a>, Failure> {
     let built = &facts.project.services[service];
     let version = facts.workspace.version_of(service)?;
@@ -80,9 +80,9 @@ fn keyed_service<'a>(
         [one] => vec![one.revision.short()],
         several => several.iter().map(|resolved| resolved.revision.to_string()).collect(),
     };
-    let cache_bust = cache_bust::value(&request.rule, version, &short, &request.run)?;
-    let busts = facts.found.busts.get(service).into_iter().flatten();
-    let mut args: BTreeMap<_, _> = busts.map(|name| (name.to_string(), cache_bust.to_string())).collect();
+    let cache_bust = cache_bust::value(&request.rule, version, &short)?;
+    let busts = facts.found.busts.iter().filter(|(taker, _)| taker == service);
+    let mut args: BTreeMap<_, _> = busts.map(|(_, name)| (name.to_string(), cache_bust.to_string())).collect();
     for resolved in &sources {
         if let Some(name) = resolved.source.commit_arg.as_ref().filter(|name| built.takes(name.as_str())) {
             args.insert(name.to_string(), resolved.revision.to_string());
@@ -91,8 +91,7 @@ fn keyed_service<'a>(
     let revisions: Vec<_> = sources.iter().map(|resolved| resolved.revision.to_string()).collect();
     let revision = revisions.join(" ");
     let versioned = if sources.is_empty() { Vec::new() } else { vec![version.to_string(), revision.clone()] };
-    let from =
-        inputs_of(&facts.project, service).into_iter().filter_map(|input| Some((input, &before.get(input)?.key)));
+    let from = inputs_of(&facts.project, service).into_iter().map(|input| (input, &before[input].key));
     let key = key::of(built, &Inputs { args: args.clone(), revisions: versioned, from: from.collect() });
     Ok(Keyed { built, cache_bust, revision, args, key })
 }

@@ -46,7 +46,7 @@ pub struct Inputs<'a> {
     /// Version and revisions, for services that are made from a source.
     pub revisions: Vec<String>,
     /// Keys of the services that this one is built from.
-    pub from: BTreeMap<&'a Service, &'a Key>,
+    pub from: Vec<(&'a Service, &'a Key)>,
 }
 
 /// The key of a service.
@@ -61,14 +61,13 @@ pub fn of(built: &Built, inputs: &Inputs<'_>) -> Key {
     let dockerfile = built.closure.as_ref().map(|closure| closure.text.as_str());
     // What the stages of the target do not take makes no difference to it.
     let taken = built.closure.iter().flat_map(|closure| closure.args.keys()).chain(built.args.keys());
-    let args: BTreeMap<&str, Option<&str>> = taken
+    let args: Value = taken
         .filter(|name| built.takes(name))
         .map(|name| (name.as_str(), inputs.args.get(name).map(String::as_str).or_else(|| built.arg(name))))
         .collect();
     // A directory does not matter by its name; a repository as context, whose Dockerfile is not readable here, does.
     let context = built.section.get("context").filter(|_| dockerfile.is_none());
-    let from: BTreeMap<&str, &str> =
-        inputs.from.iter().map(|(service, key)| (service.as_str(), key.as_str())).collect();
+    let from: Value = inputs.from.iter().map(|(service, key)| (service.as_str(), key.as_str())).collect();
     Key::of(&json!({
         "dockerfile": dockerfile, "args": args, "section": section, "context": context,
         "revisions": inputs.revisions, "from": from,
@@ -120,6 +119,7 @@ mod tests {
             contexts: BTreeMap::new(),
             dockerfile_path: "Dockerfile".to_owned(),
             closure: parsed.closure(Some(target)),
+            text: None,
             listing: None,
             section: json!({"context": "/somewhere", "target": target, "args": args}),
             args,

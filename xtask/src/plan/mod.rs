@@ -13,7 +13,7 @@ pub mod rollback;
 pub mod service;
 pub mod upstream;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +22,9 @@ use crate::facts::compose::Project;
 use crate::facts::found::Unwatched;
 use crate::facts::sources::unknown_service;
 use crate::facts::{Facts, Resolved};
+use crate::value::time::Timestamp;
 use crate::value::{CacheBust, ImageRef, ProjectName, Service};
-use cache_bust::{Rule, Run};
+use cache_bust::Rule;
 use key::Key;
 
 /// The stage of a Dockerfile, empty in itself, that a local directory takes the place of.
@@ -44,8 +45,8 @@ pub struct Request {
     pub pull: bool,
     /// What the images say about how they were built; an image without that is built again.
     pub attestations: Attestations,
-    /// Time and build number.
-    pub run: Run,
+    /// When the run started.
+    pub now: Timestamp,
 }
 
 /// What an image says about how it was built and what is in it, beside its labels.
@@ -212,13 +213,13 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Failure> {
     let services = services.collect::<Result<Vec<_>, _>>()?;
     check_tags(project, &services)?;
     let (no_cache, pull, attestations) = (request.full, request.pull, request.attestations);
-    let unwatched = facts.found.unwatched.iter().filter(|one| selected.contains(&one.service)).cloned().collect();
+    let unwatched = facts.found.unwatched.iter().filter(|one| selected.contains(&&one.service)).cloned().collect();
     Ok(Plan { project: project.name.clone(), no_cache, pull, attestations, services, unwatched })
 }
 
 /// No tag of this run may be one that another service, a kept image or a staged one has.
 fn check_tags(project: &Project, services: &[ServicePlan]) -> Result<(), Failure> {
-    let mut taken: BTreeMap<ImageRef, &Service> = BTreeMap::new();
+    let mut taken: HashMap<ImageRef, &Service> = HashMap::new();
     for (service, built) in &project.services {
         taken.insert(built.image.clone(), service);
     }
@@ -243,17 +244,15 @@ fn check_tags(project: &Project, services: &[ServicePlan]) -> Result<(), Failure
 }
 
 /// The services that were asked for, with the kept ones that they need and that do not exist yet.
-fn selected<'a>(facts: &'a Facts, request: &Request) -> Result<BTreeSet<&'a Service>, Failure> {
+fn selected<'a>(facts: &'a Facts, request: &Request) -> Result<Vec<&'a Service>, Failure> {
     let project = &facts.project;
     let asked = |service: &&Service| request.services.is_empty() || request.services.contains(service);
-    let mut selected: BTreeSet<_> = project.services.keys().filter(asked).collect();
-    for service in selected.clone() {
-        for input in inputs::inputs_of(project, service) {
-            let built = &project.services[input];
-            if built.keep && service::kept_image(facts, built)?.is_none() {
-                selected.insert(input);
-            }
-        }
+    let inputs = project.services.keys().filter(asked).flat_map(|service| inputs::inputs_of(project, service));
+    let inputs: Vec<_> = inputs.collect();
+    let mut selected = Vec::new();
+    for (service, built) in &project.services {
+        let needed = built.keep && inputs.contains(&service) && service::kept_image(facts, built)?.is_none();
+        selected.extend((asked(&service) || needed).then_some(service));
     }
     Ok(selected)
 }
@@ -263,9 +262,9 @@ fn check(facts: &Facts, request: &Request) -> Result<(), Failure> {
     if let Some(unknown) = request.services.iter().find(|service| !project.services.contains_key(*service)) {
         return Err(unknown_service(unknown, project));
     }
-    let mut names = BTreeMap::new();
     for (service, built) in &project.services {
-        if let Some(other) = names.insert(&built.image, service) {
+        let mut before = project.services.iter().take_while(|(other, _)| *other != service);
+        if let Some((other, _)) = before.find(|(_, other)| other.image == built.image) {
             return Err(Failure::precondition(format!(
                 "services `{other}` and `{service}` both build the image `{}`",
                 built.image

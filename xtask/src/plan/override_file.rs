@@ -13,7 +13,7 @@ const RESET: &str = "!reset []";
 /// The override file of a plan; `local` is the directory that takes the place of [`LOCAL_STAGE`]. Without `cache` nothing is
 /// exported there.
 pub fn render(plan: &Plan, local: Option<&Utf8Path>, cache: bool) -> String {
-    let services: BTreeMap<&str, Value> = plan
+    let services: Value = plan
         .builds()
         .map(|(service, build)| {
             let mut contexts = build.contexts.clone();
@@ -43,7 +43,7 @@ pub fn render(plan: &Plan, local: Option<&Utf8Path>, cache: bool) -> String {
     text.replace(&format!(r#""cache_to": "{RESET}""#), &format!(r#""cache_to": {RESET}"#))
 }
 
-fn escaped(map: &BTreeMap<String, String>) -> BTreeMap<&str, String> {
+fn escaped(map: &BTreeMap<String, String>) -> Value {
     map.iter().map(|(name, value)| (name.as_str(), escape(value))).collect()
 }
 

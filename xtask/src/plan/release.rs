@@ -5,7 +5,7 @@ pub mod files;
 pub mod steps;
 pub mod version;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use semver::Version;
 
@@ -59,7 +59,7 @@ pub struct Tags {
 /// # Errors
 /// Exit code 2 for a version that is too long for a tag, 3 when a tag would belong to two services.
 pub fn tags(project: &Project, names: &Names) -> Result<BTreeMap<Service, Tags>, Failure> {
-    let mut owners: BTreeMap<ImageRef, &Service> =
+    let mut owners: HashMap<ImageRef, &Service> =
         project.services.iter().map(|(service, built)| (built.image.clone(), service)).collect();
     let mut tags = BTreeMap::new();
     for (service, built) in &project.services {

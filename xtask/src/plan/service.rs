@@ -1,6 +1,6 @@
 //! What happens to one service, and why.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::error::Failure;
 use crate::facts::compose::Built;
@@ -10,7 +10,7 @@ use crate::plan::inputs::{Keyed, inputs_of, shares_stage};
 use crate::plan::key::{self, Key};
 use crate::plan::rollback;
 use crate::plan::{Action, Build, LOCAL_STAGE, Request, ServicePlan, SourcePlan, VersionFile, label};
-use crate::value::{CacheBust, ImageRef, Service};
+use crate::value::{self, CacheBust, ImageRef, Service};
 
 /// Plans one service of those that were keyed.
 ///
@@ -20,8 +20,8 @@ pub fn plan(
     facts: &Facts,
     request: &Request,
     service: &Service,
-    all: &BTreeMap<&Service, Keyed<'_>>,
-    selected: &BTreeSet<&Service>,
+    all: &HashMap<&Service, Keyed<'_>>,
+    selected: &[&Service],
 ) -> Result<ServicePlan, Failure> {
     let keyed = &all[service];
     let Keyed { built, cache_bust, revision, key, .. } = keyed;
@@ -89,11 +89,7 @@ fn copies_context(built: &Built) -> bool {
 fn why(facts: &Facts, request: &Request, service: &Service, keyed: &Keyed<'_>, current: Option<&Image>) -> String {
     let Some(current) = current else { return "never built".to_owned() };
     let prior = current.label(label::REVISION).unwrap_or_default();
-    let short = |revision: &str| -> String {
-        let words: Vec<&str> =
-            revision.split(' ').map(|r| if r.starts_with("local-") { r } else { r.get(..12).unwrap_or(r) }).collect();
-        words.join(" ")
-    };
+    let short = |revisions: &str| revisions.split(' ').map(value::short).collect::<Vec<_>>().join(" ");
     if !current.belongs_to(&facts.project.name) {
         return "the image is not one of this tool".to_owned();
     }
@@ -101,22 +97,20 @@ fn why(facts: &Facts, request: &Request, service: &Service, keyed: &Keyed<'_>, c
         return "everything was asked for".to_owned();
     }
     if prior != keyed.revision {
-        // With several sources those that moved, as long as they are the same ones.
         let sources: Vec<_> = facts.sources_of(service).collect();
         let priors: Vec<_> = prior.split(' ').collect();
-        let same = sources.len() > 1 && sources.len() == priors.len();
-        let moved = |(resolved, prior): (&&Resolved, &&str)| {
-            let now = resolved.revision.to_string();
-            let name = &resolved.source.name;
-            (now != **prior)
-                .then(|| format!("{name} {} moved {}..{}", resolved.source.describe(), short(prior), short(&now)))
-        };
-        let moves: Vec<_> = sources.iter().zip(&priors).filter_map(moved).filter(|_| same).collect();
-        if !moves.is_empty() {
-            return moves.join(", ");
+        let moved = |what: &str, from: &str, to: &str| format!("{what} moved {}..{}", short(from), short(to));
+        // With several sources those that moved, as long as they are the same ones.
+        if sources.len() > 1 && sources.len() == priors.len() {
+            let moves = sources.iter().zip(priors).filter_map(|(Resolved { source, revision }, prior)| {
+                let now = revision.to_string();
+                let what = format!("{} {}", source.name, source.describe());
+                (now != prior).then(|| moved(&what, prior, &now))
+            });
+            return moves.collect::<Vec<_>>().join(", ");
         }
         let names: Vec<_> = sources.iter().map(|resolved| resolved.source.describe()).collect();
-        return format!("{} moved {}..{}", names.join(", "), short(prior), short(&keyed.revision));
+        return moved(&names.join(", "), prior, &keyed.revision);
     }
     if current.label(label::KEY) != Some(keyed.key.as_str()) {
         return match current.label(label::CACHE_BUST) {
@@ -136,8 +130,8 @@ fn build(
     facts: &Facts,
     request: &Request,
     service: &Service,
-    all: &BTreeMap<&Service, Keyed<'_>>,
-    selected: &BTreeSet<&Service>,
+    all: &HashMap<&Service, Keyed<'_>>,
+    selected: &[&Service],
     current: Option<&Image>,
 ) -> Result<Build, Failure> {
     let Keyed { built, cache_bust, revision, args, key } = &all[service];
@@ -147,7 +141,7 @@ fn build(
     for input in inputs_of(&facts.project, service) {
         let input_built = all[input].built;
         let Some((name, _)) = kept_image(facts, input_built)? else { continue };
-        if request.full && !request.keep_models && selected.contains(input) {
+        if request.full && !request.keep_models && selected.contains(&input) {
             continue;
         }
         let image = format!("docker-image://{name}");
@@ -175,7 +169,7 @@ fn build(
         (label::KEY, key.to_string()),
         (label::CACHE_BUST, cache_bust.to_string()),
         (label::VERSION, facts.workspace.version_of(service)?.to_string()),
-        (label::CREATED, created.unwrap_or_else(|| request.run.now.to_string())),
+        (label::CREATED, created.unwrap_or_else(|| request.now.to_string())),
         (label::SOURCE, repositories.join(" ")),
         (label::REVISION, revision.clone()),
     ];

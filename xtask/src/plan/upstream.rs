@@ -1,11 +1,10 @@
 //! What changed upstream between the images and what is built now.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::facts::history::{Missed, Relation};
-use crate::facts::{Facts, Revision};
+use crate::facts::sources::Source;
+use crate::facts::{Facts, Resolved, Revision};
 use crate::plan::{Plan, label};
 use crate::value::Commit;
 
@@ -26,21 +25,34 @@ pub struct Upstream {
     pub commits: Vec<Missed>,
 }
 
-/// A source that moved: its number among the facts, its old and its new commit, and the services.
-pub type Moved = BTreeMap<(usize, Commit, Commit), Vec<String>>;
+/// A source that moved since images were built.
+pub struct Moved<'a> {
+    /// The source.
+    pub source: &'a Source,
+    /// The commit in the images.
+    pub from: Commit,
+    /// The commit that is built.
+    pub to: &'a Commit,
+    /// The services of these images.
+    pub services: Vec<String>,
+}
 
 /// The sources that moved since the images of a plan were built.
-pub fn moved(facts: &Facts, plan: &Plan) -> Moved {
-    let mut moved = Moved::new();
+pub fn moved<'a>(facts: &'a Facts, plan: &Plan) -> Vec<Moved<'a>> {
+    let mut moved: Vec<Moved<'_>> = Vec::new();
     for (service, _) in plan.builds() {
         let label = facts.images.get(&service.image).and_then(|image| image.label(label::REVISION)).unwrap_or_default();
         let old: Vec<&str> = label.split(' ').collect();
         let new: Vec<_> = facts.sources_of(&service.service).collect();
-        for (old, resolved) in old.iter().zip(&new).filter(|_| old.len() == new.len()) {
-            let (Ok(old), Revision::Commit(new)) = (old.parse::<Commit>(), &resolved.revision) else { continue };
-            let Some(index) = facts.sources.iter().position(|one| std::ptr::eq(one, *resolved)) else { continue };
-            if old != *new {
-                moved.entry((index, old, new.clone())).or_default().push(service.service.to_string());
+        for (old, Resolved { source, revision }) in old.iter().zip(&new).filter(|_| old.len() == new.len()) {
+            let (Ok(from), Revision::Commit(to)) = (old.parse::<Commit>(), revision) else { continue };
+            if from == *to {
+                continue;
+            }
+            let name = service.service.to_string();
+            match moved.iter_mut().find(|one| std::ptr::eq(one.source, source) && one.from == from) {
+                Some(one) => one.services.push(name),
+                None => moved.push(Moved { source, from, to, services: vec![name] }),
             }
         }
     }
@@ -49,12 +61,13 @@ pub fn moved(facts: &Facts, plan: &Plan) -> Moved {
 
 impl Upstream {
     /// The way of a source, as far as it is known.
-    pub fn new(name: String, services: Vec<String>, from: &Commit, to: &Commit, relation: Relation) -> Self {
+    pub fn new(moved: Moved<'_>, relation: Relation) -> Self {
         let (count, commits) = match relation {
             Relation::Behind { by, missed } => (Some(by), missed),
             _ => (None, Vec::new()),
         };
-        Self { name, services, from: from.to_string(), to: to.to_string(), count, commits }
+        let Moved { source, from, to, services } = moved;
+        Self { name: source.describe(), services, from: from.to_string(), to: to.to_string(), count, commits }
     }
 
     /// All of it in lines: where from and to, then a line a commit.

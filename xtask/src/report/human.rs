@@ -1,9 +1,10 @@
 //! Plans and summaries in words.
 
 use crate::facts::found::Unwatched;
-use crate::plan::{Action, Plan, ServicePlan, SourcePlan};
+use crate::plan::{Action, Plan, ServicePlan};
 use crate::report::summary::Summary;
 use crate::ui::Ui;
+use crate::value::short;
 
 /// What the services are, before anything happens or because nothing has to.
 pub fn services(ui: &Ui, plan: &Plan) {
@@ -25,12 +26,8 @@ pub fn services(ui: &Ui, plan: &Plan) {
 
 /// The sources of a service, a line each, where there are several.
 pub fn several(service: &ServicePlan) -> Vec<String> {
-    let short = |source: &SourcePlan| match source.revision.starts_with("local-") {
-        true => source.revision.clone(),
-        false => source.revision.chars().take(12).collect(),
-    };
     let sources = service.sources.iter().filter(|_| service.sources.len() > 1);
-    sources.map(|source| format!("{} {} {}", source.repository, source.wanted, short(source))).collect()
+    sources.map(|source| format!("{} {} {}", source.repository, source.wanted, short(&source.revision))).collect()
 }
 
 /// Says which code nobody watches, so that "fresh" is not taken for more than it is.

@@ -26,7 +26,7 @@ pub fn prepare(state: &Utf8Path) -> anyhow::Result<()> {
 pub fn write(state: &Utf8Path, summary: &Summary) -> anyhow::Result<()> {
     let directory = directory(state);
     let path = directory.join(format!("{}-{}.json", summary.started.compact(), summary.project));
-    files::write(&path, format!("{}\n", serde_json::to_string_pretty(summary)?).as_bytes())?;
+    files::write(&path, format!("{:#}\n", serde_json::to_value(summary)?).as_bytes())?;
     files::keep_newest(&directory, REPORTS)
 }
 

@@ -1,28 +1,29 @@
 //! Every command line that is given to Docker, as values; running them is the caller's business.
 
+mod answer;
+
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use xshell::{Cmd, Shell, cmd};
 
-use crate::error::Failure;
+use crate::plan::Plan;
 use crate::sys::git;
-use crate::sys::process::Finished;
-use crate::value::{Builder, ImageRef, ProjectName, Service};
+use crate::value::{Builder, ImageRef, ProjectName};
+pub use answer::{ask, ask_lines, failure, json, registry_failure};
 
 /// Label of the containers that verification creates and never starts: the project they belong to.
 pub const VERIFY_LABEL: &str = "io.xtask.verify";
 
 /// Compose's options for the given files, with every profile.
-fn on_files(files: &[impl AsRef<Utf8Path>]) -> impl Iterator<Item = String> {
-    let files = files.iter().flat_map(|file| ["-f".to_owned(), file.as_ref().to_string()]);
-    files.chain(["--profile=*".to_owned()])
+fn on_files(files: &[Utf8PathBuf]) -> impl Iterator<Item = &str> {
+    files.iter().flat_map(|file| ["-f", file.as_str()]).chain(["--profile=*"])
 }
 
 /// The resolved project as JSON, or the project before variables are replaced, which is the only form in which Compose
 /// passes on extension fields of services.
-pub fn compose_config<'a>(sh: &'a Shell, files: &[impl AsRef<Utf8Path>], interpolate: bool) -> Cmd<'a> {
+pub fn compose_config<'a>(sh: &'a Shell, files: &[Utf8PathBuf], interpolate: bool) -> Cmd<'a> {
     let plain = (!interpolate).then_some("--no-interpolate");
     compose(sh).args(on_files(files)).args(["config", "--format", "json"]).args(plain)
 }
@@ -38,11 +39,6 @@ fn buildx(sh: &Shell) -> Cmd<'_> {
     plugin("docker-buildx").map_or_else(|| cmd!(sh, "docker buildx"), |program| sh.cmd(program))
 }
 
-/// The option that names a builder.
-fn on_builder(builder: Option<&Builder>) -> Option<String> {
-    builder.map(|builder| format!("--builder={builder}"))
-}
-
 /// The version of Compose.
 pub fn compose_version<'a>(sh: &'a Shell) -> Cmd<'a> {
     compose(sh).args(["version", "--short"])
@@ -56,6 +52,11 @@ pub fn buildx_version<'a>(sh: &'a Shell) -> Cmd<'a> {
 /// A builder, its driver and its garbage collection, as text; the current one when none is named.
 pub fn builder_inspect<'a>(sh: &'a Shell, builder: Option<&Builder>) -> Cmd<'a> {
     buildx(sh).arg("inspect").args(builder)
+}
+
+/// The option for a builder other than the current one.
+fn on(builder: Option<&Builder>) -> impl Iterator<Item = &str> {
+    builder.into_iter().flat_map(|builder| ["--builder", builder.as_str()])
 }
 
 /// Whether somebody chose a builder with `docker buildx use`: asking buildx takes 0.2 s, and most never do.
@@ -77,7 +78,7 @@ pub fn project_tags<'a>(sh: &'a Shell, project: &ProjectName) -> Cmd<'a> {
 
 /// A line `ID TYPE` for each record of the build cache.
 pub fn cache_records<'a>(sh: &'a Shell, builder: Option<&Builder>) -> Cmd<'a> {
-    buildx(sh).args(["du", "--format", "{{.ID}} {{.Type}}"]).args(on_builder(builder))
+    buildx(sh).args(["du", "--format", "{{.ID}} {{.Type}}"]).args(on(builder))
 }
 
 /// Where the Docker CLI finds a plugin, in its own order (docker/cli `cli-plugins/manager`).
@@ -106,52 +107,29 @@ fn client_directory() -> Option<Utf8PathBuf> {
     own.or_else(|_| std::env::var("HOME").map(|home| Utf8PathBuf::from(home).join(".docker"))).ok()
 }
 
-/// What `docker compose build` is told beside the override file.
-#[derive(Debug, Default)]
-pub struct BuildOptions<'a> {
-    /// Run every step again.
-    pub no_cache: bool,
-    /// Look for newer base images.
-    pub pull: bool,
-    /// A buildx builder other than the current one.
-    pub builder: Option<&'a Builder>,
-    /// Let images say how they were built, as the compose files ask for it.
-    pub attestations: bool,
-    /// Put images into their registry instead of the engine.
-    pub push: bool,
-}
-
-/// One build of all `services`, events as JSON lines on the standard output.
+/// One build of all that a plan builds, events as JSON lines on the standard output; with `push` into the registry.
 pub fn compose_build<'a>(
     sh: &'a Shell,
-    files: &[impl AsRef<Utf8Path>],
-    services: &[&Service],
-    options: &BuildOptions<'_>,
+    files: &[Utf8PathBuf],
+    plan: &Plan,
+    builder: Option<&Builder>,
+    push: bool,
 ) -> Cmd<'a> {
-    let mut cmd = compose(sh).args(on_files(files)).args(["--progress", "json", "build"]);
-    if options.no_cache {
-        cmd = cmd.arg("--no-cache");
-    }
-    if options.pull {
-        cmd = cmd.arg("--pull");
-    }
-    if options.push {
-        cmd = cmd.arg("--push");
-    }
-    if let Some(builder) = options.builder {
-        cmd = cmd.arg("--builder").arg(builder);
-    }
+    let options = [(plan.no_cache, "--no-cache"), (plan.pull, "--pull"), (push, "--push")];
+    let options = options.into_iter().filter_map(|(is_wanted, option)| is_wanted.then_some(option));
+    let cmd = compose(sh).args(on_files(files)).args(["--progress", "json", "build"]).args(options).args(on(builder));
     // Attestations give the same build a new digest every time; without them nobody reads what buildx asks Git about the
     // directory of the compose file, a dozen processes for each build.
     let without = [("BUILDX_NO_DEFAULT_ATTESTATIONS", "1"), ("BUILDX_GIT_INFO", "false")];
-    let without = without.into_iter().filter(|_| !options.attestations);
+    let without = without.into_iter().filter(|_| !plan.attestations.provenance);
     let token = std::env::var_os(git::TOKEN).map(|token| (git::TOKEN, token));
+    let services = plan.builds().map(|(service, _)| &service.service);
     cmd.arg("--").args(services).envs(without).envs(token)
 }
 
 /// Everything about the images that exist, as a JSON array; the others are named on the standard error.
-pub fn image_inspect<'a>(sh: &'a Shell, images: &[impl ToString]) -> Cmd<'a> {
-    cmd!(sh, "docker image inspect --").args(images.iter().map(ToString::to_string))
+pub fn image_inspect<'a>(sh: &'a Shell, images: &[String]) -> Cmd<'a> {
+    cmd!(sh, "docker image inspect --").args(images)
 }
 
 /// Gives the image `from` another name.
@@ -196,7 +174,7 @@ pub fn export<'a>(
 ) -> Cmd<'a> {
     let context = format!("image=docker-image://{}@{digest}", image.repository);
     let output = ["build", "--quiet", "--output", "type=tar,dest=-", "--build-context", &context];
-    buildx(sh).args(output).args(on_builder(builder)).args(["--", directory.as_str()])
+    buildx(sh).args(output).args(on(builder)).args(["--", directory.as_str()])
 }
 
 /// A container that is never started, to copy files out of an image; its ID goes to the standard output.
@@ -220,7 +198,7 @@ pub fn running_containers<'a>(sh: &'a Shell, project: &ProjectName) -> Cmd<'a> {
 }
 
 /// Everything about containers, as a JSON array.
-pub fn container_inspect<'a>(sh: &'a Shell, containers: &[&str]) -> Cmd<'a> {
+pub fn container_inspect<'a>(sh: &'a Shell, containers: &[String]) -> Cmd<'a> {
     cmd!(sh, "docker container inspect --").args(containers)
 }
 
@@ -269,45 +247,10 @@ pub fn remove_images<'a>(sh: &'a Shell, images: &[String]) -> Cmd<'a> {
 /// Removes exactly these records of the build cache, as far as nothing uses them.
 pub fn remove_cache<'a>(sh: &'a Shell, builder: Option<&Builder>, records: &[String]) -> Cmd<'a> {
     let filter = format!("id~=^({})$", records.join("|"));
-    buildx(sh).args(["prune", "--force", "--filter", &filter]).args(on_builder(builder))
+    buildx(sh).args(["prune", "--force", "--filter", &filter]).args(on(builder))
 }
 
 /// The directory of the engine's data.
 pub fn data_root<'a>(sh: &'a Shell) -> Cmd<'a> {
     cmd!(sh, "docker info --format").arg("{{.DockerRootDir}}")
-}
-
-/// The failure behind a question to a registry, or a push to it.
-pub fn registry_failure(finished: &Finished, image: &ImageRef) -> Failure {
-    let text = finished.stderr.to_lowercase();
-    let error = finished.last_error();
-    let failure = Failure::precondition(format!("the registry of `{image}` does not do it: {error}"));
-    let login = ["unauthorized", "denied", "authorization", "no basic auth"].iter().any(|sign| text.contains(sign));
-    let hint = match login {
-        true => "log in with `docker login`, and check that the repository is there and that you may write to it",
-        false => "check the registry and the network, then run it again",
-    };
-    failure.kept("the tags in the registry are where they were").hint(hint)
-}
-
-/// The failure behind a Docker command that should have worked.
-pub fn failure(finished: &Finished) -> Failure {
-    let error = finished.last_error();
-    let text = finished.stderr.to_lowercase();
-    let failure = Failure::precondition(format!("docker: {error}"));
-    if ["cannot connect", "is the docker daemon running", "connection refused", "no such host", "failed to connect"]
-        .iter()
-        .any(|sign| text.contains(sign))
-    {
-        return Failure::precondition(format!("the Docker engine does not answer: {error}"))
-            .kept("nothing was changed")
-            .hint("start it (`systemctl start docker`), or check DOCKER_HOST and `docker context ls`");
-    }
-    if text.contains("permission denied") {
-        return failure.hint("add yourself to the group `docker`, or run as root");
-    }
-    if text.contains("no space left") {
-        return failure.hint("free disk space: `docker builder prune` removes build cache; the kept model stays");
-    }
-    failure.hint("run it again with `-v` to see the command")
 }

@@ -13,47 +13,20 @@ use crate::value::{Commit, GitRef, GitUrl};
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// What git needs of the environment: how to reach a remote as this user, and nothing that redirects it.
-const PASSED: &[&str] = &[
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "TMPDIR",
-    "XDG_CONFIG_HOME",
-    "XDG_RUNTIME_DIR",
-    "SSH_AUTH_SOCK",
-    "SSH_ASKPASS",
-    "GIT_ASKPASS",
-    "GIT_SSH",
-    "GIT_SSL_CAINFO",
-    "GIT_CONFIG_GLOBAL",
-    "GIT_CONFIG_SYSTEM",
-    "GIT_CONFIG_NOSYSTEM",
-    "GIT_EXEC_PATH",
-    "GIT_AUTHOR_NAME",
-    "GIT_AUTHOR_EMAIL",
-    "GIT_COMMITTER_NAME",
-    "GIT_COMMITTER_EMAIL",
-    "GNUPGHOME",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "CURL_CA_BUNDLE",
-    "http_proxy",
-    "https_proxy",
-    "HTTPS_PROXY",
-    "all_proxy",
-    "ALL_PROXY",
-    "no_proxy",
-    "NO_PROXY",
-];
-
+const PASSED: &str = "
+    PATH HOME USER LOGNAME TMPDIR XDG_CONFIG_HOME XDG_RUNTIME_DIR GNUPGHOME
+    SSH_AUTH_SOCK SSH_ASKPASS SSL_CERT_FILE SSL_CERT_DIR CURL_CA_BUNDLE
+    http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY
+    GIT_ASKPASS GIT_SSH GIT_SSL_CAINFO GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM GIT_CONFIG_NOSYSTEM GIT_EXEC_PATH
+    GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL
+";
 /// The variable with a token for private repositories; a build gets it as the secret of this name.
 pub const TOKEN: &str = "GIT_AUTH_TOKEN";
 /// What git asks for a login, in the form of its own configuration: the token stays a variable.
 const LOGIN: &str = r#"!echo username=x-access-token; echo "password=$GIT_AUTH_TOKEN" #"#;
 
 fn git<'a>(sh: &'a Shell, transports: &str) -> Cmd<'a> {
-    let passed = PASSED.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let passed = PASSED.split_whitespace().filter_map(|name| Some((name, std::env::var_os(name)?)));
     cmd!(sh, "git")
         .env_clear()
         .envs(passed)
@@ -106,14 +79,10 @@ pub fn list_files<'a>(sh: &'a Shell, directory: &Utf8Path) -> Cmd<'a> {
     git(sh, "").args(["-C", directory.as_str(), "ls-files", "-z", "--cached", "--others", "--exclude-standard"])
 }
 
-/// What a fetch leaves out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filter {
-    /// Trees and files: only commits come.
-    Trees,
-    /// Files: commits and trees come.
-    Files,
-}
+/// Lets a fetch leave out trees and files: only commits come.
+pub const NO_TREES: &str = "--filter=tree:0";
+/// Lets a fetch leave out files: commits and trees come.
+pub const NO_FILES: &str = "--filter=blob:none";
 
 /// An empty bare repository for commits of the form of `like`, without hooks.
 pub fn init_bare<'a>(sh: &'a Shell, directory: &Utf8Path, like: &Commit) -> Cmd<'a> {
@@ -127,14 +96,11 @@ pub fn fetch<'a>(
     sh: &'a Shell,
     repository: &Utf8Path,
     url: &GitUrl,
-    (filter, depth): (Filter, u32),
+    filter: &str,
+    depth: u32,
     commits: &[(&Commit, &str)],
     transports: &[String],
 ) -> Cmd<'a> {
-    let filter = match filter {
-        Filter::Trees => "--filter=tree:0",
-        Filter::Files => "--filter=blob:none",
-    };
     // A user's configuration may ask for an older protocol, which neither filters nor serves single commits.
     let config = ["-c", "protocol.version=2", "-c", "gc.auto=0", "-c", "maintenance.auto=false"];
     with_remote(sh, url, transports)

@@ -46,6 +46,11 @@ impl Finished {
     pub fn last_error(&self) -> &str {
         self.stderr.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no message")
     }
+
+    /// Its standard output as text. Answers can be long: what is valid is not copied.
+    pub fn text(self) -> String {
+        String::from_utf8(self.stdout).unwrap_or_else(|bytes| String::from_utf8_lossy(bytes.as_bytes()).into_owned())
+    }
 }
 
 /// Runs `cmd` to its end and returns what it wrote; a bad exit status is no error here.

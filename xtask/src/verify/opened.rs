@@ -1,18 +1,16 @@
 //! Images that are open for reading: containers that are created and never started.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
 
 use camino::Utf8Path;
 use xshell::Shell;
 
 use crate::error::Failure;
+use crate::facts::at_once;
 use crate::facts::images::Image;
-use crate::facts::join;
 use crate::sys::process::Finished;
 use crate::sys::{docker, process};
 use crate::ui::Ui;
@@ -30,7 +28,7 @@ const ARCHIVE_DEADLINE: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub struct Opened<'a> {
     ui: &'a Ui,
-    containers: BTreeMap<&'a ImageRef, String>,
+    containers: Vec<(&'a ImageRef, String)>,
 }
 
 impl<'a> Opened<'a> {
@@ -40,26 +38,22 @@ impl<'a> Opened<'a> {
     /// Exit code 3 when the engine does not answer.
     pub fn new(ui: &'a Ui, project: &ProjectName, images: &[&'a ImageRef]) -> anyhow::Result<Self> {
         let create = |image: &ImageRef| -> anyhow::Result<String> {
-            let sh = Shell::new()?;
-            let created = process::output(ui, docker::create(&sh, &image.to_string(), project), DEADLINE)?;
-            if !created.status.success() {
-                return Err(docker::failure(&created).into());
-            }
-            Ok(String::from_utf8_lossy(&created.stdout).trim().to_owned())
+            let created = docker::ask(ui, DEADLINE, |sh| docker::create(sh, &image.to_string(), project))?;
+            Ok(created.trim().to_owned())
         };
-        let mut opened = Self { ui, containers: BTreeMap::new() };
-        let created: Vec<_> = thread::scope(|scope| {
-            let threads: Vec<_> = images.iter().map(|image| scope.spawn(move || create(image))).collect();
-            threads.into_iter().map(join).collect()
-        });
+        let mut opened = Self { ui, containers: Vec::new() };
         let mut failed = None;
-        for (image, container) in images.iter().zip(created) {
+        for (image, container) in images.iter().zip(at_once(images, |image| create(image))) {
             match container {
-                Ok(container) => drop(opened.containers.insert(image, container)),
+                Ok(container) => opened.containers.push((image, container)),
                 Err(error) => failed = Some(error),
             }
         }
         failed.map_or(Ok(opened), Err)
+    }
+
+    fn container(&self, name: &ImageRef) -> Option<&str> {
+        self.containers.iter().find(|(image, _)| *image == name).map(|(_, container)| container.as_str())
     }
 
     /// The content of a short file, or nothing when there is no such file; `path` starts at the working directory of
@@ -68,7 +62,7 @@ impl<'a> Opened<'a> {
     /// # Errors
     /// Exit code 1 for something else than a short regular file, 3 when the engine does not answer.
     pub fn read(&self, name: &ImageRef, image: &Image, path: &str) -> anyhow::Result<Option<String>> {
-        let Some(container) = self.containers.get(name) else { return Ok(None) };
+        let Some(container) = self.container(name) else { return Ok(None) };
         let path = Utf8Path::new(image.working_directory()).join(path);
         let sh = Shell::new()?;
         let copied = process::output(self.ui, docker::copy_out(&sh, container, path.as_str()), DEADLINE)?;
@@ -93,7 +87,7 @@ impl<'a> Opened<'a> {
         path: &OsStr,
         take: impl FnOnce(&mut dyn Read) -> T + Send + 'static,
     ) -> anyhow::Result<Option<T>> {
-        let Some(container) = self.containers.get(name) else { return Ok(None) };
+        let Some(container) = self.container(name) else { return Ok(None) };
         let path = Path::new(image.working_directory()).join(path);
         let sh = Shell::new()?;
         let (copied, taken) = process::read(self.ui, docker::copy_out(&sh, container, path), ARCHIVE_DEADLINE, take)?;
@@ -113,7 +107,7 @@ fn is_absent(copied: &Finished) -> bool {
 
 impl Drop for Opened<'_> {
     fn drop(&mut self) {
-        let containers: Vec<_> = self.containers.values().cloned().collect();
+        let containers: Vec<_> = self.containers.iter().map(|(_, container)| container.clone()).collect();
         let Ok(sh) = Shell::new() else { return };
         if !containers.is_empty() {
             // What cannot be removed now, the next run removes by its label.

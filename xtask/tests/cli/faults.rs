@@ -93,6 +93,13 @@ fn answers_of_the_engine_that_are_cut_are_no_bug_of_ours() {
 }
 
 #[test]
+fn what_compose_says_of_extensions_may_be_cut_too() {
+    let world = World::new();
+    world.fault(&["--no-interpolate"], Rule { stdout: b"{\"name\":".into(), exit: Some(0), ..Rule::default() });
+    world.run(["plan"]).fails(3).says("cut or garbled");
+}
+
+#[test]
 fn a_disk_that_is_almost_full_stops_the_build_before_it_starts() {
     let world = moved();
     world.forget_calls();

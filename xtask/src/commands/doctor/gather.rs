@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 use xshell::{Cmd, Shell};
 
@@ -45,9 +45,10 @@ pub(super) fn answer(ui: &Ui, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>
     ask(ui, command).map_err(|failure| failure.cause)
 }
 
-/// The lines of an answer, none when there is no answer.
-fn lines(ui: &Ui, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> Vec<String> {
-    ask(ui, command).unwrap_or_default().lines().map(str::to_owned).filter(|line| !line.is_empty()).collect()
+/// The compose files with their texts.
+pub(super) fn compose_files(files: &[Utf8PathBuf]) -> Files {
+    let text = |file: &Utf8PathBuf| Some((file.to_string(), fs_err::read_to_string(file).ok()?));
+    Files(files.iter().filter_map(text).collect())
 }
 
 /// Engine, Compose, buildx and the builder, all at the same time.
@@ -93,27 +94,22 @@ pub(super) fn dockerfiles(examined: &Examined, files: &Files, findings: &mut Vec
     let mut patients: Vec<Patient> = Vec::new();
     for (service, built) in &examined.project.services {
         let path = &built.dockerfile_path;
-        let (file, text) = match built.section["dockerfile_inline"].as_str() {
-            Some(text) => ("dockerfile_inline", Ok(text.to_owned())),
-            None => (path.as_str(), std::fs::read_to_string(path)),
-        };
-        let text = match text {
-            Ok(text) => text,
-            // The context is no directory of this machine.
-            Err(_) if !Utf8Path::new(path).is_absolute() => continue,
-            Err(error) => {
-                let what = format!("`{service}` is built from `{path}`: {error}");
+        let file = if built.section.get("dockerfile_inline").is_some() { "dockerfile_inline" } else { path };
+        let Some(text) = &built.text else {
+            // Else the context is no directory of this machine.
+            if Utf8Path::new(path).is_absolute() {
+                let what = format!("`{service}` is built from `{path}`, which cannot be read");
                 let finding = Finding::error(Area::Compose, "no-dockerfile", what)
                     .why("Without it nothing is built.")
                     .cure("correct `context` or `dockerfile`");
                 findings.push(files.place(finding, service.as_str(), "dockerfile"));
-                continue;
             }
+            continue;
         };
         let kept: BTreeSet<_> = built.target.iter().filter(|_| built.keep).map(|stage| stage.to_lowercase()).collect();
-        match patients.iter_mut().find(|patient| patient.file == file && patient.text == text) {
+        match patients.iter_mut().find(|patient| patient.file == file && patient.text == *text) {
             Some(patient) => patient.kept.extend(kept),
-            None => patients.push(Patient { file: file.to_owned(), text, kept }),
+            None => patients.push(Patient { file: file.to_owned(), text: text.clone(), kept }),
         }
     }
     patients
@@ -138,9 +134,10 @@ pub(super) fn machine(
     let marker = state.map(|state| state.join(format!("staged-{name}"))).filter(|marker| marker.exists());
     machine.left.extend(marker.map(|marker| format!("the marker `{marker}`")));
     if answers {
-        let containers = lines(ui, |sh| docker::leftover_containers(sh, name));
+        let containers =
+            docker::ask_lines(ui, DEADLINE, |sh| docker::leftover_containers(sh, name)).unwrap_or_default();
         machine.left.extend(containers.iter().map(|id| format!("the container `{id:.12}`")));
-        let tags = lines(ui, |sh| docker::project_tags(sh, name));
+        let tags = docker::ask_lines(ui, DEADLINE, |sh| docker::project_tags(sh, name)).unwrap_or_default();
         let staged = tags.iter().filter(|tag| tag.contains(":staged-"));
         machine.left.extend(staged.map(|tag| format!("the tag `{tag}`")));
     }

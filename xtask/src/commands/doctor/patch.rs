@@ -2,11 +2,12 @@
 
 use camino::Utf8Path;
 
-use super::{Files, gather, names};
+use super::gather;
 use crate::commands::Context;
 use crate::dockerfile::Dockerfile;
 use crate::dockerfile::listing::Listing;
 use crate::dockerfile::sources::Busts;
+use crate::doctor::Names;
 use crate::doctor::patch::{Edit, apply, compose, dockerfile, unified};
 use crate::error::Failure;
 use crate::facts::compose::examine;
@@ -20,9 +21,8 @@ use crate::ui::{Ui, clean};
 pub(super) fn run(context: &Context, directory: &Utf8Path) -> anyhow::Result<()> {
     let Context { ui, settings, .. } = context;
     let examined = examine(ui, &settings.files)?;
-    let names = names(&workspace::read(ui, directory)?.config, &mut Vec::new());
-    let text = |file: &camino::Utf8PathBuf| Some((file.to_string(), fs_err::read_to_string(file).ok()?));
-    let files = Files(settings.files.iter().filter_map(text).collect());
+    let names = Names::of(&workspace::read(ui, directory)?.config);
+    let files = gather::compose_files(&settings.files);
     let mut changed: Vec<(&str, &str, Vec<Edit>)> = Vec::new();
     let patients = gather::dockerfiles(&examined, &files, &mut Vec::new());
     for patient in &patients {

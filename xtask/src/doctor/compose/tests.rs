@@ -11,9 +11,8 @@ const DOCKERFILE: &str = "FROM a AS model\nRUN x\nFROM a AS app\nARG GITHUB_REPO
     ARG GITHUB_BRANCH=main\nARG GITHUB_COMMIT\nARG CACHE_BUST=unknown\nRUN x\nFROM app AS builder\nCOPY --from=model / /\n";
 
 fn project(services: &Value, extensions: &Value) -> Project {
-    let config = json!({"name": "p", "services": services}).to_string();
-    let extensions = json!({"services": extensions}).to_string();
-    let mut project = facts::parse(config.as_bytes(), extensions.as_bytes()).expect("valid").project;
+    let config = json!({"name": "p", "services": services});
+    let mut project = facts::parse(config, extensions).expect("valid").project;
     let dockerfile = Dockerfile::parse(DOCKERFILE).expect("valid");
     for built in project.services.values_mut() {
         built.closure = dockerfile.closure(built.target.as_deref());
@@ -23,7 +22,7 @@ fn project(services: &Value, extensions: &Value) -> Project {
 
 fn found(services: &Value, extensions: &Value) -> Vec<Finding> {
     let project = project(services, extensions);
-    check(&project, &json!({"services": services}), &Files::default(), "/p", &Names::default())
+    check(&project, &json!({"services": services}), &Files::default(), "/p", &Names::of(&Default::default()))
 }
 
 #[track_caller]
@@ -81,7 +80,7 @@ fn the_bust_is_given_to_all_that_take_it() {
 fn a_kept_service_takes_no_code() {
     let kept = |target: &str| {
         let services = json!({"m": service(target, all("https://h/x"))});
-        let findings = found(&services, &json!({"m": {"x-rebuild": {"keep": true}}}));
+        let findings = found(&services, &json!({"m": {"keep": true}}));
         findings.into_iter().map(|finding| finding.check).collect::<Vec<_>>()
     };
     assert_eq!(kept("builder"), ["kept-takes-bust"]);
@@ -143,10 +142,10 @@ proptest! {
         let services = json!({"a": service(&key, json!({"A": text, "GITHUB_REPO": text, "B": null})), "b": {"build": text},
             "c": {"build": {}, "image": text}, &key: {"privileged": [1], "build": {"entitlements": text}}});
         let config = json!({"name": "p", "services": services});
-        let project = facts::parse(config.to_string().as_bytes(), b"{}").expect("valid").project;
+        let project = facts::parse(config.clone(), &Value::Null).expect("valid").project;
         let compose = format!("services:\n  a:\n    {text}\n  {key}: {{}}\n");
         let files = Files(vec![(key.clone(), text.clone()), ("x".to_owned(), compose)]);
-        check(&project, &config, &files, "/p", &Names::default());
-        check(&project, &json!(text), &files, &key, &Names::default());
+        check(&project, &config, &files, "/p", &Names::of(&Default::default()));
+        check(&project, &json!(text), &files, &key, &Names::of(&Default::default()));
     }
 }

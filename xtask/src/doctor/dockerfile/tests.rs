@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 fn found(text: &str) -> Vec<(&'static str, usize)> {
     let patient = Patient { file: "Dockerfile".to_owned(), text: text.to_owned(), kept: ["model".to_owned()].into() };
-    let mut findings = check(&patient, &Names::default());
+    let mut findings = check(&patient, &Names::of(&Default::default()));
     findings.sort();
     for finding in &findings {
         assert!(!finding.what.is_empty() && finding.why.ends_with('.') && !finding.cure.is_empty(), "{finding:?}");
@@ -178,6 +178,6 @@ proptest! {
 
 fn found_any(text: &str) {
     let patient = Patient { file: String::new(), text: text.to_owned(), kept: BTreeSet::new() };
-    check(&patient, &Names::default());
+    check(&patient, &Names::of(&Default::default()));
     let _ = crate::dockerfile::Dockerfile::parse(text);
 }

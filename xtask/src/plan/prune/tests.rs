@@ -20,6 +20,7 @@ fn project() -> Project {
         contexts: BTreeMap::new(),
         dockerfile_path: String::new(),
         closure: None,
+        text: None,
         listing: None,
         section: json!({}),
     };
@@ -28,8 +29,12 @@ fn project() -> Project {
     Project { name: "p".parse().expect("name"), services: services.into() }
 }
 
+fn at(seconds: u64) -> Timestamp {
+    (std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).into()
+}
+
 fn policy() -> Policy {
-    let now = Timestamp::from_seconds(NOW);
+    let now = at(NOW);
     Policy { keep: 2, older_than: None, models: false, cache_limit: None, now }
 }
 
@@ -41,7 +46,7 @@ fn image(tags: &[&str], value: &str, owner: Option<&str>, age: u64) -> Stored {
     Stored {
         tags: tags.iter().map(|tag| tag.parse().expect("name")).collect(),
         labels: labels.into_iter().flatten().collect(),
-        created: Timestamp::from_seconds(NOW - age),
+        created: at(NOW - age),
         size: 10,
         unique: 1,
         layers: crate::facts::store::layers(&["base".to_owned(), format!("{tags:?}{age}")]),
@@ -93,7 +98,7 @@ fn the_cache_goes_oldest_first_and_children_before_parents() {
         parents: [parent].into_iter().filter(|p| !p.is_empty()).map(str::to_owned).collect(),
         description: String::new(),
         size,
-        used: Timestamp::from_seconds(used),
+        used: at(used),
         held,
     };
     let cache = vec![

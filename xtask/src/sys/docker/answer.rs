@@ -1,0 +1,83 @@
+//! What Docker answers, and why it does not.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use xshell::{Cmd, Shell};
+
+use crate::error::Failure;
+use crate::sys::process::{self, Finished};
+use crate::ui::Ui;
+use crate::value::ImageRef;
+
+/// What a command prints that has to work.
+///
+/// # Errors
+/// Exit code 3 when it does not, or takes longer than `limit`.
+pub fn ask(ui: &Ui, limit: Duration, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> anyhow::Result<String> {
+    let sh = Shell::new()?;
+    let finished = process::output(ui, command(&sh), limit)?;
+    if !finished.status.success() {
+        return Err(failure(&finished).into());
+    }
+    Ok(finished.text())
+}
+
+/// The lines of an answer, sorted, each once: an image with several names comes several times.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_lines(
+    ui: &Ui,
+    limit: Duration,
+    command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>,
+) -> anyhow::Result<Vec<String>> {
+    let lines: BTreeSet<_> = ask(ui, limit, command)?.split_whitespace().map(str::to_owned).collect();
+    Ok(lines.into_iter().collect())
+}
+
+/// Reads an answer in JSON.
+///
+/// # Errors
+/// Exit code 3 when it is something else.
+pub fn json<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(answer).map_err(|error| {
+        Failure::precondition(format!("the engine's answer is cut or garbled: {error}")).hint("run it again")
+    })
+}
+
+/// The failure behind a question to a registry, or a push to it.
+pub fn registry_failure(finished: &Finished, image: &ImageRef) -> Failure {
+    let text = finished.stderr.to_lowercase();
+    let error = finished.last_error();
+    let failure = Failure::precondition(format!("the registry of `{image}` does not do it: {error}"));
+    let login = ["unauthorized", "denied", "authorization", "no basic auth"].iter().any(|sign| text.contains(sign));
+    let hint = match login {
+        true => "log in with `docker login`, and check that the repository is there and that you may write to it",
+        false => "check the registry and the network, then run it again",
+    };
+    failure.kept("the tags in the registry are where they were").hint(hint)
+}
+
+/// The failure behind a Docker command that should have worked.
+pub fn failure(finished: &Finished) -> Failure {
+    let error = finished.last_error();
+    let text = finished.stderr.to_lowercase();
+    let failure = Failure::precondition(format!("docker: {error}"));
+    if ["cannot connect", "is the docker daemon running", "connection refused", "no such host", "failed to connect"]
+        .iter()
+        .any(|sign| text.contains(sign))
+    {
+        return Failure::precondition(format!("the Docker engine does not answer: {error}"))
+            .kept("nothing was changed")
+            .hint("start it (`systemctl start docker`), or check DOCKER_HOST and `docker context ls`");
+    }
+    if text.contains("permission denied") {
+        return failure.hint("add yourself to the group `docker`, or run as root");
+    }
+    if text.contains("no space left") {
+        return failure.hint("free disk space: `docker builder prune` removes build cache; the kept model stays");
+    }
+    failure.hint("run it again with `-v` to see the command")
+}
