@@ -7,8 +7,9 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::images::{Images, Store};
-use crate::facts::remotes;
+use crate::facts::{join, remotes};
 use crate::sys::files;
+use crate::sys::process::Finished;
 use crate::ui::Ui;
 use crate::value::digest::sha256;
 use crate::value::{Commit, GitRef, GitUrl, ImageRef};
@@ -48,13 +49,14 @@ pub(super) fn kept_for(what: &str, compose_files: &[Utf8PathBuf]) -> anyhow::Res
 }
 
 type Pending<'s, T> = ScopedJoinHandle<'s, anyhow::Result<T>>;
+type Early<'s> = ScopedJoinHandle<'s, Option<Finished>>;
 
 /// Answers on their way.
 pub struct Asked<'s, 'e> {
     scope: &'s Scope<'s, 'e>,
     ui: &'e Ui,
     store: Store,
-    commits: Vec<((GitUrl, GitRef), Pending<'s, Commit>)>,
+    commits: Vec<(GitUrl, GitRef, Early<'s>)>,
     images: Option<(Vec<ImageRef>, Pending<'s, Images>)>,
 }
 
@@ -65,8 +67,9 @@ impl<'s, 'e> Asked<'s, 'e> {
         for (url, git_ref) in &questions.remotes {
             // Without the configuration only the usual transports are known to be allowed.
             if let (Ok(url), Ok(git_ref)) = (GitUrl::parse(url, &[]), git_ref.parse::<GitRef>()) {
-                let answer = asked.commit(&url, &git_ref, &[]);
-                asked.commits.push(((url, git_ref), answer));
+                let (to, of) = (url.clone(), git_ref.clone());
+                let answer = scope.spawn(move || remotes::ask_early(ui, &to, &of));
+                asked.commits.push((url, git_ref, answer));
             }
         }
         let names: Option<Vec<ImageRef>> = questions.images.iter().map(|name| name.parse().ok()).collect();
@@ -78,11 +81,13 @@ impl<'s, 'e> Asked<'s, 'e> {
 
     /// What a ref points to; asked for now, unless it was before.
     pub fn commit(&mut self, url: &GitUrl, git_ref: &GitRef, transports: &[String]) -> Pending<'s, Commit> {
-        if let Some(index) = self.commits.iter().position(|((asked, of), _)| asked == url && of == git_ref) {
-            return self.commits.swap_remove(index).1;
-        }
+        let index = self.commits.iter().position(|(asked, of, _)| asked == url && of == git_ref);
+        let early = index.map(|index| self.commits.swap_remove(index).2);
         let (ui, url, git_ref, transports) = (self.ui, url.clone(), git_ref.clone(), transports.to_vec());
-        self.scope.spawn(move || remotes::resolve(ui, &url, &git_ref, &transports))
+        self.scope.spawn(move || match early.and_then(join) {
+            Some(answer) => remotes::conclude(ui, answer, &url, &git_ref, &transports),
+            None => remotes::resolve(ui, &url, &git_ref, &transports),
+        })
     }
 
     /// Which of these images exist; asked for now, unless exactly these were before.

@@ -16,26 +16,49 @@ use crate::value::{Commit, GitRef, GitUrl};
 /// Waits before the second and the third try; only for what may pass by itself.
 const WAITS: [Duration; 2] = [Duration::from_millis(500), Duration::from_millis(1500)];
 
+/// How long an answer may take that nobody may want.
+const SOON: Duration = Duration::from_secs(2);
+
 /// Asks a remote which commit a ref points to now.
 ///
 /// # Errors
 /// Exit code 3 when the remote, the repository or the ref is not there, or the name means two things.
 pub fn resolve(ui: &Ui, url: &GitUrl, git_ref: &GitRef, transports: &[String]) -> anyhow::Result<Commit> {
+    conclude(ui, ask(ui, url, git_ref, transports, git::DEADLINE)?, url, git_ref, transports)
+}
+
+/// The same when nobody knows yet whether the answer is wanted; [`conclude`] makes something of it.
+pub fn ask_early(ui: &Ui, url: &GitUrl, git_ref: &GitRef) -> Option<Finished> {
+    ask(ui, url, git_ref, &[], SOON).ok()
+}
+
+fn ask(ui: &Ui, url: &GitUrl, git_ref: &GitRef, transports: &[String], limit: Duration) -> anyhow::Result<Finished> {
     let sh = Shell::new()?;
+    process::output(ui, git::ls_remote(&sh, url, git_ref, transports), limit)
+}
+
+/// What the first answer of a remote says, or a later one, when the first may be due to what passes by itself.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn conclude(
+    ui: &Ui,
+    first: Finished,
+    url: &GitUrl,
+    git_ref: &GitRef,
+    transports: &[String],
+) -> anyhow::Result<Commit> {
+    let mut finished = first;
     let mut waits = WAITS.into_iter();
-    loop {
-        let finished = process::output(ui, git::ls_remote(&sh, url, git_ref, transports), git::DEADLINE)?;
-        if finished.status.success() {
-            return Ok(pick(&finished.stdout, url, git_ref)?);
-        }
-        match waits.next().filter(|_| may_pass(&finished)) {
-            Some(wait) => {
-                ui.status("Retrying", &format!("{url}: {}", finished.last_error()));
-                pause(wait)?;
-            }
-            None => return Err(refusal(&finished, url).into()),
-        }
+    while !finished.status.success() {
+        let Some(wait) = waits.next().filter(|_| may_pass(&finished)) else {
+            return Err(refusal(&finished, url).into());
+        };
+        ui.status("Retrying", &format!("{url}: {}", finished.last_error()));
+        pause(wait)?;
+        finished = ask(ui, url, git_ref, transports, git::DEADLINE)?;
     }
+    Ok(pick(&finished.stdout, url, git_ref)?)
 }
 
 /// Asks again for sources that a build took as they were, and fails when one of them is not what it was before.

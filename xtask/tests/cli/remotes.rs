@@ -114,6 +114,21 @@ fn a_remote_that_stalls_is_given_up_after_the_deadline() {
 }
 
 #[test]
+fn a_remote_of_the_last_run_holds_up_no_run_that_asks_another_one() {
+    let other = "https://git.example/other.git";
+    for away in [Rule { hang: true, ..Rule::default() }, says("fatal: unable to access: Could not resolve host", 128)] {
+        let world = moved();
+        world.fault(&["ls-remote", REPO], away);
+        world.remote(other, format!("{}\trefs/heads/main\n", commit('e')));
+        world.set_arg("GITHUB_REPO", other);
+        let outcome = world.run(["rebuild"]).ok();
+        assert!(!outcome.stderr.contains("Retrying"), "{outcome}");
+        assert!(outcome.elapsed < Duration::from_secs(8), "{outcome}");
+        assert_eq!(world.image(MUTABLE[2]).unwrap().version, Some(commit('e') + "\n"));
+    }
+}
+
+#[test]
 fn a_helper_that_keeps_the_standard_error_open_does_not_hold_up_the_run() {
     let world = moved();
     world.fault(&["ls-remote"], Rule { leave_stderr_open: true, ..Rule::default() });
