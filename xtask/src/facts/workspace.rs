@@ -1,7 +1,7 @@
 //! What the Cargo workspace says: versions, the target directory, and `[workspace.metadata.xtask]`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -47,7 +47,7 @@ pub struct Config {
     /// Where the code comes from; unless told otherwise one source from GITHUB_REPO, GITHUB_BRANCH and GITHUB_COMMIT.
     pub sources: Vec<SourceConfig>,
     /// What is special about single services.
-    pub services: BTreeMap<String, ServiceConfig>,
+    pub services: HashMap<String, ServiceConfig>,
 }
 
 /// `[[workspace.metadata.xtask.sources]]`: a repository and a ref, each written down or the name of a build argument.
