@@ -87,16 +87,6 @@ pub enum Revision {
     Local(Local),
 }
 
-impl Revision {
-    /// The part that goes into a bust value.
-    pub fn short(&self) -> String {
-        match self {
-            Self::Commit(commit) => commit.short().to_owned(),
-            Self::Local(local) => format!("local-{}", local.digest),
-        }
-    }
-}
-
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
