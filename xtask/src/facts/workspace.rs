@@ -211,11 +211,10 @@ pub fn workspace_version(manifest: &str) -> Result<Option<Version>, Failure> {
 fn without_cargo(ui: &Ui, directory: &Utf8Path) -> anyhow::Result<Workspace> {
     let sh = Shell::new()?;
     let described = process::output(ui, git::describe(&sh, directory), git::DEADLINE)?;
-    let tag = String::from_utf8_lossy(&described.stdout).trim().trim_start_matches('v').to_owned();
     let home = std::env::var("XDG_STATE_HOME").ok().filter(|path| !path.is_empty()).map(Utf8PathBuf::from);
     let home = home.or_else(|| Some(Utf8PathBuf::from(std::env::var("HOME").ok()?).join(".local/state")));
     Ok(Workspace {
-        version: tag.parse().unwrap_or(Version::new(0, 0, 0)),
+        version: described.text().trim().trim_start_matches('v').parse().unwrap_or(Version::new(0, 0, 0)),
         root: None,
         members: Vec::new(),
         state: home.unwrap_or_else(|| directory.join("target")).join("xtask"),
