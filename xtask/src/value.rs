@@ -1,33 +1,51 @@
 //! Values that came from outside, parsed once: a value of one of these types is safe to pass to a process.
 
+use std::str::FromStr;
+
+use crate::error::Failure;
+
+/// Declares a type for text that nothing but the module around it makes.
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl AsRef<std::ffi::OsStr> for $name {
+            fn as_ref(&self) -> &std::ffi::OsStr {
+                self.0.as_ref()
+            }
+        }
+    };
+}
+pub(crate) use text;
+
 pub mod digest;
 mod git_url;
 mod image_ref;
 pub mod measure;
 pub mod time;
 
-use std::fmt;
-use std::str::FromStr;
-
-use crate::error::Failure;
-
 pub use git_url::GitUrl;
 pub use image_ref::ImageRef;
 
-/// Declares a string type whose only way in is a check.
+/// Declares a type for text whose only way in is a check.
 macro_rules! checked {
     ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $check:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
-
-        impl $name {
-            /// The checked text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
+        text!($(#[$doc])* $name);
 
         impl FromStr for $name {
             type Err = Failure;
@@ -38,18 +56,6 @@ macro_rules! checked {
                     return Ok(Self(text.to_owned()));
                 }
                 Err(Failure::usage(format!("{} is not a {}", show(text), $what)).hint($rule))
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl AsRef<std::ffi::OsStr> for $name {
-            fn as_ref(&self) -> &std::ffi::OsStr {
-                self.0.as_ref()
             }
         }
     };

@@ -50,15 +50,16 @@ fn quoted(services: &[Named<'_>]) -> String {
 fn argument(project: &Project, files: &Files, name: &str, is_bust: bool) -> Option<Finding> {
     let takers: Vec<Named<'_>> = project.services.iter().filter(|(_, built)| built.takes(name)).collect();
     let (given, without): (Vec<_>, Vec<_>) = takers.iter().partition(|(_, built)| built.args.contains_key(name));
-    let values: BTreeSet<_> = takers.iter().map(|(_, built)| built.arg(name).unwrap_or_default()).collect();
+    let value = |(_, built): &Named<'_>| built.arg(name).unwrap_or_default().to_owned();
+    let differ = takers.windows(2).any(|two| value(&two[0]) != value(&two[1]));
     let split = format!("`{name}` is given to {} and not to {}", quoted(&given), quoted(&without));
     let finding = match (is_bust, given.is_empty(), without.is_empty()) {
-        (false, ..) if values.len() > 1 => {
-            let value = |(service, built): &Named<'_>| {
-                let whose = if built.args.contains_key(name) { "" } else { ", the Dockerfile's default" };
-                format!("`{service}` has {}{whose}", show(&redact(built.arg(name).unwrap_or_default())))
+        (false, ..) if differ => {
+            let said = |taker: &Named<'_>| {
+                let whose = if taker.1.args.contains_key(name) { "" } else { ", the Dockerfile's default" };
+                format!("`{}` has {}{whose}", taker.0, show(&redact(&value(taker))))
             };
-            let values: Vec<_> = takers.iter().map(value).collect();
+            let values: Vec<_> = takers.iter().map(said).collect();
             error("services-disagree", format!("services disagree about `{name}`: {}", values.join("; ")))
                 .why("One build would put different code into images that belong together.")
                 .cure(ANCHOR)
@@ -111,7 +112,7 @@ fn values(project: &Project, files: &Files, names: &Names) -> Vec<Finding> {
     let mut seen = BTreeSet::new();
     for (service, built) in &project.services {
         let defaults = built.closure.iter().flat_map(|closure| closure.args.keys());
-        for name in built.args.keys().chain(defaults).collect::<BTreeSet<_>>() {
+        for name in built.args.keys().chain(defaults) {
             let Some(value) = built.arg(name).filter(|value| !value.is_empty()) else { continue };
             if !seen.insert((name, value)) {
                 continue;

@@ -59,7 +59,7 @@ pub fn ask(ui: &Ui, name: Option<&value::Builder>) -> anyhow::Result<Builder> {
             .hint("`docker buildx ls` lists the builders; name one with `--builder NAME` or BUILDX_BUILDER")
             .into());
     }
-    let text = String::from_utf8_lossy(&finished.stdout);
+    let text = finished.text();
     Ok(Builder { name: field(&text, "Name").to_owned(), driver: field(&text, "Driver").to_owned() })
 }
 

@@ -113,13 +113,13 @@ pub fn required(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<String> {
             .hint(format!("see what git says: {shown}"))
             .into());
     }
-    Ok(String::from_utf8_lossy(&finished.stdout).into_owned())
+    Ok(finished.text())
 }
 
 /// The answer to a question that git may not be able to answer.
 fn text(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<Option<String>> {
     let finished = process::output(ui, cmd, git::DEADLINE)?;
-    Ok(finished.status.success().then(|| String::from_utf8_lossy(&finished.stdout).into_owned()))
+    Ok(finished.status.success().then(|| finished.text()))
 }
 
 /// The same without white space around it.

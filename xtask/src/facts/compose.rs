@@ -87,11 +87,8 @@ pub fn find_files(
     given: &[Utf8PathBuf],
     environment: Option<&str>,
 ) -> Result<Vec<Utf8PathBuf>, Failure> {
-    let named: Vec<Utf8PathBuf> = match environment {
-        _ if !given.is_empty() => given.to_vec(),
-        Some(list) if !list.is_empty() => list.split(':').map(Utf8PathBuf::from).collect(),
-        _ => Vec::new(),
-    };
+    let listed = environment.unwrap_or_default().split(':').filter(|name| !name.is_empty()).map(Utf8PathBuf::from);
+    let named: Vec<_> = if given.is_empty() { listed.collect() } else { given.to_vec() };
     if let Some(missing) = named.iter().find(|file| !directory.join(file).is_file()) {
         return Err(Failure::usage(format!("there is no compose file {}", show(missing.as_str())))
             .hint("name a file with `-f FILE`"));

@@ -87,16 +87,6 @@ pub enum Revision {
     Local(Local),
 }
 
-impl Revision {
-    /// The part that goes into a bust value.
-    pub fn short(&self) -> String {
-        match self {
-            Self::Commit(commit) => commit.short().to_owned(),
-            Self::Local(local) => format!("local-{}", local.digest),
-        }
-    }
-}
-
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -132,24 +122,22 @@ pub fn gather(ui: &Ui, files: &[Utf8PathBuf], local: Option<&Utf8Path>, store: S
             registry::check(&wanted)?;
         }
         let images = asked.images(&wanted);
-        let mut pending = Vec::new();
+        if let Some(path) = local {
+            local::check(path, &sources)?;
+        }
+        // Every remote is asked before any answer is waited for.
+        let mut pending: Vec<Box<dyn FnOnce() -> anyhow::Result<Revision> + '_>> = Vec::new();
         for source in &sources {
             pending.push(match (&source.wanted, local) {
-                (_, Some(path)) => {
-                    local::check(path, &sources)?;
-                    scope.spawn(move || local::read(ui, path).map(Revision::Local))
-                }
-                (Wanted::Commit(commit), None) => {
-                    let commit = commit.clone();
-                    scope.spawn(move || Ok(Revision::Commit(commit)))
-                }
+                (_, Some(path)) => Box::new(move || local::read(ui, path).map(Revision::Local)),
+                (Wanted::Commit(commit), None) => Box::new(|| Ok(Revision::Commit(commit.clone()))),
                 (Wanted::Ref(git_ref), None) => {
                     let answer = asked.commit(&source.repository, git_ref, &workspace.config.transports);
-                    scope.spawn(move || join(answer).map(Revision::Commit))
+                    Box::new(move || join(answer).map(Revision::Commit))
                 }
             });
         }
-        let revisions = pending.into_iter().map(join).collect::<anyhow::Result<Vec<_>>>()?;
+        let revisions = pending.into_iter().map(|answer| answer()).collect::<anyhow::Result<Vec<_>>>()?;
         let mut images = join(images)?;
         let only_here = match store {
             Store::Engine => Vec::new(),

@@ -68,25 +68,19 @@ pub fn derive(project: &Project, config: &Config) -> Result<(Vec<Source>, Found)
 }
 
 fn one(project: &Project, config: &Config, wanted: &SourceConfig, bust: &ArgName) -> Result<Option<Source>, Failure> {
-    let own = [&wanted.repository_arg, &wanted.ref_arg, &wanted.commit_arg];
-    let own: Vec<&str> = own.into_iter().flatten().map(String::as_str).collect();
-    let mut services = BTreeSet::new();
-    for name in &wanted.services {
-        let service: Service = name.parse()?;
-        if !project.services.contains_key(&service) {
-            return Err(unknown_service(&service, project));
-        }
-        services.insert(service);
+    let named: BTreeSet<Service> = wanted.services.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+    if let Some(unknown) = named.iter().find(|service| !project.services.contains_key(*service)) {
+        return Err(unknown_service(unknown, project));
     }
-    if wanted.services.is_empty() {
-        let by_argument = |name: &str| -> BTreeSet<Service> {
-            let takes = project.services.iter().filter(|(_, built)| built.takes(name));
-            takes.map(|(service, _)| service.clone()).collect()
-        };
-        services = own.iter().flat_map(|name| by_argument(name)).collect();
-        if services.is_empty() && wanted.repository.is_some() {
-            services = by_argument(bust.as_str());
-        }
+    let takers = |names: &[&str]| -> BTreeSet<Service> {
+        let takes = project.services.iter().filter(|(_, built)| names.iter().any(|name| built.takes(name)));
+        takes.map(|(service, _)| service.clone()).collect()
+    };
+    let arguments = [&wanted.repository_arg, &wanted.ref_arg, &wanted.commit_arg].into_iter().flatten();
+    let arguments: Vec<&str> = arguments.map(String::as_str).collect();
+    let mut services = if named.is_empty() { takers(&arguments) } else { named };
+    if services.is_empty() && wanted.repository.is_some() {
+        services = takers(&[bust.as_str()]);
     }
     if services.is_empty() {
         return match wanted.repository {

@@ -28,7 +28,7 @@ pub struct Store {
     /// All images, also those of others, by ID.
     pub images: BTreeMap<String, Stored>,
     /// Names of the containers, running or not, that were made from an image, by its ID.
-    pub users: BTreeMap<String, Vec<String>>,
+    pub users: HashMap<String, Vec<String>>,
     /// The build cache.
     pub cache: Vec<CacheRecord>,
 }

@@ -62,29 +62,27 @@ pub fn of_commit(
             .kept("nothing was changed")
             .hint("run it again")
     })?;
-    Ok(parse(&listed)?)
-}
-
-/// Reads what `git ls-tree -r -z` prints: `mode type id TAB path NUL`.
-fn parse(listed: &[u8]) -> Result<Tree, Failure> {
-    let garbled = || {
+    Ok(parse(&listed).ok_or_else(|| {
         Failure::precondition("the list of a commit's files is cut or garbled")
             .kept("nothing was changed")
             .hint("run it again")
-    };
+    })?)
+}
+
+/// Reads what `git ls-tree -r -z` prints: `mode type id TAB path NUL`.
+fn parse(listed: &[u8]) -> Option<Tree> {
     let mut tree = Tree::default();
-    if !listed.is_empty() && listed.last() != Some(&0) {
-        return Err(garbled());
+    if !listed.is_empty() && !listed.ends_with(b"\0") {
+        return None;
     }
     for line in listed.split(|&b| b == 0).filter(|line| !line.is_empty()) {
-        let tab = line.iter().position(|&b| b == b'\t').ok_or_else(garbled)?;
-        let (about, path) = (str::from_utf8(&line[..tab]).map_err(|_| garbled())?, &line[tab + 1..]);
-        let words: Vec<_> = about.split(' ').collect();
-        let &[mode, kind, id] = words.as_slice() else { return Err(garbled()) };
+        let tab = line.iter().position(|&b| b == b'\t')?;
+        let (about, path) = (str::from_utf8(&line[..tab]).ok()?, &line[tab + 1..]);
+        let &[mode, kind, id] = about.split(' ').collect::<Vec<_>>().as_slice() else { return None };
         // A tree with such names would lead out of the directory that is compared.
-        let parts = || path.split(|&b| b == b'/');
-        if id.parse::<Commit>().is_err() || parts().any(|part| matches!(part, b"" | b"." | b"..")) {
-            return Err(garbled());
+        let mut parts = path.split(|&b| b == b'/');
+        if id.parse::<Commit>().is_err() || parts.any(|part| matches!(part, b"" | b"." | b"..")) {
+            return None;
         }
         match (mode, kind) {
             (_, "commit") => drop(tree.submodules.insert(path.to_vec())),
@@ -94,10 +92,10 @@ fn parse(listed: &[u8]) -> Result<Tree, Failure> {
                 }
                 tree.files.insert(path.to_vec(), Blob { link: mode == "120000", id: id.to_owned() });
             }
-            _ => return Err(garbled()),
+            _ => return None,
         }
     }
-    Ok(tree)
+    Some(tree)
 }
 
 #[cfg(test)]
@@ -130,7 +128,7 @@ mod tests {
             format!("040000 tree {a}\tx\0"),
             "100644 blob\0".to_owned(),
         ] {
-            assert_eq!(parse(bad.as_bytes()).map_err(|failure| failure.code), Err(3), "{bad}");
+            assert_eq!(parse(bad.as_bytes()), None, "{bad}");
         }
     }
 }

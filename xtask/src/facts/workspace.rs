@@ -1,7 +1,7 @@
 //! What the Cargo workspace says: versions, the target directory, and `[workspace.metadata.xtask]`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -47,7 +47,7 @@ pub struct Config {
     /// Where the code comes from; unless told otherwise one source from GITHUB_REPO, GITHUB_BRANCH and GITHUB_COMMIT.
     pub sources: Vec<SourceConfig>,
     /// What is special about single services.
-    pub services: BTreeMap<String, ServiceConfig>,
+    pub services: HashMap<String, ServiceConfig>,
 }
 
 /// `[[workspace.metadata.xtask.sources]]`: a repository and a ref, each written down or the name of a build argument.
@@ -211,11 +211,10 @@ pub fn workspace_version(manifest: &str) -> Result<Option<Version>, Failure> {
 fn without_cargo(ui: &Ui, directory: &Utf8Path) -> anyhow::Result<Workspace> {
     let sh = Shell::new()?;
     let described = process::output(ui, git::describe(&sh, directory), git::DEADLINE)?;
-    let tag = String::from_utf8_lossy(&described.stdout).trim().trim_start_matches('v').to_owned();
     let home = std::env::var("XDG_STATE_HOME").ok().filter(|path| !path.is_empty()).map(Utf8PathBuf::from);
     let home = home.or_else(|| Some(Utf8PathBuf::from(std::env::var("HOME").ok()?).join(".local/state")));
     Ok(Workspace {
-        version: tag.parse().unwrap_or(Version::new(0, 0, 0)),
+        version: described.text().trim().trim_start_matches('v').parse().unwrap_or(Version::new(0, 0, 0)),
         root: None,
         members: Vec::new(),
         state: home.unwrap_or_else(|| directory.join("target")).join("xtask"),

@@ -5,7 +5,7 @@ use semver::Version;
 
 use crate::error::Failure;
 use crate::value::digest::sha256;
-use crate::value::{CacheBust, show};
+use crate::value::{CacheBust, short, show};
 
 /// How the value is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub fn value(rule: &Rule, version: &Version, revisions: &[String]) -> Result<Cac
     let version = format!("v{version}").replace('+', "_");
     let revision = match revisions {
         [] => None,
-        [one] => Some(one.clone()),
+        [one] => Some(short(one).to_owned()),
         several => Some(sha256(several.join("\n"))[..12].to_owned()),
     };
     match (rule, revision) {

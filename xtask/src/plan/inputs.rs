@@ -76,11 +76,8 @@ fn keyed_service<'a>(
     let built = &facts.project.services[service];
     let version = facts.workspace.version_of(service)?;
     let sources: Vec<_> = facts.sources_of(service).collect();
-    let short: Vec<_> = match sources.as_slice() {
-        [one] => vec![one.revision.short()],
-        several => several.iter().map(|resolved| resolved.revision.to_string()).collect(),
-    };
-    let cache_bust = cache_bust::value(&request.rule, version, &short)?;
+    let revisions: Vec<_> = sources.iter().map(|resolved| resolved.revision.to_string()).collect();
+    let cache_bust = cache_bust::value(&request.rule, version, &revisions)?;
     let busts = facts.found.busts.iter().filter(|(taker, _)| taker == service);
     let mut args: BTreeMap<_, _> = busts.map(|(_, name)| (name.to_string(), cache_bust.to_string())).collect();
     for resolved in &sources {
@@ -88,7 +85,6 @@ fn keyed_service<'a>(
             args.insert(name.to_string(), resolved.revision.to_string());
         }
     }
-    let revisions: Vec<_> = sources.iter().map(|resolved| resolved.revision.to_string()).collect();
     let revision = revisions.join(" ");
     let versioned = if sources.is_empty() { Vec::new() } else { vec![version.to_string(), revision.clone()] };
     let from = inputs_of(&facts.project, service).into_iter().map(|input| (input, &before[input].key));

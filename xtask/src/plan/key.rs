@@ -1,19 +1,18 @@
 //! Keys: digests of everything that determines an image. The same key means the same image.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde_json::{Value, json};
 
 use crate::error::Failure;
 use crate::facts::compose::{Built, Project};
 use crate::value::digest::sha256;
-use crate::value::{ImageRef, Service};
+use crate::value::{ImageRef, Service, text};
 
-/// The SHA-256 of what an image is made from, in hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(transparent)]
-pub struct Key(String);
+text!(
+    /// The SHA-256 of what an image is made from, in hexadecimal digits.
+    Key
+);
 
 impl Key {
     /// The digest of a JSON value, whose objects serde_json keeps in order of their names.
@@ -24,17 +23,6 @@ impl Key {
     /// The first 12 digits, for tags.
     pub fn short(&self) -> &str {
         &self.0[..12]
-    }
-
-    /// All digits, for labels.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

@@ -15,11 +15,8 @@ pub struct Sizes {
     known: HashMap<u64, u64>,
 }
 
-/// A set of layers.
-#[derive(Clone, Debug, Default)]
-pub struct Layers {
-    prefixes: HashSet<u64>,
-}
+/// A set of layers, by the hashes of their prefixes.
+pub type Layers = HashSet<u64>;
 
 impl Sizes {
     /// Learns from all images.
@@ -44,8 +41,8 @@ impl Sizes {
     /// Adds an image to a set of layers and returns by how many bytes the set grows.
     pub fn add(&self, image: &Stored, layers: &mut Layers) -> u64 {
         let prefixes = &image.layers;
-        let there = prefixes.iter().take_while(|prefix| layers.prefixes.contains(prefix)).count();
-        layers.prefixes.extend(&prefixes[there..]);
+        let there = prefixes.iter().take_while(|prefix| layers.contains(prefix)).count();
+        layers.extend(&prefixes[there..]);
         if there == 0 {
             return image.size;
         }

@@ -1,14 +1,12 @@
 //! Addresses of Git repositories.
 
-use std::fmt;
-
 use super::{redact, show};
 use crate::error::Failure;
 
-/// The address of a Git repository over one of the allowed transports.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(transparent)]
-pub struct GitUrl(String);
+text!(
+    /// The address of a Git repository over one of the allowed transports.
+    GitUrl
+);
 
 impl GitUrl {
     /// Checks an address: `https`, `ssh` (also as `user@host:path`), `git`, `http` on this machine's loopback, and
@@ -59,23 +57,6 @@ impl GitUrl {
     /// The last part of the path, for people.
     pub fn name(&self) -> &str {
         self.0.trim_end_matches('/').trim_end_matches(".git").rsplit(['/', ':']).next().unwrap_or_default()
-    }
-
-    /// The checked address.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for GitUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl AsRef<std::ffi::OsStr> for GitUrl {
-    fn as_ref(&self) -> &std::ffi::OsStr {
-        self.0.as_ref()
     }
 }
 

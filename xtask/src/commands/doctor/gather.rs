@@ -32,7 +32,7 @@ fn ask(ui: &Ui, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> Result<St
     let sh = Shell::new().map_err(|error| Failure::precondition(error.to_string()))?;
     let finished = process::output(ui, command(&sh), DEADLINE).map_err(|error| Failure::of(&error))?;
     if finished.status.success() {
-        return Ok(String::from_utf8_lossy(&finished.stdout).into_owned());
+        return Ok(finished.text());
     }
     // The first line that is neither a warning nor empty says what is wrong.
     let says = |line: &&str| !line.is_empty() && !line.contains("level=warning");

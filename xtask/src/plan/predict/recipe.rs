@@ -11,6 +11,7 @@ use crate::plan::predict::record::Stages;
 use crate::plan::predict::stages::{self, Code, Recipe};
 use crate::plan::predict::values::{Values, expand};
 use crate::plan::{Build, LOCAL_STAGE, Plan, ServicePlan};
+use crate::value::short;
 
 /// What a prediction needs beside the facts of the plan.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +68,8 @@ fn recipe<'a>(
     let built = &facts.project.services[&service.service];
     let listing: &Listing = built.listing.as_ref()?;
     let code = facts.sources_of(&service.service).filter_map(|resolved| {
-        Some(Code { pin: resolved.revision.short(), tree: known.trees.get(&resolved.revision.to_string())? })
+        let revision = resolved.revision.to_string();
+        Some(Code { pin: short(&revision).to_owned(), tree: known.trees.get(&revision)? })
     });
     Some(Recipe {
         listing,
