@@ -1,6 +1,6 @@
 //! Everything that takes disk space in the engine: images with their layers, who uses them, and the build cache.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::thread;
 use std::time::Duration;
