@@ -224,9 +224,9 @@ pub fn images_with<'a>(sh: &'a Shell, labels: &[String]) -> Cmd<'a> {
     cmd!(sh, "docker image ls --quiet --no-trunc").args(filters)
 }
 
-/// Removes containers of ours that never ran.
+/// Removes containers of ours that never ran, with the nameless volumes that the engine made for them.
 pub fn remove_containers<'a>(sh: &'a Shell, containers: &[String]) -> Cmd<'a> {
-    cmd!(sh, "docker rm --").args(containers)
+    cmd!(sh, "docker rm --volumes --").args(containers)
 }
 
 /// The IDs of verification containers that an earlier run left behind.
