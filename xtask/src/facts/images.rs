@@ -156,7 +156,7 @@ fn tagged(json: &[u8]) -> Result<Vec<Tagged>, Failure> {
 fn parse(json: &[u8], wanted: &[ImageRef]) -> Result<Images, Failure> {
     let mut asked: BTreeMap<String, Vec<&ImageRef>> = BTreeMap::new();
     for name in wanted {
-        asked.entry(name.familiar()).or_default().push(name);
+        asked.entry(name.to_string()).or_default().push(name);
     }
     let mut images = BTreeMap::new();
     for tagged in tagged(json)? {
