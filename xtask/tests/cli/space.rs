@@ -122,6 +122,87 @@ fn what_was_printed_is_what_goes() {
 }
 
 #[test]
+fn what_users_tagged_stays_whatever_the_tag_looks_like() {
+    let world = versions("abcde");
+    let id = world.image(&app(&value('a'))).unwrap().id;
+    let own = value('a');
+    for tag in ["keep-forever", "staged-for-friday", "1", &format!("mine-{own}")] {
+        world.engine(|engine| engine.tag(&id, &app(tag)));
+        let plan = world.run(["prune", "--keep", "0", "--models"]).ok();
+        assert!(plan.stdout.contains(&format!("tagged {}", app(tag))) || tag == "1", "{tag}: {plan}");
+        world.run(["prune", "--keep", "0", "--models", "--execute"]).ok();
+        assert_eq!(world.image(&app(tag)).unwrap().id, id, "{tag}");
+        world.engine(|engine| engine.tag("", &app(tag)));
+    }
+    let world = versions("ab");
+    let id = world.image(&app(&own)).unwrap().id;
+    let mirror = format!("mirror.example/app:{own}");
+    world.engine(|engine| engine.tag(&id, &mirror));
+    world.run(["prune", "--keep", "0", "--execute"]).ok();
+    assert_eq!(world.image(&mirror).unwrap().tags, [app(&own), mirror]);
+}
+
+#[test]
+fn names_that_the_engine_lists_in_another_form_are_the_same() {
+    let world = World::new();
+    let names = ["docker.io/library/vibevoicefusion:model-downloader", "docker.io/zhaokundev/vibevoicefusion:latest"];
+    world.engine(|engine| {
+        for (service, name) in ["model-downloader", "vibevoice"].into_iter().zip(names) {
+            engine.config["services"][service]["image"] = json!(name);
+        }
+    });
+    for digit in ['a', 'b'] {
+        world.push(&commit(digit));
+        world.run(["rebuild"]).ok();
+    }
+    let kept = world.mutable();
+    world.engine(|engine| engine.tag("", MUTABLE[0]));
+    let done = world.run(["prune", "--keep", "0", "--models", "--execute"]).ok();
+    assert!(world.image(kept[0].as_deref().unwrap()).is_some(), "{done}");
+    world.push(&commit('c'));
+    world.run(["rebuild"]).ok();
+    world.run(["rollback", &value('b')]).ok();
+    assert_eq!(world.image(MUTABLE[2]).map(|image| image.id), kept[2]);
+}
+
+#[test]
+fn the_kept_image_stays_even_when_nothing_names_it() {
+    let world = versions("a");
+    let model = world.image(MUTABLE[0]).unwrap();
+    let superseded = Image { id: format!("sha256:{:064x}", 7), ..model.clone() };
+    world.engine(|engine| model.tags.iter().for_each(|tag| engine.tag("", tag)));
+    let done = world.run(["prune", "--keep", "0", "--models", "--execute"]).ok();
+    assert!(done.stdout.contains("kept image of model-downloader, without its name"), "{done}");
+    assert!(world.image(&model.id).is_some(), "{done}");
+    // Where another one has the name, this one was replaced.
+    world.engine(|engine| engine.images.push(superseded));
+    world.run(["prune", "--execute"]).ok();
+    assert!(world.image(&model.id).is_none());
+}
+
+#[test]
+fn what_goes_while_it_is_looked_at_is_no_failure() {
+    let world = crowded();
+    let used = world.image(&app(&value('a'))).unwrap();
+    let gone = |what: &str, stdout: String| Rule {
+        stdout: stdout.into_bytes(),
+        stderr: format!("Error response from daemon: No such {what}: 123\n"),
+        exit: Some(1),
+        ..Rule::default()
+    };
+    world.fault(&["container inspect --format"], gone("container", format!("{} /other\n", used.id)));
+    let plan = world.run(["prune"]).ok();
+    assert!(plan.stdout.contains("used by container other"), "{plan}");
+    world.heal();
+    world.fault(&["image inspect"], gone("image", "[]".to_owned()));
+    world.run(["prune"]).ok().says("nothing to prune");
+    world.heal();
+    world
+        .fault(&["container inspect --format"], Rule { stderr: "boom\n".to_owned(), exit: Some(1), ..Rule::default() });
+    world.run(["prune"]).fails(3);
+}
+
+#[test]
 fn people_read_each_line_with_its_reason() {
     let world = crowded();
     let plan = world.run(["prune", "--cache-limit", "15MB"]).ok().says("nothing was removed");
