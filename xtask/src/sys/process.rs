@@ -20,7 +20,7 @@ pub const LONG: Duration = Duration::from_secs(600);
 /// Longest line that is passed on, in bytes; what is longer is dropped, so that no output can exhaust the memory.
 const LINE_LIMIT: usize = 4 << 20;
 /// Most bytes that are kept of one stream.
-const OUTPUT_LIMIT: u64 = 64 << 20;
+pub const OUTPUT_LIMIT: u64 = 64 << 20;
 /// How much of the standard error is kept, from its end, in bytes.
 const STDERR_LIMIT: usize = 64 << 10;
 /// How often a wait looks for signals and deadlines.
