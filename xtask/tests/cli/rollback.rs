@@ -41,6 +41,19 @@ fn rollback_moves_all_services_or_none() {
 }
 
 #[test]
+fn labels_cannot_forge_a_line_of_the_list() {
+    let world = versions("a");
+    world.engine(|engine| {
+        for image in &mut engine.images {
+            let forged = "x\n\u{1b}[2Kkept v9".to_owned();
+            image.labels.insert("org.opencontainers.image.revision".to_owned(), forged);
+        }
+    });
+    let list = world.run(["rollback"]).ok();
+    assert_eq!((list.stdout.lines().count(), list.stdout.contains('\u{1b}')), (1, false), "{list}");
+}
+
+#[test]
 fn only_versions_of_every_service_can_be_gone_back_to() {
     let world = versions("ab");
     let before = current(&world);
