@@ -42,9 +42,10 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// The last line of the standard error that says something.
+    /// The last line of the standard error that says something; what git advises is not it.
     pub fn last_error(&self) -> &str {
-        self.stderr.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no message")
+        let says = |line: &&str| !line.is_empty() && !line.starts_with("hint: ");
+        self.stderr.lines().rev().map(str::trim).find(says).unwrap_or("no message")
     }
 }
 

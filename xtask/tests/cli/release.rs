@@ -301,6 +301,26 @@ fn a_version_that_is_elsewhere_is_refused_and_another_machine_takes_it_as_it_is(
 }
 
 #[test]
+fn commits_that_only_the_remote_has_are_seen_before_anything_is_published() {
+    let world = releasable();
+    let release = ["release", "minor", "--execute", "--push", "--message-format", "json"];
+    git(&world, &["commit", "--quiet", "--allow-empty", "--message", "Somebody else's"]);
+    git(&world, &["push", "--quiet", "origin", "main"]);
+    git(&world, &["reset", "--quiet", "--hard", "HEAD^"]);
+    // Whether the commit is known here makes no difference.
+    let before = state(&world);
+    assert_eq!(refused(&world.run(release).fails(1).says("cure")), ["branch"]);
+    git(&world, &["reflog", "expire", "--expire=now", "--all"]);
+    git(&world, &["update-ref", "-d", "refs/remotes/origin/main"]);
+    git(&world, &["gc", "--quiet", "--prune=now"]);
+    assert_eq!(refused(&world.run(release).fails(1)), ["branch"]);
+    assert_eq!(state(&world), before);
+    git(&world, &["pull", "--quiet", "--ff-only", "origin", "main"]);
+    world.run(release).ok();
+    assert_eq!(state(&world).remote.lines().count(), 2);
+}
+
+#[test]
 fn names_move_only_forward() {
     for (version, others, wanted, moves) in [
         ("1.2.4", &["v1.2.3", "v1.3.0"][..], "1.2 1.2.4", false),
