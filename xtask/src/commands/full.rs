@@ -28,7 +28,9 @@ pub fn run(context: &Context, options: &cli::Full) -> anyhow::Result<()> {
             }
         }
     }
-    let (_lock, facts, plan) = run.lock(facts, plan)?;
+    // The answer may have taken a while, in which another run brought something newer.
+    let _lock = context.lock(&facts.project.name, !options.no_wait)?;
+    let (facts, plan) = run.gather()?;
     let summary = run.carry_out(&facts, &plan)?;
     human::finished(&context.ui, &summary);
     Ok(())

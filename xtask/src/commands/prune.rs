@@ -41,7 +41,7 @@ pub fn run(context: &Context, options: &cli::Prune) -> anyhow::Result<()> {
         ui.status("Note", "nothing was removed; run it again with `--execute`");
         return Ok(());
     }
-    remove_images(ui, &before, &images)?;
+    remove_images(ui, &images)?;
     // The build cache holds the layers of an image too; what it held only with images that are gone goes with them.
     let held = |record: &&CacheRecord| before.cache.iter().any(|was| was.id == record.id && was.held);
     let released = store::read(ui)?;
@@ -65,17 +65,9 @@ fn remove_cache(context: &Context, records: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Removes images by ID. One with names in several repositories loses the names first, because only then its ID goes
-/// without force. What the engine refuses is seen afterwards, in what is still there.
-fn remove_images(ui: &Ui, store: &Store, images: &[&Line]) -> anyhow::Result<()> {
-    let mut wanted = Vec::new();
-    for line in images {
-        let tags = &store.images[&line.id].tags;
-        match tags.iter().all(|tag| tag.repository == tags[0].repository) {
-            true => wanted.push(line.id.clone()),
-            false => wanted.extend(tags.iter().map(ToString::to_string)),
-        }
-    }
+/// Removes images by ID. What the engine refuses is seen afterwards, in what is still there.
+fn remove_images(ui: &Ui, images: &[&Line]) -> anyhow::Result<()> {
+    let wanted: Vec<_> = images.iter().map(|line| line.id.clone()).collect();
     // A command line has its limits; a thousand IDs are well below.
     for some in wanted.chunks(1000) {
         let sh = xshell::Shell::new()?;

@@ -95,11 +95,12 @@ impl<'a> Session<'a> {
         let (workspace, project) = read_project(ui, &settings.files)?;
         let mut checkout = checkout::read(ui, &workspace)?;
         let mut refusals = Vec::new();
-        if options.push {
-            match checkout::remote_tags(ui, &checkout.root) {
-                Ok(tags) => checkout.remote_tags = tags,
-                Err(error) => refusals.push(Refusal::of("remote", Failure::of(&error))),
-            }
+        let branch = options.branch.as_ref().map(ToString::to_string).or_else(|| checkout.remote_branch.clone());
+        let branch = branch.unwrap_or_else(|| "main".to_owned());
+        if options.push
+            && let Err(error) = checkout.ask_remote(ui, &branch)
+        {
+            refusals.push(Refusal::of("remote", Failure::of(&error)));
         }
         let (current, base) = version::current_and_base(&checkout)?;
         let version = version::choose(options.wanted.as_ref(), &base, &current)?;
@@ -119,10 +120,7 @@ impl<'a> Session<'a> {
         let published = at_head(&checkout.remote_tags);
         let release = Release {
             edits: files::edits(&checkout, &version, &settings.now.day())?,
-            branch: match &options.branch {
-                Some(branch) => branch.to_string(),
-                None => checkout.remote_branch.clone().unwrap_or_else(|| "main".to_owned()),
-            },
+            branch,
             cut: at_head(&checkout.tags) || published,
             version,
             tags,

@@ -8,6 +8,7 @@ use crate::facts::{read_project, store};
 use crate::plan::rollback::{self, Version};
 use crate::promote::{self, Move};
 use crate::report::human;
+use crate::ui::plain;
 
 /// Runs the command.
 ///
@@ -55,7 +56,7 @@ fn list(context: &Context, versions: &[Version]) {
     for version in versions {
         let age = human::age(settings.now.since(version.created).as_secs());
         let mark = if version.current { "current" } else { "kept" };
-        let revision: String = version.revision.chars().take(12).collect();
+        let revision = plain(&version.revision.chars().take(12).collect::<String>(), 12);
         ui.data(&format!("{mark:>12} {} {revision} {age:>4} {:>9}", version.cache_bust, human::bytes(version.bytes)));
         ui.message("plan", version);
     }

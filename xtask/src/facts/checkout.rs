@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use semver::Version;
 use xshell::{Cmd, Shell};
 
@@ -41,6 +41,8 @@ pub struct Checkout {
     pub tags: BTreeMap<Version, Commit>,
     /// The same at the remote, when it was asked.
     pub remote_tags: BTreeMap<Version, Commit>,
+    /// The tip of the remote's branch, when it was asked and that commit is not here.
+    pub unseen: Option<Commit>,
     /// Why git cannot make commits, if it cannot.
     pub nobody: Option<String>,
 }
@@ -87,18 +89,29 @@ pub fn read(ui: &Ui, workspace: &Workspace) -> anyhow::Result<Checkout> {
         members: members.collect(),
         tags: versions(&required(ui, commands::tags(&sh, &root))?, ' '),
         remote_tags: BTreeMap::new(),
+        unseen: None,
         nobody: (!identity.status.success()).then(|| identity.last_error().to_owned()),
         root,
     })
 }
 
-/// The tags of versions that the remote has.
-///
-/// # Errors
-/// Exit code 3 when there is no remote or it does not answer.
-pub fn remote_tags(ui: &Ui, root: &Utf8Path) -> anyhow::Result<BTreeMap<Version, Commit>> {
-    let sh = Shell::new()?;
-    Ok(versions(&required(ui, commands::remote_tags(&sh, root))?, '\t'))
+impl Checkout {
+    /// Asks the remote for its tags, and for the tip of the branch.
+    ///
+    /// # Errors
+    /// Exit code 3 when there is no remote or it does not answer.
+    pub fn ask_remote(&mut self, ui: &Ui, branch: &str) -> anyhow::Result<()> {
+        let sh = Shell::new()?;
+        let refs = required(ui, commands::remote_refs(&sh, &self.root, branch))?;
+        self.remote_tags = versions(&refs, '\t');
+        let name = format!("refs/heads/{branch}");
+        let tip = refs.lines().filter_map(|line| line.split_once('\t')).find(|(_, found)| *found == name);
+        if let Some(tip) = tip.and_then(|(commit, _)| commit.parse().ok()) {
+            let has = process::output(ui, commands::has(&sh, &self.root, &tip), git::DEADLINE)?;
+            self.unseen = (!has.status.success()).then_some(tip);
+        }
+        Ok(())
+    }
 }
 
 /// What a command of git must be able to do.

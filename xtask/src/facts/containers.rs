@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use xshell::Shell;
 
 use crate::facts::images::Config;
 use crate::plan::label;
-use crate::sys::{docker, process};
+use crate::sys::docker;
 use crate::ui::{Ui, plain};
 use crate::value::ProjectName;
 
@@ -48,14 +47,9 @@ pub fn running(ui: &Ui, project: &ProjectName) -> anyhow::Result<Vec<Container>>
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let sh = Shell::new()?;
-    let found = process::output(ui, docker::container_inspect(&sh, &ids), DEADLINE)?;
     // One that ended in between is no longer running, which is all that is asked.
-    let ended = |line: &str| line.to_lowercase().contains("no such container");
-    if !found.status.success() && !found.stderr.lines().all(|line| line.trim().is_empty() || ended(line)) {
-        return Err(docker::failure(&found).into());
-    }
-    Ok(by_name(docker::json(&found.stdout)?))
+    let answer = docker::ask_existing(ui, DEADLINE, |sh| docker::container_inspect(sh, &ids))?;
+    Ok(by_name(docker::json(answer.as_bytes())?))
 }
 
 fn by_name(inspected: Vec<Inspected>) -> Vec<Container> {

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use xshell::Shell;
 
 use crate::facts::registry;
 use crate::plan::label;
-use crate::sys::{docker, process};
+use crate::sys::docker;
 use crate::ui::Ui;
 use crate::value::{ImageRef, ProjectName};
+
+/// How long the engine may take for one answer.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Where images are looked up, and where tags move.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,23 +137,14 @@ pub fn inspect_all(ui: &Ui, wanted: &[String]) -> anyhow::Result<Vec<Image>> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let sh = Shell::new()?;
-    let finished = process::output(ui, docker::image_inspect(&sh, wanted), Duration::from_secs(60))?;
-    if !finished.status.success() {
-        // That one does not exist is an answer too.
-        let missing = |line: &str| line.to_lowercase().contains("no such image");
-        let mut errors = finished.stderr.lines().map(str::trim).filter(|line| !line.is_empty()).peekable();
-        if errors.peek().is_none() || !errors.all(missing) {
-            return Err(docker::failure(&finished).into());
-        }
-    }
-    Ok(docker::json(&finished.stdout)?)
+    let answer = docker::ask_existing(ui, DEADLINE, |sh| docker::image_inspect(sh, wanted))?;
+    Ok(docker::json(answer.as_bytes())?)
 }
 
 fn by_name(found: Vec<Image>, wanted: &[ImageRef]) -> Images {
     let mut asked: HashMap<String, Vec<&ImageRef>> = HashMap::new();
     for name in wanted {
-        asked.entry(name.familiar()).or_default().push(name);
+        asked.entry(name.to_string()).or_default().push(name);
     }
     let mut images = Images::new();
     for image in found {

@@ -78,7 +78,7 @@ pub fn read(ui: &Ui) -> anyhow::Result<Store> {
         let usage = scope.spawn(|| docker::ask(ui, DEADLINE, docker::disk_usage));
         let users = scope.spawn(|| match containers.is_empty() {
             true => Ok(String::new()),
-            false => docker::ask(ui, DEADLINE, |sh| docker::container_images(sh, &containers)),
+            false => docker::ask_existing(ui, DEADLINE, |sh| docker::container_images(sh, &containers)),
         });
         let mut images = BTreeMap::new();
         for some in ids.chunks(AT_ONCE) {

@@ -40,7 +40,7 @@ pub fn of_service(
 /// The name that an image has beside the mutable one.
 fn name_of(image: &Image, mutable: &ImageRef) -> Option<String> {
     let tag = versioned_tag(mutable, image.label(label::CACHE_BUST)?);
-    Some(mutable.with_tag(tag).ok()?.familiar())
+    Some(mutable.with_tag(tag).ok()?.to_string())
 }
 
 /// The newest version that was made after `current`, which is not it under another name.

@@ -14,6 +14,7 @@ use crate::error::Failure;
 use crate::facts::compose::Project;
 use crate::facts::store::{Store, Stored};
 use crate::plan::layers::{Layers, Sizes};
+use crate::plan::rollback::versioned_tag;
 use crate::plan::{key, label, release};
 use crate::value::ImageRef;
 
@@ -59,7 +60,7 @@ pub fn plan(store: &Store, project: &Project, policy: &Policy) -> Result<Vec<Lin
     let names = Names::of(project)?;
     let own: BTreeMap<&String, &Stored> =
         store.images.iter().filter(|(_, image)| image.label(label::PROJECT) == Some(project.name.as_str())).collect();
-    let ranks = ranks(&own);
+    let ranks = names.ranks(&own);
     let mut verdicts: Vec<_> =
         own.iter().map(|(id, image)| (*id, *image, names.verdict(store, id, image, &ranks, policy))).collect();
     verdicts.sort_by_key(|(id, image, verdict)| (verdict.is_err(), Reverse(image.created), *id));
@@ -90,18 +91,19 @@ pub fn plan(store: &Store, project: &Project, policy: &Policy) -> Result<Vec<Lin
 }
 
 /// Names that mean something to the project.
-struct Names {
+struct Names<'a> {
+    project: &'a Project,
     current: BTreeMap<ImageRef, String>,
     kept: BTreeMap<ImageRef, String>,
 }
 
-impl Names {
-    fn of(project: &Project) -> Result<Self, Failure> {
+impl<'a> Names<'a> {
+    fn of(project: &'a Project) -> Result<Self, Failure> {
         let current =
             project.services.iter().map(|(service, built)| (built.image.clone(), service.to_string())).collect();
         let kept = project.services.iter().filter(|(_, built)| built.keep);
         let kept = kept.map(|(service, built)| Ok((key::kept_image(built)?, service.to_string())));
-        Ok(Self { current, kept: kept.collect::<Result<_, Failure>>()? })
+        Ok(Self { project, current, kept: kept.collect::<Result<_, Failure>>()? })
     }
 
     /// Why an image stays, or as an error why it goes.
@@ -122,7 +124,10 @@ impl Names {
         if let Some(service) = image.tags.iter().find_map(|tag| self.kept.get(tag)) {
             return Ok(format!("kept image of {service}"));
         }
-        let forms: Vec<_> = image.tags.iter().map(|tag| Form::of(tag, image)).collect();
+        if let Some(service) = self.nameless(store, image) {
+            return Ok(format!("kept image of {service}, without its name"));
+        }
+        let forms: Vec<_> = image.tags.iter().map(|tag| self.form(tag, image)).collect();
         let foreign = || image.tags.iter().zip(&forms).filter(|(_, form)| **form == Form::Foreign).map(|(tag, _)| tag);
         if let Some(first) = foreign().next() {
             let version = |tag| self.current.keys().find_map(|mutable| release::version_of(tag, mutable));
@@ -146,6 +151,59 @@ impl Names {
             None => Err("left by an interrupted run".to_owned()),
         }
     }
+
+    /// The service whose current kept image this is, although somebody took its name away and no other image has it.
+    fn nameless(&self, store: &Store, image: &Stored) -> Option<&String> {
+        let key = image.label(label::KEY).filter(|_| image.tags.is_empty())?;
+        let is_its = |(tag, service): &(&ImageRef, &String)| {
+            image.label(label::SERVICE) == Some(service.as_str())
+                && tag.tag.strip_prefix("keep-").is_some_and(|short| key.starts_with(short))
+        };
+        let (tag, service) = self.kept.iter().find(is_its)?;
+        (!store.images.values().any(|other| other.tags.contains(tag))).then_some(service)
+    }
+
+    /// What a tag says about an image of ours: the names that this tool gives are known exactly, any other is somebody's own.
+    fn form(&self, tag: &ImageRef, image: &Stored) -> Form {
+        let service = image.label(label::SERVICE).unwrap_or_default();
+        let built = self.project.services.iter().find(|(name, _)| name.as_str() == service).map(|(_, built)| built);
+        let is_key = |text: &str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let staged = || tag.tag.strip_prefix("staged-")?.strip_prefix(service)?.strip_prefix('-');
+        let value = image.label(label::CACHE_BUST).unwrap_or_default();
+        let is_version = match built {
+            Some(built) => tag.tag == versioned_tag(&built.image, value),
+            // The service is gone from the compose file, and with it the name that its image had.
+            None => tag.tag == value || tag.tag.ends_with(&format!("-{value}")),
+        };
+        let repository = built.map_or(&image.tags[0].repository, |built| &built.image.repository);
+        if tag.repository != *repository {
+            Form::Foreign
+        } else if tag.tag.strip_prefix("keep-").is_some_and(is_key) {
+            Form::Kept
+        } else if staged().is_some_and(is_key) {
+            Form::Staged
+        } else if !value.is_empty() && is_version {
+            Form::Versioned
+        } else {
+            Form::Foreign
+        }
+    }
+
+    /// How many newer versions of the same service each versioned image has.
+    fn ranks<'o>(&self, own: &BTreeMap<&'o String, &Stored>) -> BTreeMap<&'o String, usize> {
+        let mut services: BTreeMap<&str, Vec<(Timestamp, &'o String)>> = BTreeMap::new();
+        for (id, image) in own {
+            if image.tags.iter().any(|tag| self.form(tag, image) == Form::Versioned) {
+                services.entry(image.label(label::SERVICE).unwrap_or_default()).or_default().push((image.created, id));
+            }
+        }
+        let mut ranks = BTreeMap::new();
+        for versions in services.values_mut() {
+            versions.sort();
+            ranks.extend(versions.iter().rev().enumerate().map(|(rank, (_, id))| (*id, rank)));
+        }
+        ranks
+    }
 }
 
 /// What a tag says about an image of ours.
@@ -155,37 +213,6 @@ enum Form {
     Kept,
     Staged,
     Foreign,
-}
-
-impl Form {
-    fn of(tag: &ImageRef, image: &Stored) -> Self {
-        let value = image.label(label::CACHE_BUST).unwrap_or_default();
-        if tag.tag.starts_with("keep-") {
-            Self::Kept
-        } else if tag.tag.starts_with("staged-") {
-            Self::Staged
-        } else if !value.is_empty() && (tag.tag == value || tag.tag.ends_with(&format!("-{value}"))) {
-            Self::Versioned
-        } else {
-            Self::Foreign
-        }
-    }
-}
-
-/// How many newer versions of the same service each versioned image has.
-fn ranks<'a>(own: &BTreeMap<&'a String, &Stored>) -> BTreeMap<&'a String, usize> {
-    let mut services: BTreeMap<&str, Vec<(Timestamp, &'a String)>> = BTreeMap::new();
-    for (id, image) in own {
-        if image.tags.iter().any(|tag| Form::of(tag, image) == Form::Versioned) {
-            services.entry(image.label(label::SERVICE).unwrap_or_default()).or_default().push((image.created, id));
-        }
-    }
-    let mut ranks = BTreeMap::new();
-    for versions in services.values_mut() {
-        versions.sort();
-        ranks.extend(versions.iter().rev().enumerate().map(|(rank, (_, id))| (*id, rank)));
-    }
-    ranks
 }
 
 impl Stored {

@@ -1,16 +1,16 @@
 //! Which versions are there to go back to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::value::time::Timestamp;
 use serde::Serialize;
 
 use crate::facts::compose::Project;
-use crate::facts::store::Store;
+use crate::facts::store::{Store, Stored};
 use crate::plan::label;
 use crate::value::{CacheBust, ImageRef, Service};
 
-/// A version that every service of the project has an image of.
+/// A version that every service made from its code has an image of.
 #[derive(Clone, Debug, Serialize)]
 pub struct Version {
     /// The bust value, which is the name of the version.
@@ -27,39 +27,75 @@ pub struct Version {
     pub images: BTreeMap<Service, String>,
 }
 
+/// An image of a service under the name of a version.
+struct Versioned<'a> {
+    service: &'a Service,
+    value: &'a str,
+    id: &'a String,
+    image: &'a Stored,
+}
+
+impl Versioned<'_> {
+    fn repositories(&self) -> BTreeSet<&str> {
+        self.image.label(label::SOURCE).unwrap_or_default().split_whitespace().collect()
+    }
+
+    /// Whether both are made from the same commits, though perhaps under versions of their own.
+    fn has_commits_of(&self, other: &Self) -> bool {
+        let revision = self.image.label(label::REVISION);
+        let same_source = self.image.label(label::SOURCE) == other.image.label(label::SOURCE);
+        revision.is_some() && same_source && revision == other.image.label(label::REVISION)
+    }
+
+    /// Whether a push to one repository makes both old.
+    fn goes_with(&self, other: &Self) -> bool {
+        let (own, others) = (self.repositories(), other.repositories());
+        if own.is_empty() { others.is_empty() } else { !own.is_disjoint(&others) }
+    }
+}
+
 /// The versions of a project, the newest first. Kept services have none: what they hold does not follow the code.
 pub fn versions(store: &Store, project: &Project) -> Vec<Version> {
-    let wanted: Vec<_> = project.services.iter().filter(|(_, built)| !built.keep).collect();
-    let mut found: BTreeMap<&str, Vec<(&Service, &String)>> = BTreeMap::new();
-    for (id, image) in &store.images {
+    let mut all = Vec::new();
+    for (id, image) in
+        store.images.iter().filter(|(_, image)| image.label(label::PROJECT) == Some(project.name.as_str()))
+    {
         let Some(value) = image.label(label::CACHE_BUST) else { continue };
-        let own = image.label(label::PROJECT) == Some(project.name.as_str());
-        let service = wanted.iter().find(|(service, built)| {
+        let service = project.services.iter().find(|(service, built)| {
             let name = ImageRef { repository: built.image.repository.clone(), tag: versioned_tag(&built.image, value) };
-            own && image.label(label::SERVICE) == Some(service.as_str()) && image.tags.contains(&name)
+            !built.keep && image.label(label::SERVICE) == Some(service.as_str()) && image.tags.contains(&name)
         });
-        if let Some((service, _)) = service {
-            found.entry(value).or_default().push((service, id));
-        }
+        all.extend(service.map(|(service, _)| Versioned { service, value, id, image }));
     }
-    let complete = found.into_iter().filter(|(_, images)| images.len() == wanted.len());
-    let mut versions: Vec<_> = complete
-        .filter_map(|(value, images)| {
-            let newest = images.iter().map(|(_, id)| &store.images[*id]).max_by_key(|image| image.created)?;
-            let current =
-                images.iter().all(|(service, id)| store.images[*id].tags.contains(&project.services[*service].image));
-            Some(Version {
-                cache_bust: value.parse().ok()?,
-                revision: newest.label(label::REVISION).unwrap_or_default().to_owned(),
-                created: newest.created,
-                bytes: images.iter().map(|(_, id)| store.images[*id].size).max().unwrap_or(0),
-                current,
-                images: images.into_iter().map(|(service, id)| (service.clone(), id.clone())).collect(),
-            })
-        })
-        .collect();
+    let values: BTreeSet<&str> = all.iter().map(|one| one.value).collect();
+    let mut versions: Vec<_> = values.into_iter().filter_map(|value| version(value, &all, project)).collect();
     versions.sort_by_key(|version| std::cmp::Reverse(version.created));
     versions
+}
+
+/// The version of this name, unless a service is missing whose image is made from the same repositories.
+fn version(value: &str, all: &[Versioned<'_>], project: &Project) -> Option<Version> {
+    let named: Vec<_> = all.iter().filter(|one| one.value == value).collect();
+    let mut images = Vec::new();
+    for (service, _) in project.services.iter().filter(|(_, built)| !built.keep) {
+        let own = || all.iter().filter(|one| one.service == service);
+        let alike = || own().filter(|one| named.iter().any(|named| one.has_commits_of(named)));
+        match own().find(|one| one.value == value).or_else(|| alike().max_by_key(|one| one.image.created)) {
+            Some(one) => images.push(one),
+            // One that was never built may be made from anything.
+            None if own().next().is_none() || own().any(|one| one.goes_with(named[0])) => return None,
+            None => {}
+        }
+    }
+    let newest = images.iter().max_by_key(|one| one.image.created)?;
+    Some(Version {
+        cache_bust: value.parse().ok()?,
+        revision: newest.image.label(label::REVISION).unwrap_or_default().to_owned(),
+        created: newest.image.created,
+        bytes: images.iter().map(|one| one.image.size).max().unwrap_or(0),
+        current: images.iter().all(|one| one.image.tags.contains(&project.services[one.service].image)),
+        images: images.into_iter().map(|one| (one.service.clone(), one.id.clone())).collect(),
+    })
 }
 
 /// The tag that a version of an image has beside its mutable one.

@@ -11,7 +11,7 @@ use xshell::{Cmd, Shell, cmd};
 use crate::plan::Plan;
 use crate::sys::git;
 use crate::value::{Builder, ImageRef, ProjectName};
-pub use answer::{ask, ask_lines, failure, json, registry_failure};
+pub use answer::{ask, ask_existing, ask_lines, failure, json, registry_failure};
 
 /// Label of the containers that verification creates and never starts: the project they belong to.
 pub const VERIFY_LABEL: &str = "io.xtask.verify";
@@ -208,9 +208,9 @@ pub fn images_with<'a>(sh: &'a Shell, labels: &[String]) -> Cmd<'a> {
     cmd!(sh, "docker image ls --quiet --no-trunc").args(filters)
 }
 
-/// Removes containers of ours that never ran.
+/// Removes containers of ours that never ran, with the nameless volumes that the engine made for them.
 pub fn remove_containers<'a>(sh: &'a Shell, containers: &[String]) -> Cmd<'a> {
-    cmd!(sh, "docker rm --").args(containers)
+    cmd!(sh, "docker rm --volumes --").args(containers)
 }
 
 /// The IDs of verification containers that an earlier run left behind.

@@ -20,7 +20,7 @@ pub const LONG: Duration = Duration::from_secs(600);
 /// Longest line that is passed on, in bytes; what is longer is dropped, so that no output can exhaust the memory.
 const LINE_LIMIT: usize = 4 << 20;
 /// Most bytes that are kept of one stream.
-const OUTPUT_LIMIT: u64 = 64 << 20;
+pub const OUTPUT_LIMIT: u64 = 64 << 20;
 /// How much of the standard error is kept, from its end, in bytes.
 const STDERR_LIMIT: usize = 64 << 10;
 /// How often a wait looks for signals and deadlines.
@@ -42,9 +42,10 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// The last line of the standard error that says something.
+    /// The last line of the standard error that says something; what git advises is not it.
     pub fn last_error(&self) -> &str {
-        self.stderr.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no message")
+        let says = |line: &&str| !line.is_empty() && !line.starts_with("hint: ");
+        self.stderr.lines().rev().map(str::trim).find(says).unwrap_or("no message")
     }
 
     /// Its standard output as text. Answers can be long: what is valid is not copied.

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use super::{is_tag, show};
 use crate::error::Failure;
 
-/// A name for an image: a repository and a tag (grammar: distribution/reference).
+/// A name for an image: a repository and a tag (grammar: distribution/reference), as Docker lists it: without `docker.io/`
+/// and its `library/`, so that two forms of a name are the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageRef {
     /// The repository, with its registry if it names one.
@@ -16,12 +17,6 @@ pub struct ImageRef {
 }
 
 impl ImageRef {
-    /// The name as Docker lists it: without `docker.io/` and its `library/`.
-    pub fn familiar(&self) -> String {
-        let short = self.repository.strip_prefix("docker.io/").unwrap_or(&self.repository);
-        format!("{}:{}", short.strip_prefix("library/").unwrap_or(short), self.tag)
-    }
-
     /// The same repository under another tag.
     ///
     /// # Errors
@@ -59,6 +54,9 @@ impl FromStr for ImageRef {
         if repository.len() > 255 || !path.split('/').all(is_component) || !is_tag(tag) {
             return Err(bad());
         }
+        let short = ["docker.io/", "index.docker.io/"].iter().find_map(|hub| repository.strip_prefix(hub));
+        let short = short.unwrap_or(repository);
+        let repository = short.strip_prefix("library/").filter(|name| !name.contains('/')).unwrap_or(short);
         Ok(Self { repository: repository.to_owned(), tag: tag.to_owned() })
     }
 }
@@ -113,6 +111,9 @@ mod tests {
         assert_eq!(parse("localhost:5000/a/b"), pair("localhost:5000/a/b", "latest"));
         assert_eq!(parse("localhost:5000/a:x"), pair("localhost:5000/a", "x"));
         assert_eq!(parse("vibevoicefusion:model-downloader"), pair("vibevoicefusion", "model-downloader"));
+        assert_eq!(parse("docker.io/library/a:x"), pair("a", "x"));
+        assert_eq!(parse("index.docker.io/team/a"), pair("team/a", "latest"));
+        assert_eq!(parse("registry.example/library/a"), pair("registry.example/library/a", "latest"));
         for bad in ["A/b", "a//b", "-a", "a:", "a@sha256:00", "a b", ""] {
             assert_eq!(parse(bad), None, "{bad}");
         }

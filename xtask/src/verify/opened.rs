@@ -66,7 +66,8 @@ impl<'a> Opened<'a> {
         let path = Utf8Path::new(image.working_directory()).join(path);
         let sh = Shell::new()?;
         let copied = process::output(self.ui, docker::copy_out(&sh, container, path.as_str()), DEADLINE)?;
-        if copied.status.success() {
+        // What was so long that it was not read to its end is refused for that, however the engine took it.
+        if copied.status.success() || copied.stdout.len() as u64 == process::OUTPUT_LIMIT {
             return Ok(Some(only_file(&copied.stdout, path.as_str())?));
         }
         if is_absent(&copied) {

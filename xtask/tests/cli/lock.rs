@@ -98,6 +98,22 @@ fn of_eight_runs_at_once_one_builds_and_all_end_well() {
 }
 
 #[test]
+fn full_takes_what_the_remote_has_when_its_turn_has_come() {
+    let world = World::built();
+    let stdout = format!("{}\trefs/heads/main\n", commit('a')).into_bytes();
+    let wait_for = Some("go".to_owned());
+    world.fault(&["git ls-remote"], Rule { stdout, wait_for, exit: Some(0), times: Some(1), ..Rule::default() });
+    let full = world.run(["full", "--yes"]).start();
+    world.until_obeyed("ls-remote");
+    // While somebody thinks about the answer, another run brings something newer.
+    world.push(&commit('b'));
+    world.run(["rebuild"]).ok();
+    world.release("go");
+    full.wait().ok();
+    assert_eq!(world.image(MUTABLE[2]).unwrap().version, Some(commit('b') + "\n"));
+}
+
+#[test]
 fn without_a_working_lock_tags_still_mean_verified_images() {
     // Two directories for temporary files are two locks: as if locks did nothing, which some file systems offer.
     let world = slow();

@@ -16,6 +16,7 @@ mod rebuild;
 mod release;
 mod remotes;
 mod report;
+mod rollback;
 mod schema;
 mod secrets;
 mod sources;

@@ -208,6 +208,32 @@ fn each_check_refuses_by_itself() {
 }
 
 #[test]
+fn files_keep_their_form_and_links_are_no_changes() {
+    let world = releasable();
+    for (name, text) in [("Cargo.toml", MANIFEST), ("Cargo.lock", LOCK), ("CHANGELOG.md", CHANGELOG)] {
+        world.file(name, text.replace('\n', "\r\n"));
+    }
+    git(&world, &["commit", "--quiet", "--all", "--message", "Windows"]);
+    world.run(["release", "minor", "--execute"]).ok();
+    let file = |name: &str| fs::read_to_string(world.project().join(name)).unwrap();
+    for name in ["Cargo.toml", "Cargo.lock", "CHANGELOG.md"] {
+        assert!(!file(name).replace("\r\n", "").contains('\n'), "{name}: {:?}", file(name));
+    }
+    assert_eq!(
+        git(&world, &["show", "--numstat", "--format="]),
+        "2\t0\tCHANGELOG.md\n1\t1\tCargo.lock\n1\t1\tCargo.toml"
+    );
+    assert_eq!(file("Cargo.toml"), MANIFEST.replace("1.2.3", "1.3.0").replace('\n', "\r\n"));
+
+    let world = releasable();
+    let empty = "# Changelog\n\n## [Unreleased]\n\n<!-- next -->\n[Unreleased]: https://h.example/compare/v1...HEAD\n";
+    world.file("CHANGELOG.md", empty);
+    git(&world, &["commit", "--quiet", "--all", "--message", "Nothing to say"]);
+    let outcome = world.run(["release", "minor", "--execute", "--message-format", "json"]).fails(1);
+    assert_eq!(refused(&outcome), ["changelog"], "{outcome}");
+}
+
+#[test]
 fn killed_after_any_step_and_run_again_the_end_is_the_same() {
     let release = ["release", "minor", "--execute", "--push"];
     let whole = releasable();
@@ -272,6 +298,26 @@ fn a_version_that_is_elsewhere_is_refused_and_another_machine_takes_it_as_it_is(
     world.run(["release", "--execute", "--push"]).ok();
     assert_eq!(world.image(own).unwrap().id, published[own].id);
     assert!(world.engine(|engine| engine.registry == published));
+}
+
+#[test]
+fn commits_that_only_the_remote_has_are_seen_before_anything_is_published() {
+    let world = releasable();
+    let release = ["release", "minor", "--execute", "--push", "--message-format", "json"];
+    git(&world, &["commit", "--quiet", "--allow-empty", "--message", "Somebody else's"]);
+    git(&world, &["push", "--quiet", "origin", "main"]);
+    git(&world, &["reset", "--quiet", "--hard", "HEAD^"]);
+    // Whether the commit is known here makes no difference.
+    let before = state(&world);
+    assert_eq!(refused(&world.run(release).fails(1).says("cure")), ["branch"]);
+    git(&world, &["reflog", "expire", "--expire=now", "--all"]);
+    git(&world, &["update-ref", "-d", "refs/remotes/origin/main"]);
+    git(&world, &["gc", "--quiet", "--prune=now"]);
+    assert_eq!(refused(&world.run(release).fails(1)), ["branch"]);
+    assert_eq!(state(&world), before);
+    git(&world, &["pull", "--quiet", "--ff-only", "origin", "main"]);
+    world.run(release).ok();
+    assert_eq!(state(&world).remote.lines().count(), 2);
 }
 
 #[test]

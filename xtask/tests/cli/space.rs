@@ -1,6 +1,6 @@
-//! `prune` and `rollback`: what was printed is what happens, and what is not ours stays.
+//! `prune`: what was printed is what happens, and what is not ours stays.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::support::{MUTABLE, Outcome, World, commit};
 use crate::verify::start;
 
 /// A world with these versions, built one after the other.
-fn versions(commits: &str) -> World {
+pub(crate) fn versions(commits: &str) -> World {
     let world = World::new();
     for digit in commits.chars() {
         world.push(&commit(digit));
@@ -18,11 +18,11 @@ fn versions(commits: &str) -> World {
     world
 }
 
-fn value(digit: char) -> String {
+pub(crate) fn value(digit: char) -> String {
     format!("v0.1.0-{}", &commit(digit)[..12])
 }
 
-fn app(tag: &str) -> String {
+pub(crate) fn app(tag: &str) -> String {
     format!("zhaokundev/vibevoicefusion:{tag}")
 }
 
@@ -122,6 +122,87 @@ fn what_was_printed_is_what_goes() {
 }
 
 #[test]
+fn what_users_tagged_stays_whatever_the_tag_looks_like() {
+    let world = versions("abcde");
+    let id = world.image(&app(&value('a'))).unwrap().id;
+    let own = value('a');
+    for tag in ["keep-forever", "staged-for-friday", "1", &format!("mine-{own}")] {
+        world.engine(|engine| engine.tag(&id, &app(tag)));
+        let plan = world.run(["prune", "--keep", "0", "--models"]).ok();
+        assert!(plan.stdout.contains(&format!("tagged {}", app(tag))) || tag == "1", "{tag}: {plan}");
+        world.run(["prune", "--keep", "0", "--models", "--execute"]).ok();
+        assert_eq!(world.image(&app(tag)).unwrap().id, id, "{tag}");
+        world.engine(|engine| engine.tag("", &app(tag)));
+    }
+    let world = versions("ab");
+    let id = world.image(&app(&own)).unwrap().id;
+    let mirror = format!("mirror.example/app:{own}");
+    world.engine(|engine| engine.tag(&id, &mirror));
+    world.run(["prune", "--keep", "0", "--execute"]).ok();
+    assert_eq!(world.image(&mirror).unwrap().tags, [app(&own), mirror]);
+}
+
+#[test]
+fn names_that_the_engine_lists_in_another_form_are_the_same() {
+    let world = World::new();
+    let names = ["docker.io/library/vibevoicefusion:model-downloader", "docker.io/zhaokundev/vibevoicefusion:latest"];
+    world.engine(|engine| {
+        for (service, name) in ["model-downloader", "vibevoice"].into_iter().zip(names) {
+            engine.config["services"][service]["image"] = json!(name);
+        }
+    });
+    for digit in ['a', 'b'] {
+        world.push(&commit(digit));
+        world.run(["rebuild"]).ok();
+    }
+    let kept = world.mutable();
+    world.engine(|engine| engine.tag("", MUTABLE[0]));
+    let done = world.run(["prune", "--keep", "0", "--models", "--execute"]).ok();
+    assert!(world.image(kept[0].as_deref().unwrap()).is_some(), "{done}");
+    world.push(&commit('c'));
+    world.run(["rebuild"]).ok();
+    world.run(["rollback", &value('b')]).ok();
+    assert_eq!(world.image(MUTABLE[2]).map(|image| image.id), kept[2]);
+}
+
+#[test]
+fn the_kept_image_stays_even_when_nothing_names_it() {
+    let world = versions("a");
+    let model = world.image(MUTABLE[0]).unwrap();
+    let superseded = Image { id: format!("sha256:{:064x}", 7), ..model.clone() };
+    world.engine(|engine| model.tags.iter().for_each(|tag| engine.tag("", tag)));
+    let done = world.run(["prune", "--keep", "0", "--models", "--execute"]).ok();
+    assert!(done.stdout.contains("kept image of model-downloader, without its name"), "{done}");
+    assert!(world.image(&model.id).is_some(), "{done}");
+    // Where another one has the name, this one was replaced.
+    world.engine(|engine| engine.images.push(superseded));
+    world.run(["prune", "--execute"]).ok();
+    assert!(world.image(&model.id).is_none());
+}
+
+#[test]
+fn what_goes_while_it_is_looked_at_is_no_failure() {
+    let world = crowded();
+    let used = world.image(&app(&value('a'))).unwrap();
+    let gone = |what: &str, stdout: String| Rule {
+        stdout: stdout.into_bytes(),
+        stderr: format!("Error response from daemon: No such {what}: 123\n"),
+        exit: Some(1),
+        ..Rule::default()
+    };
+    world.fault(&["container inspect --format"], gone("container", format!("{} /other\n", used.id)));
+    let plan = world.run(["prune"]).ok();
+    assert!(plan.stdout.contains("used by container other"), "{plan}");
+    world.heal();
+    world.fault(&["image inspect"], gone("image", "[]".to_owned()));
+    world.run(["prune"]).ok().says("nothing to prune");
+    world.heal();
+    world
+        .fault(&["container inspect --format"], Rule { stderr: "boom\n".to_owned(), exit: Some(1), ..Rule::default() });
+    world.run(["prune"]).fails(3);
+}
+
+#[test]
 fn people_read_each_line_with_its_reason() {
     let world = crowded();
     let plan = world.run(["prune", "--cache-limit", "15MB"]).ok().says("nothing was removed");
@@ -194,49 +275,38 @@ fn a_thousand_images_are_planned() {
     assert_eq!(listed(&plan, "plan", "remove").len(), 1000 - 2, "{}", plan.stderr);
 }
 
-/// What the mutable tags of the services that follow the code mean.
-fn current(world: &World) -> BTreeMap<&'static str, Option<String>> {
-    MUTABLE.into_iter().zip(world.mutable()).collect()
-}
-
 #[test]
-fn rollback_moves_all_services_or_none() {
-    let world = versions("ab");
-    let newest = current(&world);
-    let old = [format!("vibevoicefusion:python-builder-{}", value('a')), app(&value('a'))];
-    let old = old.map(|tag| Some(world.image(&tag).unwrap().id));
-    let list = world.run(["rollback", "--message-format", "json"]).ok().messages();
-    let listed: Vec<_> = list.iter().map(|line| (line["cache_bust"].clone(), line["current"] == true)).collect();
-    assert_eq!(listed, [(json!(value('b')), true), (json!(value('a')), false)]);
-
-    // The second tag cannot move: the first goes back.
-    let fault = Rule { stderr: "Error response from daemon: boom\n".to_owned(), exit: Some(1), ..Rule::default() };
-    world.fault(&["image tag", old[1].as_deref().unwrap(), "vibevoicefusion:latest"], fault);
-    world.run(["rollback", &value('a')]).fails(3);
+fn prune_waits_for_a_rebuild_and_ctrl_c_leaves_what_the_next_run_goes_on_with() {
+    let world = crowded();
+    let before = ids(&world);
+    world.push(&commit('7'));
+    let build = "--progress json build";
+    world.forget_calls();
+    world.fault(&[build], Rule { wait_for: Some("go".to_owned()), ..Rule::default() });
+    let rebuild = world.run(["rebuild"]).start();
+    world.until_called(build);
+    world.run(["prune", "--execute", "--no-wait"]).fails(3).says("locked");
+    let mut prune = world.run(["prune", "--execute"]).start();
+    prune.until_says("Blocking");
+    assert!(ids(&world).is_superset(&before));
+    world.release("go");
+    rebuild.wait().ok();
+    prune.wait().ok();
     world.heal();
-    assert_eq!(current(&world), newest);
+    assert!(world.image(&app(&value('7'))).is_some() && world.image(&app(&value('d'))).is_none());
 
-    world.run(["rollback", &value('a')]).ok().says("docker compose up -d");
-    let now = current(&world);
-    assert_eq!([now[MUTABLE[1]].clone(), now[MUTABLE[2]].clone()], old);
-    assert_eq!(now[MUTABLE[0]], newest[MUTABLE[0]], "the kept model does not follow the code");
-    world.run(["verify"]).fails(1).says("rolled back");
-    world.run(["rebuild"]).ok();
-    assert_eq!(world.image(MUTABLE[2]).unwrap().version, Some(commit('b') + "\n"));
-}
-
-#[test]
-fn only_versions_of_every_service_can_be_gone_back_to() {
-    let world = versions("ab");
-    let before = current(&world);
-    let gone = world.image(&app(&value('a'))).unwrap().id;
-    world.engine(|engine| engine.images.retain(|image| image.id != gone));
-    for value in [&value('a'), "v9.9.9", "latest"] {
-        let refused = world.run(["rollback", value]).fails(2).says("versions that are: v0.1.0-bbbbbbbbbbbb");
-        assert!(!refused.stderr.contains("aaaaaaaaaaaa, "), "{refused}");
+    for late in [false, true] {
+        world.push(&commit(if late { '9' } else { '8' }));
+        world.run(["rebuild"]).ok();
+        let _ = std::fs::remove_file(world.path("state/obeyed"));
+        world.fault(&["image rm -- "], Rule { hang: true, late, ..Rule::default() });
+        let running = world.run(["prune", "--execute"]).start();
+        world.until_obeyed("image rm");
+        running.signal(nix::sys::signal::Signal::SIGINT);
+        assert_eq!(running.wait().code, Some(130));
+        world.heal();
+        world.run(["prune", "--execute"]).ok();
+        world.run(["prune"]).ok().says("nothing to prune");
+        world.run(["rebuild"]).ok().says("Fresh");
     }
-    for hostile in ["$(id)", "--force", "a b", "../x", ""] {
-        world.run(["rollback", hostile]).fails(2);
-    }
-    assert_eq!(current(&world), before);
 }

@@ -110,6 +110,18 @@ fn never_built_and_not_ours_are_told_apart() {
 }
 
 #[test]
+fn the_image_of_another_service_is_not_the_one_of_this() {
+    let world = World::built();
+    let other = world.image(MUTABLE[2]).unwrap().id;
+    world.engine(|engine| engine.tag(&other, MUTABLE[1]));
+    let args = ["verify", "backend-builder", "--message-format", "json"];
+    let outcome = world.run(args).fails(1).says("cargo xtask rebuild");
+    assert_eq!(outcome.messages()[0]["verdict"], "not-ours", "{outcome}");
+    world.run(["rebuild"]).ok();
+    world.run(["verify"]).ok();
+}
+
+#[test]
 fn containers_older_than_their_image_are_found() {
     let world = World::built();
     let image = world.image(MUTABLE[2]).unwrap().id;
@@ -165,6 +177,15 @@ fn a_version_file_that_is_none_is_wrong_content() {
     assert!(outcome.stdout.contains("the version file is missing"), "{outcome}");
     let outcome = says(&change(Some(&"x".repeat(1000))), "wrong content", cure);
     assert!(outcome.stdout.contains("is too long"), "{outcome}");
+    // So long that nobody reads to its end: the engine is cut off.
+    let world = World::built();
+    let mut header = tar::Header::new_gnu();
+    header.set_path("version.txt").unwrap();
+    header.set_size(1 << 33);
+    header.set_cksum();
+    let stdout = [header.as_bytes().as_slice(), &vec![b'x'; 65 << 20]].concat();
+    world.fault(&["docker cp"], Rule { stdout, exit: Some(1), ..Rule::default() });
+    assert!(says(&world, "wrong content", cure).stdout.contains("is too long"));
     let outcome = says(&change(Some("\u{1b}[2J\nvibevoice current")), "wrong content", cure);
     assert!(!outcome.stdout.contains('\u{1b}') && outcome.stdout.lines().count() == 2, "{outcome}");
 }

@@ -51,7 +51,10 @@ pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
         }
         ["create", .., "--label", label] => Engine::update(state, |e| create(e, label, names)),
         ["cp"] => copy(&Engine::read(state), names),
-        ["rm"] => Engine::update(state, |e| each(names, |name| remove(e, name))),
+        ["rm", volumes @ ..] => Engine::update(state, |e| {
+            e.volumes.retain(|container| *volumes != ["--volumes"] || !names.contains(&container.as_str()));
+            each(names, |name| remove(e, name))
+        }),
         ["ps", "--all", "--quiet", "--no-trunc", "--filter", label] => {
             let engine = Engine::read(state);
             let label = label.trim_start_matches("label=");
@@ -180,6 +183,7 @@ fn create(engine: &mut Engine, label: &str, names: &[&str]) -> Reply {
     };
     engine.made += 1;
     let id = format!("{:064x}", 0xc0ff_ee00_0000_u64 + engine.made);
+    engine.volumes.push(id.clone());
     engine.containers.push(Container { id: id.clone(), image, label: label.to_owned() });
     Reply::ok(id + "\n")
 }

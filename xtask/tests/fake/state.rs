@@ -15,6 +15,8 @@ pub(crate) struct Engine {
     pub(crate) images: Vec<Image>,
     /// All containers.
     pub(crate) containers: Vec<Container>,
+    /// Volumes without a name, by the container that they were made for.
+    pub(crate) volumes: Vec<String>,
     /// The build cache, as `docker system df` prints it; `Image` is an image that holds the record as long as it exists.
     pub(crate) cache: Vec<serde_json::Value>,
     /// What `git ls-remote` prints, by address.

@@ -188,8 +188,9 @@ impl World {
     pub(crate) fn assert_nothing_staged(&self) {
         let staged: Vec<_> = self.tags().into_iter().filter(|tag| tag.contains(":staged-")).collect();
         assert_eq!(staged, [""; 0], "staged tags are left");
-        let containers = Engine::read(&self.path("state")).containers;
+        let Engine { containers, volumes, .. } = Engine::read(&self.path("state"));
         assert!(containers.is_empty(), "containers are left: {containers:?}");
+        assert!(volumes.is_empty(), "volumes are left: {volumes:?}");
         for file in self.written() {
             let name = file.file_name().unwrap().to_string_lossy().into_owned();
             assert!(!name.starts_with("staged-") && !name.ends_with(".tmp") && !name.starts_with("local-"), "{name}");

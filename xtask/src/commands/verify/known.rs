@@ -63,7 +63,9 @@ impl Known {
         let built = &self.project.services[service];
         let sources: Vec<_> = self.sources.iter().filter(|(source, _)| source.services.contains(service)).collect();
         let image = self.images.get(&built.image);
-        let ours = image.is_some_and(|image| image.belongs_to(&self.project.name));
+        // The name may have been given to the image of another service.
+        let is_its = |image: &Image| image.label(label::SERVICE) == Some(service.as_str());
+        let ours = image.is_some_and(|image| image.belongs_to(&self.project.name) && is_its(image));
         Subject { alone: false, ..self.subject(Some(service), built.image.clone(), image.cloned(), sources, ours) }
     }
 

@@ -67,7 +67,7 @@ fn store() -> Store {
         ("old", image(&["app:v2"], "v2", Some("p"), 30)),
         ("used", image(&["app:v1"], "v1", Some("p"), 40)),
         ("dangling", image(&[], "v2", Some("p"), 35)),
-        ("staged", image(&["app:staged-0"], "v5", Some("p"), 5)),
+        ("staged", image(&["app:staged-app-000000000000"], "v5", Some("p"), 5)),
         ("release", image(&["app:v0", "app:1.2.3"], "v0", Some("p"), 50)),
         ("by-hand", image(&["app:v00", "mine:prod"], "v00", Some("p"), 60)),
         ("kept", image(&[&kept], "v0", Some("p"), 70)),
@@ -121,8 +121,11 @@ fn any_image() -> impl Strategy<Value = (Stored, bool)> {
         "app:model",
         "app:v1",
         "app:v2",
-        "app:staged-1",
-        "app:keep-1",
+        "app:staged-app-000000000001",
+        "app:keep-000000000001",
+        "app:staged-mine",
+        "app:keep-mine",
+        "mirror/app:v1",
         "app:1.0.0",
         "x:y",
         "app:other-v1",
@@ -152,7 +155,8 @@ proptest! {
             let image = &store.images[&id];
             prop_assert!(!store.users.contains_key(&id));
             prop_assert_eq!(image.label(label::PROJECT), Some("p"));
-            prop_assert!(!image.tags.iter().any(|tag| ["app:latest", "app:model"].contains(&tag.to_string().as_str())));
+            let needed = ["app:latest", "app:model", "app:1.0.0", "x:y", "app:staged-mine", "app:keep-mine", "mirror/app:v1"];
+            prop_assert!(!image.tags.iter().any(|tag| needed.contains(&tag.to_string().as_str())));
         }
     }
 }

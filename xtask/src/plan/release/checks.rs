@@ -50,6 +50,10 @@ pub fn of_checkout(checkout: &Checkout, release: &Release) -> Vec<Refusal> {
         let cure = format!("git switch {branch}; for the patch of an older line name its branch with `--branch`");
         found.push(Refusal::no("branch", format!("releases are made on `{branch}`, and this is {on}"), cure));
     }
+    if let Some(tip) = checkout.unseen.as_ref().filter(|_| !release.published) {
+        let what = format!("`{branch}` of the remote has {}, which is not in this checkout", tip.short());
+        found.push(Refusal::no("branch", what, format!("take it first: git pull --rebase origin {branch}")));
+    }
     for (tags, place) in [(&checkout.tags, "here"), (&checkout.remote_tags, "at the remote")] {
         if let Some(other) = tags.get(version).filter(|commit| **commit != checkout.head) {
             let what = format!("tag `{}` is at {} {place}, not at this commit", tag_name(version), other.short());

@@ -36,16 +36,21 @@ pub fn edits(checkout: &Checkout, version: &Version, today: &str) -> Result<Vec<
     let mut edits = Vec::new();
     for (file, committed) in &checkout.committed {
         let on_disk = checkout.on_disk.get(file);
+        let plain = committed.replace("\r\n", "\n");
+        // Lines end as they did, where all end in the same way.
+        let windows = plain != *committed && plain.replace('\n', "\r\n") == *committed;
+        let plain = if windows { &plain } else { committed };
         let text = match *file {
-            MANIFEST => manifest(committed, version)?,
-            LOCK => lock(committed, &checkout.members, version)?,
+            MANIFEST => manifest(plain, version)?,
+            LOCK => lock(plain, &checkout.members, version)?,
             _ => {
                 // A run that goes on the next day keeps the day that it wrote.
                 let day = on_disk.and_then(|text| date_in(text, version)).unwrap_or(today);
-                let Some(text) = changelog(committed, version, day) else { continue };
+                let Some(text) = changelog(plain, version, day) else { continue };
                 text
             }
         };
+        let text = if windows { text.replace('\n', "\r\n") } else { text };
         let (written, committed) = (on_disk == Some(&text), *committed == text);
         edits.push(Edit { file, text, written, committed });
     }
@@ -121,7 +126,10 @@ pub fn changelog(text: &str, version: &Version, date: &str) -> Option<String> {
     for line in text.split_inclusive('\n') {
         start += line.len();
         if line.trim_end().eq_ignore_ascii_case(UNRELEASED) {
-            let says = |line: &str| !line.trim().is_empty() && !line.starts_with("###");
+            let is_link = |line: &str| line.starts_with('[') && line.contains("]: ");
+            let says = |line: &str| {
+                !line.trim().is_empty() && !line.starts_with("###") && !line.starts_with("<!--") && !is_link(line)
+            };
             let section = text[start..].lines().take_while(|line| !line.starts_with("## "));
             let heading = format!("\n## [{version}] - {date}\n");
             return section.into_iter().any(says).then(|| [&text[..start], &heading, &text[start..]].concat());

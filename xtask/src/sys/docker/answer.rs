@@ -24,6 +24,26 @@ pub fn ask(ui: &Ui, limit: Duration, command: impl for<'a> FnOnce(&'a Shell) -> 
     Ok(finished.text())
 }
 
+/// The same about things that may be gone: that one is, is an answer too, and what is printed is about the others.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_existing(
+    ui: &Ui,
+    limit: Duration,
+    command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>,
+) -> anyhow::Result<String> {
+    let sh = Shell::new()?;
+    let finished = process::output(ui, command(&sh), limit)?;
+    let errors = finished.stderr.to_lowercase();
+    let mut errors = errors.lines().filter(|line| !line.trim().is_empty()).peekable();
+    let gone = |line: &str| line.contains("no such image") || line.contains("no such container");
+    if !finished.status.success() && (errors.peek().is_none() || !errors.all(gone)) {
+        return Err(failure(&finished).into());
+    }
+    Ok(finished.text())
+}
+
 /// The lines of an answer, sorted, each once: an image with several names comes several times.
 ///
 /// # Errors

@@ -57,9 +57,14 @@ pub fn tags<'a>(sh: &'a Shell, root: &Utf8Path) -> Cmd<'a> {
     within(sh, root).args(["for-each-ref", format, "refs/tags/v*"])
 }
 
-/// The same of the remote, in the form of `ls-remote`.
-pub fn remote_tags<'a>(sh: &'a Shell, root: &Utf8Path) -> Cmd<'a> {
-    within(sh, root).args(["ls-remote", "--", REMOTE, "refs/tags/v*"])
+/// The same of the remote and the tip of its branch, in the form of `ls-remote`.
+pub fn remote_refs<'a>(sh: &'a Shell, root: &Utf8Path, branch: &str) -> Cmd<'a> {
+    within(sh, root).args(["ls-remote", "--", REMOTE, "refs/tags/v*", &format!("refs/heads/{branch}")])
+}
+
+/// Ends well when a commit is the one that is checked out, or comes before it.
+pub fn has<'a>(sh: &'a Shell, root: &Utf8Path, commit: &Commit) -> Cmd<'a> {
+    within(sh, root).args(["merge-base", "--is-ancestor", commit.as_str(), "HEAD"])
 }
 
 /// Ends well when git knows who makes commits and tags.
