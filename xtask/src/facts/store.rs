@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::thread;
-use std::time::Duration;
 
 use crate::value::time::Timestamp;
 use serde::Deserialize;
@@ -17,8 +16,6 @@ use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::{ImageRef, measure};
 
-/// How long the engine may take for one answer.
-const DEADLINE: Duration = Duration::from_secs(60);
 /// Images that the engine is asked about at once: its answers are long, and so are command lines.
 const AT_ONCE: usize = 1000;
 
@@ -93,7 +90,8 @@ pub fn read(ui: &Ui) -> anyhow::Result<Store> {
 }
 
 fn text(ui: &Ui, command: Cmd<'_>) -> anyhow::Result<String> {
-    let finished = process::output(ui, command, DEADLINE)?;
+    // The engine counts the bytes of volumes too, file by file.
+    let finished = process::output(ui, command, process::LONG)?;
     // What went after it was listed takes no space and uses nothing; the answer has all the rest.
     let gone = |line: &str| {
         let line = line.to_lowercase();
