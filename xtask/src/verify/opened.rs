@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Read;
 use std::path::Path;
 use std::thread;
@@ -39,27 +40,20 @@ impl<'a> Opened<'a> {
     /// # Errors
     /// Exit code 3 when the engine does not answer.
     pub fn new(ui: &'a Ui, project: &ProjectName, images: &[&'a ImageRef]) -> anyhow::Result<Self> {
-        let create = |image: &ImageRef| -> anyhow::Result<String> {
+        // The names are ours, so that a container goes even when nobody waited for the engine to say that it is there.
+        let run = RandomState::new().build_hasher().finish();
+        let name = |(number, &image): (usize, &&'a ImageRef)| (image, format!("xtask-verify-{run:016x}-{number}"));
+        let opened = Self { ui, containers: images.iter().enumerate().map(name).collect() };
+        let create = |(image, name): (&&ImageRef, &String)| -> anyhow::Result<()> {
             let sh = Shell::new()?;
-            let created = process::output(ui, docker::create(&sh, &image.to_string(), project), DEADLINE)?;
-            if !created.status.success() {
-                return Err(docker::failure(&created).into());
-            }
-            Ok(String::from_utf8_lossy(&created.stdout).trim().to_owned())
+            let created = process::output(ui, docker::create(&sh, name, image, project), DEADLINE)?;
+            if created.status.success() { Ok(()) } else { Err(docker::failure(&created).into()) }
         };
-        let mut opened = Self { ui, containers: BTreeMap::new() };
-        let created: Vec<_> = thread::scope(|scope| {
-            let threads: Vec<_> = images.iter().map(|image| scope.spawn(move || create(image))).collect();
-            threads.into_iter().map(join).collect()
-        });
-        let mut failed = None;
-        for (image, container) in images.iter().zip(created) {
-            match container {
-                Ok(container) => drop(opened.containers.insert(image, container)),
-                Err(error) => failed = Some(error),
-            }
-        }
-        failed.map_or(Ok(opened), Err)
+        thread::scope(|scope| {
+            let threads: Vec<_> = opened.containers.iter().map(|one| scope.spawn(move || create(one))).collect();
+            threads.into_iter().map(join).collect::<Vec<_>>().into_iter().collect::<anyhow::Result<()>>()
+        })?;
+        Ok(opened)
     }
 
     /// The content of a short file, or nothing when there is no such file; `path` starts at the working directory of
