@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::thread;
-use std::time::Duration;
 
 use crate::value::time::Timestamp;
 use serde::Deserialize;
@@ -12,15 +11,12 @@ use crate::facts::images::{self, Image};
 use crate::facts::join;
 use crate::plan::label;
 use crate::sys::docker;
+use crate::sys::process::LONG;
 use crate::ui::Ui;
 use crate::value::{ImageRef, measure};
 
-/// How long the engine may take for one answer.
-const DEADLINE: Duration = Duration::from_secs(60);
 /// Images that the engine is asked about at once: its answers are long, and so are command lines.
 const AT_ONCE: usize = 500;
-/// The labels that are kept of an image.
-const LABELS: [&str; 4] = [label::PROJECT, label::SERVICE, label::CACHE_BUST, label::REVISION];
 
 /// The store of the engine.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +34,7 @@ pub struct Store {
 pub struct Stored {
     /// Names; without one it is dangling.
     pub tags: Vec<ImageRef>,
-    /// Those of its labels that this tool reads.
+    /// Labels of an image that this tool built; nobody reads those of others.
     pub labels: BTreeMap<String, String>,
     /// When it was built.
     pub created: Timestamp,
@@ -72,13 +68,14 @@ pub struct CacheRecord {
 /// # Errors
 /// Exit code 3 when the engine does not answer.
 pub fn read(ui: &Ui) -> anyhow::Result<Store> {
-    let ids = docker::ask_lines(ui, DEADLINE, docker::image_ids)?;
-    let containers = docker::ask_lines(ui, DEADLINE, docker::container_ids)?;
+    let ids = docker::ask_lines(ui, LONG, docker::image_ids)?;
+    let containers = docker::ask_lines(ui, LONG, docker::container_ids)?;
     thread::scope(|scope| {
-        let usage = scope.spawn(|| docker::ask(ui, DEADLINE, docker::disk_usage));
+        // The engine counts the bytes of volumes too, file by file.
+        let usage = scope.spawn(|| docker::ask(ui, LONG, docker::disk_usage));
         let users = scope.spawn(|| match containers.is_empty() {
             true => Ok(String::new()),
-            false => docker::ask_existing(ui, DEADLINE, |sh| docker::container_images(sh, &containers)),
+            false => docker::ask_existing(ui, LONG, |sh| docker::container_images(sh, &containers)),
         });
         let mut images = BTreeMap::new();
         for some in ids.chunks(AT_ONCE) {
@@ -125,7 +122,9 @@ fn stored(image: Image) -> (String, Stored) {
     let created = image.label(label::CREATED).and_then(|text| text.parse().ok());
     let created = created.or_else(|| image.created.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH);
     let mut labels = image.config.labels;
-    labels.retain(|name, _| LABELS.contains(&name.as_str()));
+    if !labels.contains_key(label::PROJECT) {
+        labels.clear();
+    }
     let stored = Stored {
         tags: image.repo_tags.iter().filter_map(|tag| tag.parse().ok()).collect(),
         created,
@@ -185,7 +184,7 @@ mod tests {
     #[test]
     fn the_store_is_put_together_from_three_answers() {
         let images = r#"[{"Id":"sha256:a","RepoTags":["x:1"],"Created":"2026-01-01T00:00:00Z","Size":50,
-            "Config":{"Labels":{"k":"v","io.xtask.service":"s"}},"RootFS":{"Layers":["l1","l2"]}}]"#;
+            "Config":{"Labels":{"k":"v"}},"RootFS":{"Layers":["l1","l2"]}}]"#;
         let usage = r#"{"Images":[{"ID":"sha256:a","UniqueSize":"20B"}],"BuildCache":[{"ID":"c","Parent":"p","Description":"d",
             "Size":"1kB","LastUsedAt":"2026-11-22 16:50:27.4 +0000 UTC","InUse":"false","Shared":"false"}]}"#;
         let images: Vec<Image> = docker::json(images.as_bytes()).expect("valid");
@@ -194,7 +193,6 @@ mod tests {
         let store = put_together(images, "sha256:a /one\nsha256:a /two\n", usage);
         let image = &store.images["sha256:a"];
         assert_eq!((image.size, image.unique, image.layers.len()), (50, 20, 2));
-        assert_eq!((image.label(label::SERVICE), image.label("k")), (Some("s"), None));
         assert_eq!(store.users["sha256:a"], ["one", "two"]);
         assert_eq!((store.cache[0].size, store.cache[0].held), (1000, false));
         assert!(store.cache[0].used > Timestamp::UNIX_EPOCH);

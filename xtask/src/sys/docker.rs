@@ -177,11 +177,12 @@ pub fn export<'a>(
     buildx(sh).args(output).args(on(builder)).args(["--", directory.as_str()])
 }
 
-/// A container that is never started, to copy files out of an image; its ID goes to the standard output.
-pub fn create<'a>(sh: &'a Shell, image: &str, project: &ProjectName) -> Cmd<'a> {
+/// A container of this name that is never started, to copy files out of an image.
+pub fn create<'a>(sh: &'a Shell, name: &str, image: &ImageRef, project: &ProjectName) -> Cmd<'a> {
+    let image = image.to_string();
     let label = format!("{VERIFY_LABEL}={project}");
     // Images without a command need one here, although nothing runs it.
-    cmd!(sh, "docker create --pull never --network none --label {label} -- {image} true")
+    cmd!(sh, "docker create --pull never --network none --name {name} --label {label} -- {image} true")
 }
 
 /// A file or a directory out of a container as a tar stream; links are copied, never followed.

@@ -1,6 +1,7 @@
 //! Images that are open for reading: containers that are created and never started.
 
 use std::ffi::OsStr;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
@@ -37,19 +38,15 @@ impl<'a> Opened<'a> {
     /// # Errors
     /// Exit code 3 when the engine does not answer.
     pub fn new(ui: &'a Ui, project: &ProjectName, images: &[&'a ImageRef]) -> anyhow::Result<Self> {
-        let create = |image: &ImageRef| -> anyhow::Result<String> {
-            let created = docker::ask(ui, DEADLINE, |sh| docker::create(sh, &image.to_string(), project))?;
-            Ok(created.trim().to_owned())
+        // The names are ours, so that a container goes even when nobody waited for the engine to say that it is there.
+        let run = RandomState::new().build_hasher().finish();
+        let name = |(number, &image): (usize, &&'a ImageRef)| (image, format!("xtask-verify-{run:016x}-{number}"));
+        let opened = Self { ui, containers: images.iter().enumerate().map(name).collect() };
+        let create = |(image, name): &(&ImageRef, String)| {
+            docker::ask(ui, DEADLINE, |sh| docker::create(sh, name, image, project)).map(drop)
         };
-        let mut opened = Self { ui, containers: Vec::new() };
-        let mut failed = None;
-        for (image, container) in images.iter().zip(at_once(images, |image| create(image))) {
-            match container {
-                Ok(container) => opened.containers.push((image, container)),
-                Err(error) => failed = Some(error),
-            }
-        }
-        failed.map_or(Ok(opened), Err)
+        at_once(&opened.containers, create).into_iter().collect::<anyhow::Result<()>>()?;
+        Ok(opened)
     }
 
     fn container(&self, name: &ImageRef) -> Option<&str> {

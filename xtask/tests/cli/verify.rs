@@ -190,6 +190,19 @@ fn a_version_file_that_is_none_is_wrong_content() {
     assert!(!outcome.stdout.contains('\u{1b}') && outcome.stdout.lines().count() == 2, "{outcome}");
 }
 
+#[test]
+fn ctrl_c_leaves_no_container_whenever_it_comes() {
+    for (words, late) in [("docker create", false), ("docker create", true), ("docker cp", false)] {
+        let world = World::built();
+        world.fault(&[words], Rule { hang: true, late, ..Rule::default() });
+        let running = world.run(["verify"]).start();
+        world.until_obeyed(words);
+        running.signal(nix::sys::signal::Signal::SIGINT);
+        assert_eq!(running.wait().code, Some(130), "{words} {late}");
+        world.assert_nothing_staged();
+    }
+}
+
 // ---- offline, and by name ----
 
 #[test]

@@ -49,7 +49,7 @@ pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
         ["buildx", "prune", "--force", "--filter", filter] => {
             Engine::update(state, |engine| disk::prune(engine, filter))
         }
-        ["create", .., "--label", label] => Engine::update(state, |e| create(e, label, names)),
+        ["create", .., "--name", id, "--label", label] => Engine::update(state, |e| create(e, id, label, names)),
         ["cp"] => copy(&Engine::read(state), names),
         ["rm", volumes @ ..] => Engine::update(state, |e| {
             e.volumes.retain(|container| *volumes != ["--volumes"] || !names.contains(&container.as_str()));
@@ -176,16 +176,14 @@ pub(crate) fn untag(engine: &mut Engine, name: &str) -> Result<String, String> {
     Ok(format!("Untagged: {name}\nDeleted: {}\n", image.id))
 }
 
-fn create(engine: &mut Engine, label: &str, names: &[&str]) -> Reply {
+fn create(engine: &mut Engine, id: &str, label: &str, names: &[&str]) -> Reply {
     let name = names.first().copied().unwrap_or_default();
     let Some(image) = engine.find(name).map(|image| image.id.clone()) else {
         return Reply { stderr: no_such("image", name), code: 1, ..Reply::default() };
     };
-    engine.made += 1;
-    let id = format!("{:064x}", 0xc0ff_ee00_0000_u64 + engine.made);
-    engine.volumes.push(id.clone());
-    engine.containers.push(Container { id: id.clone(), image, label: label.to_owned() });
-    Reply::ok(id + "\n")
+    engine.volumes.push(id.to_owned());
+    engine.containers.push(Container { id: id.to_owned(), image, label: label.to_owned() });
+    Reply::ok(format!("{}\n", "c".repeat(64)))
 }
 
 fn copy(engine: &Engine, names: &[&str]) -> Reply {

@@ -60,7 +60,7 @@ pub(crate) struct Image {
     pub(crate) files: Vec<String>,
 }
 
-/// A container that was created and never started.
+/// A container that was created and never started; its ID is its name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Container {
     pub(crate) id: String,
