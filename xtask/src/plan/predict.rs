@@ -168,4 +168,6 @@ fn brief(text: &str) -> String {
 }
 
 #[cfg(test)]
+mod shapes;
+#[cfg(test)]
 mod tests;

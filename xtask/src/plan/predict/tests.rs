@@ -9,12 +9,12 @@ use crate::dockerfile::listing::Listing;
 use crate::plan::VersionFile;
 
 /// What a build is made from, as far as these tests change it.
-struct Given {
-    dockerfile: String,
-    commit: &'static str,
-    files: Vec<&'static str>,
-    args: Vec<(&'static str, &'static str)>,
-    base: &'static str,
+pub(super) struct Given {
+    pub(super) dockerfile: String,
+    pub(super) commit: &'static str,
+    pub(super) files: Vec<&'static str>,
+    pub(super) args: Vec<(&'static str, &'static str)>,
+    pub(super) base: &'static str,
 }
 
 const STAGES: &str = "ARG BASE=base\nFROM $BASE AS source\nWORKDIR /source\nARG COMMIT\nARG BUST\n\
@@ -27,7 +27,7 @@ const STAGES: &str = "ARG BASE=base\nFROM $BASE AS source\nWORKDIR /source\nARG 
     FROM $BASE AS app\nCOPY --from=source /source/app/ /app/\nCOPY --from=web /out/ /out/\nCOPY --from=docs /docs /docs\n\
     COPY --from=tool /bin/tool /bin/tool\nLABEL a=b\n";
 
-fn given() -> Given {
+pub(super) fn given() -> Given {
     Given {
         dockerfile: STAGES.to_owned(),
         commit: "aaaa",
@@ -47,6 +47,7 @@ fn stages_of(given: &Given) -> Stages {
     let recipe = Recipe {
         listing: &listing,
         target: Some("app"),
+        settings: String::new(),
         args,
         contexts: BTreeMap::new(),
         code: vec![Code { pin: given.commit.to_owned(), tree: &tree }],
@@ -58,7 +59,7 @@ fn stages_of(given: &Given) -> Stages {
 
 /// The stages that run and those that nobody can know, after these builds.
 #[track_caller]
-fn after(builds: &[Given], next: &Given) -> (String, String) {
+pub(super) fn after(builds: &[Given], next: &Given) -> (String, String) {
     let mut record = Record::default();
     for given in builds {
         record.built(&stages_of(given), &[], BTreeSet::new());
