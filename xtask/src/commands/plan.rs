@@ -61,7 +61,7 @@ impl Foresight {
     /// The same, written down, because it is built now: should it not end well, nobody knows how far it came.
     pub(super) fn begin(context: &Context, facts: &Facts, plan: &Plan) -> Self {
         let mut foresight = Self::gather(context, facts, plan);
-        foresight.record.attempt(&foresight.stages, foresight.cache == Cache::Kept);
+        foresight.record.attempt(&foresight.stages, foresight.cache);
         cache::remember(&context.settings, facts, &foresight.record);
         foresight
     }

@@ -87,6 +87,7 @@ impl Evidence {
             None => Cache::Doubtful("the builder does not tell what is in its cache"),
             _ if self.record.is_empty() && is_first(facts, plan) => Cache::Kept,
             _ if self.record.is_empty() => Cache::Doubtful("nothing is known of earlier builds on this machine"),
+            Some(_) if self.record.is_vague() => Cache::Doubtful("the builder did not tell what was in its cache"),
             Some(now) if self.record.cache.is_subset(now) => Cache::Kept,
             Some(now) if self.record.cache.is_disjoint(now) => Cache::Gone,
             Some(_) => Cache::Doubtful("the build cache was pruned since the last build"),

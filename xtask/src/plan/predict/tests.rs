@@ -137,7 +137,7 @@ fn what_nobody_can_know_is_never_called_cached() {
         "deps web app"
     );
     let mut record = Record::default();
-    record.attempt(&stages_of(&given()), true);
+    record.attempt(&stages_of(&given()), Cache::Kept);
     let all = predict(&stages_of(&given()), &record, Cache::Kept);
     assert!(all.iter().all(|one| one.expected == Expected::Unknown), "{all:#?}");
     record.built(&stages_of(&given()), &[], BTreeSet::new());
@@ -150,4 +150,27 @@ fn what_nobody_can_know_is_never_called_cached() {
         let all = predict(&stages_of(&given()), &record, cache);
         assert!(all.iter().all(|one| one.expected == expected), "{cache:?}: {all:#?}");
     }
+}
+
+#[test]
+fn what_was_thrown_away_is_not_expected_to_be_there() {
+    let cache = |ids: &[&str]| -> BTreeSet<String> { ids.iter().map(|id| (*id).to_owned()).collect() };
+    let (one, mut two) = (given(), given());
+    two.files[1] = "web/page=9";
+    let mut record = Record::default();
+    let expected = |record: &Record| {
+        let all = predict(&stages_of(&one), record, Cache::Kept);
+        all.into_iter().find(|stage| stage.stage == "web").expect("stage").expected
+    };
+    record.built(&stages_of(&one), &[], cache(&["a"]));
+    record.built(&stages_of(&two), &[], cache(&["a", "b"]));
+    assert_eq!((expected(&record), record.is_vague()), (Expected::Cached, false));
+    record.built(&stages_of(&two), &[], cache(&["b", "c"]));
+    assert_eq!(expected(&record), Expected::Unknown, "the builder made room while it built");
+    record.built(&stages_of(&two), &[], BTreeSet::new());
+    assert_eq!((expected(&record), record.is_vague()), (Expected::Unknown, true), "it did not answer");
+    record.attempt(&stages_of(&two), Cache::Unused);
+    assert_eq!(expected(&record), Expected::Unknown, "a build without the cache leaves it there");
+    record.attempt(&stages_of(&two), Cache::Gone);
+    assert_eq!(expected(&record), Expected::Runs);
 }
