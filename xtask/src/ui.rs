@@ -217,7 +217,8 @@ fn write_out(text: &str) {
 /// without credentials in addresses.
 pub fn clean(text: &str) -> String {
     let forged = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     let text: String = text.chars().filter(|&c| !forged(c)).collect();
     let mut shown = String::with_capacity(text.len());
@@ -269,7 +270,7 @@ mod tests {
 
     #[test]
     fn control_sequences_become_inert() {
-        assert_eq!(clean("a\u{1b}[2K\r\u{9b}31m\u{202e}b\tc\n"), "a[2K31mb\tc\n");
+        assert_eq!(clean("a\u{1b}[2K\r\u{9b}31m\u{202e}\u{200f}b\u{2028}\tc\n"), "a[2K31mb\tc\n");
     }
 
     #[test]
