@@ -12,6 +12,7 @@ pub mod mark;
 pub mod recipe;
 pub mod record;
 pub mod stages;
+mod touched;
 mod tree;
 mod values;
 mod why;

@@ -10,6 +10,7 @@ use crate::plan::predict::layers::{self, Checkout, Content, Layer, Origin};
 use crate::plan::predict::mark::Mark;
 use crate::plan::predict::recipe;
 use crate::plan::predict::stages::{Code, Recipe, Simulated, Step, find, value_of};
+use crate::plan::predict::touched::touched;
 use crate::plan::predict::values::{absolute, expand, words};
 
 /// One stage while its instructions are read.
@@ -99,7 +100,11 @@ impl Reader<'_, '_> {
         };
         let mut checkout = match below {
             Some(below) => Checkout { made: mark, ..below },
-            None if code.is_empty() => return self.stage.layers.push(Layer::Made(mark)),
+            None if code.is_empty() => {
+                let known = touched(instruction, &commands, &self.stage.directory);
+                let paths = known.filter(|_| self.stage.shell.is_empty());
+                return self.stage.layers.push(paths.map_or(Layer::Made(mark), |paths| Layer::Touched(paths, mark)));
+            }
             None => Checkout { code, effects: Effects::default(), made: mark },
         };
         checkout.effects.add(instruction, &commands, &self.stage.directory);

@@ -12,6 +12,8 @@ use crate::plan::predict::tree::{self, Part};
 pub(super) enum Layer {
     /// Anything, made by a command or a base image.
     Made(Mark),
+    /// What a command did to these paths.
+    Touched(Vec<String>, Mark),
     /// Code, and what commands did to it.
     Checkout(Checkout),
     /// Files of another stage.
@@ -64,6 +66,7 @@ impl Content {
 /// What is at a path of the stage with this number.
 pub(super) fn content(recipe: &Recipe<'_>, all: &[Simulated], stage: usize, path: &str) -> Content {
     let name = &all[stage].name;
+    let literal = literal(path);
     let mut found = Vec::new();
     for layer in all[stage].layers.iter().rev() {
         match layer {
@@ -88,11 +91,12 @@ pub(super) fn content(recipe: &Recipe<'_>, all: &[Simulated], stage: usize, path
                     }
                 }
             }
-            Layer::Directory(directory) if is_below(directory, path) => {
+            Layer::Directory(directory) if is_below(directory, &literal) => {
                 found.push(Content::of(Cause::Input(name.clone()), Mark::of(&[directory])));
             }
+            Layer::Touched(paths, _) if !paths.iter().any(|one| is_related(one, &literal)) => {}
             Layer::Directory(_) => {}
-            Layer::Made(mark) => {
+            Layer::Made(mark) | Layer::Touched(_, mark) => {
                 found.push(Content::of(Cause::Input(name.clone()), mark.and(Mark::of(&[path]))));
                 break;
             }
@@ -107,10 +111,7 @@ pub(super) fn content(recipe: &Recipe<'_>, all: &[Simulated], stage: usize, path
 
 /// The paths that were copied to `path`, what hides the others first; nothing for a part that cannot be told apart.
 fn copied(sources: &[String], to: &str, into: bool, path: &str, is_file: impl Fn(&str) -> bool) -> Vec<Option<String>> {
-    let is_pattern = |path: &str| path.contains(['*', '?', '[']);
-    let literal: Vec<&str> = path.split('/').take_while(|part| !is_pattern(part)).collect();
-    let literal = format!("/{}", literal.join("/").trim_start_matches('/'));
-    if !is_below(to, &literal) && !is_below(&literal, to) {
+    if !is_related(to, &literal(path)) {
         return Vec::new();
     }
     if is_pattern(path) {
@@ -134,6 +135,20 @@ fn copied(sources: &[String], to: &str, into: bool, path: &str, is_file: impl Fn
         }
     }
     found
+}
+
+fn is_pattern(path: &str) -> bool {
+    path.contains(['*', '?', '[', '\\'])
+}
+
+/// As much of a path as has no wildcards.
+fn literal(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').take_while(|part| !is_pattern(part)).collect();
+    format!("/{}", parts.join("/").trim_start_matches('/'))
+}
+
+fn is_related(one: &str, other: &str) -> bool {
+    is_below(one, other) || is_below(other, one)
 }
 
 fn is_below(inner: &str, outer: &str) -> bool {

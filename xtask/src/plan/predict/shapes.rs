@@ -79,6 +79,19 @@ fn what_is_copied_on_reaches_who_copies_it() {
 }
 
 #[test]
+fn a_command_changes_only_what_it_was_told() {
+    let stages = "FROM $BASE AS w\nWORKDIR /in\nCOPY --from=source /source/app/d/ 0/\n\
+        COPY --from=source /source/app/g/ 1/\nRUN find . -type f | sort > /out/sum\n\
+        FROM scratch AS app\nCOPY --from=w /in/0/ /\n";
+    assert_eq!(pushed(stages, "g/x=5", "g/x=9").0, "source w");
+    assert_eq!(pushed(stages, "d/x=1", "d/x=9").0, "source w app");
+    assert_eq!(pushed(&stages.replace("/in/0", "/out"), "g/x=5", "g/x=9").0, "source w app");
+    assert_eq!(pushed(&stages.replace("find", "make"), "g/x=5", "g/x=9").0, "source w app");
+    let pattern = stages.replace("/in/0/", "/in/*/x*").replace("/out/sum", "/in/0/xs");
+    assert_eq!(pushed(&pattern, "d/y=2", "d/z=2").0, "source w app");
+}
+
+#[test]
 fn where_files_may_be_anywhere_nobody_knows() {
     for (stages, from, to) in [
         // Behind a link, and a link itself.
