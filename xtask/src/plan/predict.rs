@@ -153,6 +153,7 @@ fn is_named(step: &Step) -> bool {
 /// The first step that does not come from the cache for sure, and what is expected of it.
 fn first_new(stage: &Simulated, record: &Record, cache: Cache) -> Option<(usize, Expected)> {
     let of = |step: &Step| match cache {
+        _ if stage.uncached => Expected::Runs,
         Cache::Gone | Cache::Unused => Expected::Runs,
         _ if !record.may_have(step.mark.low) => Expected::Runs,
         Cache::Kept if step.mark.high.is_some_and(|high| record.has(high)) => Expected::Cached,

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use crate::dockerfile::listing::{Instruction, Listing};
 use crate::facts::compose::Built;
 use crate::facts::trees::Tree;
@@ -22,6 +24,8 @@ pub struct Known {
     pub bases: BTreeMap<String, String>,
 }
 
+/// What is known of base images that are pulled.
+static PULLED: BTreeMap<String, String> = BTreeMap::new();
 /// How a named context begins that is an image.
 const IMAGE: &str = "docker-image://";
 
@@ -55,10 +59,15 @@ pub fn stages(facts: &Facts, plan: &Plan, known: &Known) -> Stages {
     let mut all: Stages = Vec::new();
     for (service, build) in plan.builds() {
         let Some(recipe) = recipe(facts, plan, service, build, known) else { continue };
-        for simulated in stages::simulate(&recipe).into_values() {
+        let section = &facts.project.services[&service.service].section;
+        for mut simulated in stages::simulate(&recipe).into_values() {
             let name = service.service.to_string();
+            simulated.uncached = is_uncached(section, &simulated.name);
             match all.iter_mut().find(|(_, one)| one.name == simulated.name && one.mark == simulated.mark) {
-                Some((services, _)) => drop(services.insert(name)),
+                Some((services, one)) => {
+                    one.uncached |= simulated.uncached;
+                    services.insert(name);
+                }
                 None => all.push(([name].into(), simulated)),
             }
         }
@@ -76,6 +85,12 @@ fn args(facts: &Facts, service: &ServicePlan, build: &Build) -> Values {
 fn settings(built: &Built) -> String {
     let names = ["entitlements", "extra_hosts", "network", "platforms", "privileged", "shm_size", "ulimits"];
     names.iter().filter_map(|name| Some(format!("{name}={}\n", built.section.get(name)?))).collect()
+}
+
+/// Whether a build section wants a stage built without the cache.
+pub(super) fn is_uncached(section: &Value, stage: &str) -> bool {
+    let filter = section.get("no_cache_filter").and_then(Value::as_array).into_iter().flatten();
+    section.get("no_cache") == Some(&Value::Bool(true)) || filter.filter_map(Value::as_str).any(|name| name == stage)
 }
 
 fn recipe<'a>(
@@ -97,7 +112,8 @@ fn recipe<'a>(
         args: args(facts, service, build),
         contexts: contexts(facts, plan, service, build, known),
         code: code.collect(),
-        bases: &known.bases,
+        // What is pulled may have moved.
+        bases: if built.section.get("pull") == Some(&Value::Bool(true)) { &PULLED } else { &known.bases },
         version_file: build.version_file.as_ref(),
     })
 }

@@ -51,6 +51,8 @@ pub struct Simulated {
     pub steps: Vec<Step>,
     /// The mark of its last step.
     pub mark: Option<Mark>,
+    /// Whether the compose file wants it built without the cache.
+    pub uncached: bool,
     pub(super) layers: Vec<Layer>,
     /// The names of the stages that it needs.
     pub after: BTreeSet<String>,

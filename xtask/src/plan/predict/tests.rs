@@ -174,3 +174,16 @@ fn what_was_thrown_away_is_not_expected_to_be_there() {
     record.attempt(&stages_of(&two), Cache::Gone);
     assert_eq!(expected(&record), Expected::Runs);
 }
+
+#[test]
+fn a_stage_that_is_built_without_the_cache_runs() {
+    let section = serde_json::json!({"no_cache_filter": ["docs"]});
+    let mut record = Record::default();
+    record.built(&stages_of(&given()), &[], BTreeSet::new());
+    let mut stages = stages_of(&given());
+    stages.iter_mut().for_each(|(_, stage)| stage.uncached = recipe::is_uncached(&section, &stage.name));
+    let all = predict(&stages, &record, Cache::Kept);
+    let runs = all.iter().filter(|one| one.expected == Expected::Runs).map(|one| one.stage.as_str());
+    assert_eq!(runs.collect::<Vec<_>>(), ["docs"]);
+    assert!(recipe::is_uncached(&serde_json::json!({"no_cache": true}), "any"));
+}

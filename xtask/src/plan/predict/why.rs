@@ -17,6 +17,7 @@ pub(super) fn words(
     running: &BTreeSet<&str>,
 ) -> String {
     match (cache, expected) {
+        _ if stage.uncached => return "the compose file wants it built without the cache".to_owned(),
         (Cache::Unused, _) => return "everything was asked for".to_owned(),
         (Cache::Gone, _) => return "the build cache is empty".to_owned(),
         (Cache::Doubtful(why), Expected::Unknown) => return why.to_owned(),
