@@ -183,7 +183,11 @@ impl Reader<'_, '_> {
                 let all = |path: &String| layers::content(self.recipe, self.all, index, &absolute("/", path));
                 Content::together(paths.iter().map(all))
             }
-            Origin::Image(mark) => Content::of(Cause::Input(from.to_owned()), mark),
+            Origin::Image(mark) => {
+                // A part of another image may be the same.
+                let is_whole = paths.iter().any(|path| absolute("/", path) == "/");
+                Content::of(Cause::Input(from.to_owned()), if is_whole { mark } else { mark.doubtful() })
+            }
             Origin::Elsewhere => Content::of(Cause::Base(from.to_owned()), Mark::unknown(from)),
         }
     }

@@ -137,3 +137,13 @@ fn lines_and_values_reach_what_they_are_keyed_in() {
     assert_eq!(edited(between, "--chmod=644", "--exclude=y").0, "w app");
     assert_eq!(edited(between, "/new", "/other").0, "w app");
 }
+
+#[test]
+fn a_part_of_another_image_may_be_the_same() {
+    let moved = |copied: &str| {
+        let stages = format!("FROM scratch AS app\n{copied}\n");
+        after(&[of(&stages)], &Given { base: "sha256:2", ..of(&stages) })
+    };
+    assert_eq!(moved("COPY --from=base /bin/x /x"), (String::new(), "app".to_owned()));
+    assert_eq!(moved("COPY --from=base / /"), ("app".to_owned(), String::new()));
+}
