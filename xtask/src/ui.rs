@@ -1,6 +1,7 @@
 //! The one door for output: messages on the standard error, data on the standard output, both free of control
 //! sequences that came from outside.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -217,11 +218,13 @@ fn write_out(text: &str) {
 /// without credentials in addresses.
 pub fn clean(text: &str) -> String {
     let forged = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    let text: String = text.chars().filter(|&c| !forged(c)).collect();
+    let text: Cow<'_, str> =
+        if text.contains(forged) { text.chars().filter(|&c| !forged(c)).collect() } else { text.into() };
     let mut shown = String::with_capacity(text.len());
-    let mut rest = text.as_str();
+    let mut rest = &*text;
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at + 3);
         shown.push_str(before);
@@ -269,7 +272,7 @@ mod tests {
 
     #[test]
     fn control_sequences_become_inert() {
-        assert_eq!(clean("a\u{1b}[2K\r\u{9b}31m\u{202e}b\tc\n"), "a[2K31mb\tc\n");
+        assert_eq!(clean("a\u{1b}[2K\r\u{9b}31m\u{202e}\u{200f}b\u{2028}\tc\n"), "a[2K31mb\tc\n");
     }
 
     #[test]

@@ -71,8 +71,7 @@ impl Foresight {
         let records = cache::records(&context.ui, &context.settings);
         self.look(facts, plan, records.as_ref());
         if outcome.failure.is_none() {
-            let kept = self.cache == Cache::Kept;
-            self.record.built(&self.stages, outcome.progress.steps(), records.unwrap_or_default(), kept);
+            self.record.built(&self.stages, outcome.progress.steps(), self.cache, records.unwrap_or_default());
             cache::remember(&context.settings, facts, &self.record);
         }
     }

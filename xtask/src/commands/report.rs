@@ -1,11 +1,23 @@
 //! `report`: what the last build did.
 
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+
 use super::Context;
 use crate::cli;
 use crate::error::Failure;
 use crate::facts::workspace;
+use crate::report::summary::Summary;
 use crate::report::{html, kept, terminal, trace};
 use crate::sys::files;
+
+/// The report as data.
+#[derive(Serialize)]
+struct Message<'a> {
+    report: &'a Utf8Path,
+    written: Vec<&'a Utf8PathBuf>,
+    summary: &'a Summary,
+}
 
 /// Runs the command.
 ///
@@ -14,13 +26,14 @@ use crate::sys::files;
 pub fn run(context: &Context, options: &cli::Report) -> anyhow::Result<()> {
     let Context { ui, settings, .. } = context;
     let state = workspace::read(ui, settings.directory())?.state;
-    let mut all = kept::all(ui, &state).into_iter();
+    let mut all = kept::all(ui, &state);
     let Some((path, last)) = all.next() else {
         return Err(Failure::no("no build is on record").hint("make one: `cargo xtask rebuild`").into());
     };
-    let before: Vec<_> = all.map(|(_, summary)| summary).filter(|summary| summary.project == last.project).collect();
     let mut files = Vec::new();
     if options.html {
+        let before: Vec<_> =
+            all.map(|(_, summary)| summary).filter(|summary| summary.project == last.project).collect();
         files.push((path.with_extension("html"), html::page(&last, &before)));
     }
     if options.trace {
@@ -34,6 +47,6 @@ pub fn run(context: &Context, options: &cli::Report) -> anyhow::Result<()> {
         terminal::lines(&last).iter().for_each(|line| ui.data(line));
     }
     let written: Vec<_> = files.iter().map(|(path, _)| path).collect();
-    ui.message("report", &serde_json::json!({"report": path, "written": written, "summary": last}));
+    ui.message("report", &Message { report: &path, written, summary: &last });
     Ok(())
 }

@@ -73,6 +73,7 @@ pub fn state(record: &Record, now: Option<&BTreeSet<String>>, facts: &Facts, pla
         None => Cache::Doubtful("the builder does not tell what is in its cache"),
         _ if record.is_empty() && is_first(facts, plan) => Cache::Kept,
         _ if record.is_empty() => Cache::Doubtful("nothing is known of earlier builds on this machine"),
+        Some(_) if record.is_vague() => Cache::Doubtful("the builder did not tell what was in its cache"),
         Some(now) if record.cache.is_subset(now) => Cache::Kept,
         Some(now) if record.cache.is_disjoint(now) => Cache::Gone,
         Some(_) => Cache::Doubtful("the build cache was pruned since the last build"),

@@ -12,6 +12,7 @@ pub mod mark;
 pub mod recipe;
 pub mod record;
 pub mod stages;
+mod touched;
 mod tree;
 mod values;
 mod why;
@@ -152,6 +153,7 @@ fn is_named(step: &Step) -> bool {
 /// The first step that does not come from the cache for sure, and what is expected of it.
 fn first_new(stage: &Simulated, record: &Record, cache: Cache) -> Option<(usize, Expected)> {
     let of = |step: &Step| match cache {
+        _ if stage.uncached => Expected::Runs,
         Cache::Gone | Cache::Unused => Expected::Runs,
         _ if !record.may_have(step.mark.low) => Expected::Runs,
         Cache::Kept if step.mark.high.is_some_and(|high| record.has(high)) => Expected::Cached,
@@ -167,5 +169,7 @@ fn brief(text: &str) -> String {
     crate::ui::plain(text.strip_prefix("RUN ").unwrap_or(text), 60)
 }
 
+#[cfg(test)]
+mod shapes;
 #[cfg(test)]
 mod tests;

@@ -76,8 +76,9 @@ fn tiles(summary: &Summary) -> String {
         format!("<div class=\"tile\"><dt>{name}</dt><dd>{value}</dd><dd class=\"note\">{note}</dd></div>")
     };
     let share = format!(
-        "{} of {count} steps<span class=\"share\"><i style=\"width:{}%\"></i></span>",
+        "{} of {}<span class=\"share\"><i style=\"width:{}%\"></i></span>",
         figures.cached,
+        counted(count),
         figures.cached_share(count)
     );
     let saved = figures.saved();
@@ -90,7 +91,7 @@ fn tiles(summary: &Summary) -> String {
         "<dl class=\"tiles\">{}{}{}{}{downloads}</dl>",
         tile("Total", &seconds(summary.total_ms), &format!("build {}", seconds(summary.build_ms))),
         tile("From the cache", &format!("{} %", figures.cached_share(count)), &share),
-        tile("Critical path", &seconds(figures.critical_ms), &format!("{} steps in a row", figures.critical.len())),
+        tile("Critical path", &seconds(figures.critical_ms), &format!("{} in a row", counted(figures.critical.len()))),
         tile("Saved", saved, note)
     )
 }
@@ -150,8 +151,16 @@ fn steps(summary: &Summary) -> String {
     let ran = if ran.is_empty() { "<p class=\"note\">No step ran.</p>".to_owned() } else { table(ran) };
     match count {
         0 => ran,
-        _ => format!("{ran}<details><summary>{count} steps came from the cache</summary>{}</details>", table(cached)),
+        _ => format!(
+            "{ran}<details><summary>{} came from the cache</summary>{}</details>",
+            counted(count),
+            table(cached)
+        ),
     }
+}
+
+fn counted(steps: usize) -> String {
+    format!("{steps} step{}", if steps == 1 { "" } else { "s" })
 }
 
 fn step_row(step: &StepSummary, summary: &Summary) -> String {

@@ -30,23 +30,21 @@ pub fn write(state: &Utf8Path, summary: &Summary) -> anyhow::Result<()> {
     files::keep_newest(&directory, REPORTS)
 }
 
-/// All summaries with their files, the newest first; says which cannot be read.
-pub fn all(ui: &Ui, state: &Utf8Path) -> Vec<(Utf8PathBuf, Summary)> {
-    let read = |path: Utf8PathBuf| match files::read(&path, REPORT_LIMIT).as_deref().map(Summary::parse) {
+/// All summaries with their files, the newest first; says which cannot be read, and reads them as they are asked for.
+pub fn all(ui: &Ui, state: &Utf8Path) -> impl Iterator<Item = (Utf8PathBuf, Summary)> {
+    let read = move |path: Utf8PathBuf| match files::read(&path, REPORT_LIMIT).as_deref().map(Summary::parse) {
         Ok(Some(summary)) => Some((path, summary)),
         _ => {
             ui.warning(&format!("`{path}` is no report of this version; it is left out"));
             None
         }
     };
-    files::newest(&directory(state), ".json").into_iter().filter_map(read).collect()
+    files::newest(&directory(state), ".json").into_iter().filter_map(read)
 }
 
 /// The summaries of a project, the newest first.
 pub fn before(ui: &Ui, state: &Utf8Path, project: &str) -> Vec<Summary> {
-    let mut before: Vec<_> = all(ui, state).into_iter().map(|(_, summary)| summary).collect();
-    before.retain(|summary| summary.project == project);
-    before
+    all(ui, state).map(|(_, summary)| summary).filter(|summary| summary.project == project).collect()
 }
 
 fn directory(state: &Utf8Path) -> Utf8PathBuf {

@@ -90,7 +90,9 @@ pub fn of(steps: &[StepSummary], prediction: &[StagePrediction]) -> Vec<StageSum
         if !step.is_base() || stage.services.is_empty() {
             stage.services.extend(step.services.iter().cloned());
         }
-        stage.status = stage.status.max(step.status());
+        // Nor is a base that was downloaded a step of the stage.
+        let status = if step.is_base() && step.status() == Status::Ran { Status::Cached } else { step.status() };
+        stage.status = stage.status.max(status);
         stage.ran += usize::from(!step.cached);
         stage.cached += usize::from(step.cached);
         stage.duration_ms = stage.duration_ms.saturating_add(step.duration_ms);
@@ -163,6 +165,9 @@ mod tests {
                 ("kept", Status::Absent, 0, Some(true)),
             ]
         );
+        let base = StepSummary { name: "FROM image".to_owned(), ..step("copied", false, &[]) };
+        let downloaded = of(&[base, step("copied", true, &[0])], &[expected("copied", Expected::Cached)]);
+        assert_eq!((downloaded[0].status, downloaded[0].as_expected), (Status::Cached, Some(true)));
         assert_eq!(
             (stages[1].inputs.as_slice(), stages[1].duration_ms, stages[1].expected_ms),
             (&[0][..], 10, Some(7))

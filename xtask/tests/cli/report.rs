@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -264,4 +265,29 @@ fn a_page_goes_with_its_report_and_is_never_written_through_a_link() {
     world.run(["rebuild"]).ok();
     assert!(!page.exists(), "the page of a report that is gone");
     assert_eq!(fs::read_dir(directory).unwrap().count(), 20);
+}
+
+#[test]
+fn five_thousand_steps_are_shown_within_a_second() {
+    let step = |number: usize| {
+        let (stage, place) = (number / 6, number % 6);
+        let above = [number.saturating_sub(1), number.saturating_sub(7)].map(|input| format!("v{input}"));
+        let inputs: Vec<_> = above.iter().map(String::as_str).filter(|_| number > 7).collect();
+        let name = format!("[vibevoice stage{stage} {}/6] RUN make {number}", place + 1);
+        vertex(&format!("v{number}"), &name, &inputs, number as u64 / 100, number as u64 / 100 + 3)
+    };
+    let steps: Vec<_> = (0..5000).map(step).collect();
+    let lines: String = steps.chunks(200).map(|some| format!("{}\n", json!({"vertexes": some}))).collect();
+    let world = after(lines.repeat(2).into_bytes(), None);
+    for args in
+        [&["report"][..], &["report", "--html"], &["report", "--trace"], &["report", "--message-format", "json"]]
+    {
+        let is_quick = |_| {
+            let begin = Instant::now();
+            world.run(args.iter().copied()).ok();
+            begin.elapsed() < Duration::from_secs(1)
+        };
+        // Other tests run meanwhile, so one of some has to be.
+        assert!((0..5).any(is_quick), "{args:?}");
+    }
 }

@@ -31,11 +31,9 @@ const PURE: &[&str] = &[
     ":",
     "[",
     "[[",
-    "awk",
     "basename",
     "case",
     "cat",
-    "command",
     "cut",
     "date",
     "dirname",
@@ -65,7 +63,6 @@ const PURE: &[&str] = &[
     "tail",
     "test",
     "tr",
-    "trap",
     "true",
     "umask",
     "uname",
@@ -96,8 +93,11 @@ impl Effects {
         self.roots.extend(directory.rsplit('/').next().map(str::to_owned));
         self.moved |= commands.iter().any(|command| matches!(command.program(), "cd" | "pushd"));
         for command in commands {
-            let program = command.program();
             let words: Vec<&str> = command.words.iter().map(|word| word.text.as_str()).collect();
+            // A program with a path may be one of the code.
+            let is_system =
+                !words[0].contains('/') || ["/bin/", "/usr/"].iter().any(|start| words[0].starts_with(start));
+            let program = if is_system { command.program() } else { words[0] };
             for file in command.writes.iter().map(|word| word.text.as_str()) {
                 self.opaque |= file.contains(['$', '`', '*']);
                 if !["/dev/", "/tmp/"].iter().any(|start| file.starts_with(start)) {
@@ -200,8 +200,16 @@ mod tests {
 
     #[test]
     fn what_may_change_files_is_not_trusted() {
-        for opaque in ["make", "git apply x", "echo > $X", "mv a $B", "sed -i s/a/b/ x", "git archive HEAD", "xargs rm"]
-        {
+        for opaque in [
+            "make",
+            "git apply x",
+            "echo > $X",
+            "mv a $B",
+            "sed -i s/a/b/ x",
+            "git archive HEAD",
+            "xargs rm",
+            "./a/test",
+        ] {
             assert!(effects(&format!("git clone u a\n{opaque}")).opaque, "{opaque}");
         }
         for tame in ["rm -rf a/.git", "mv a/b .", "mkdir -p x", "cp -r a/b c/", "chmod +x a/b", "echo x > /dev/null"] {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::dockerfile::listing::{Instruction, Stage};
+use crate::dockerfile::listing::{Instruction, Listing, Stage};
 use crate::dockerfile::shell::Command;
 use crate::plan::predict::cause::Cause;
 use crate::plan::predict::checkout::{self, Effects};
@@ -10,6 +10,7 @@ use crate::plan::predict::layers::{self, Checkout, Content, Layer, Origin};
 use crate::plan::predict::mark::Mark;
 use crate::plan::predict::recipe;
 use crate::plan::predict::stages::{Code, Recipe, Simulated, Step, find, value_of};
+use crate::plan::predict::touched::touched;
 use crate::plan::predict::values::{absolute, expand, words};
 
 /// One stage while its instructions are read.
@@ -23,7 +24,9 @@ pub(super) struct Reader<'r, 'a> {
 impl Reader<'_, '_> {
     /// The stage with all its steps.
     pub(super) fn read(mut self, stage: &Stage) -> Simulated {
-        for instruction in &stage.instructions {
+        // What the stage below left for those on top of it comes first.
+        let left = std::mem::take(&mut self.stage.triggers);
+        for instruction in left.iter().chain(&stage.instructions) {
             match instruction.keyword.as_str() {
                 "ARG" => self.declare(instruction),
                 "ENV" => self.set(instruction),
@@ -31,9 +34,11 @@ impl Reader<'_, '_> {
                 "RUN" => self.command(instruction),
                 "COPY" | "ADD" => self.copy(instruction),
                 // They have no step, and are part of how later ones run.
-                "USER" | "SHELL" => {
-                    let text = expand(&instruction.plain(), &self.stage.variables).0;
-                    self.stage.settings.push_str(&format!("{} {text}\n", instruction.keyword));
+                "USER" => self.stage.user = expand(&instruction.plain(), &self.stage.variables).0,
+                "SHELL" => self.stage.shell = instruction.plain(),
+                "ONBUILD" => {
+                    let mut trigger = Listing::read(&format!("FROM x\n{}", instruction.plain()));
+                    self.stage.triggers.append(&mut trigger.stages[0].instructions);
                 }
                 _ => {}
             }
@@ -47,10 +52,7 @@ impl Reader<'_, '_> {
             let default = one.value.as_ref().map(|value| expand(value, &self.stage.variables).0);
             let inherited = || globals.get(&one.name).cloned().filter(|_| default.is_none());
             let value = self.recipe.args.get(&one.name).cloned().or_else(inherited).or_else(|| default.clone());
-            // ENV comes before ARG.
-            if !self.stage.fixed.contains(&one.name) {
-                self.stage.variables.extend(value.map(|value| (one.name, value)));
-            }
+            self.stage.variables.extend(value.map(|value| (one.name, value)));
         }
     }
 
@@ -59,7 +61,6 @@ impl Reader<'_, '_> {
         let before = self.stage.variables.clone();
         for one in instruction.declares() {
             let value = expand(&one.value.unwrap_or_default(), &before).0;
-            self.stage.fixed.insert(one.name.clone());
             self.stage.variables.insert(one.name, value);
         }
     }
@@ -67,18 +68,25 @@ impl Reader<'_, '_> {
     fn directory(&mut self, instruction: &Instruction) {
         let (path, used) = expand(instruction.plain().trim(), &self.stage.variables);
         self.stage.directory = absolute(&self.stage.directory, &path);
-        let causes = self.written(instruction, "", &used);
+        if self.stage.directory == "/" {
+            return;
+        }
+        let causes = self.written(instruction, &self.stage.user.clone(), &used);
         self.step(instruction, causes);
+        self.stage.layers.push(Layer::Directory(self.stage.directory.clone()));
     }
 
     fn command(&mut self, instruction: &Instruction) {
         let all = self.stage.variables.keys().cloned().collect();
-        let mut causes = self.written(instruction, &format!("{}{}", self.stage.settings, self.stage.directory), &all);
-        for flag in instruction.flags.iter().filter_map(|flag| flag.strip_prefix("mount=")) {
+        let around = [&self.recipe.settings, &self.stage.user, &self.stage.shell, &self.stage.directory];
+        let mut causes = self.written(instruction, &around.map(String::as_str).join("\n"), &all);
+        for flag in &instruction.flags {
+            let flag = expand(flag, &self.stage.variables).0;
+            let Some(flag) = flag.strip_prefix("mount=") else { continue };
             let option = |name: &str| flag.split(',').find_map(|o| o.strip_prefix(name)?.strip_prefix('='));
             let path = option("source").or(option("src")).unwrap_or("/");
             match (option("from"), option("type").unwrap_or("bind")) {
-                (Some(from), "bind") => causes.extend(self.from(from, &[path.to_owned()]).causes),
+                (Some(from), "bind" | "cache") => causes.extend(self.from(from, &[path.to_owned()]).causes),
                 (None, "bind") => causes.push((Cause::Context, Mark::unknown("context"))),
                 _ => {}
             }
@@ -86,13 +94,17 @@ impl Reader<'_, '_> {
         let mark = self.step(instruction, causes);
         let commands = instruction.commands(None);
         let code: Vec<usize> = self.checked_out(&commands);
-        let below = match self.stage.layers.last() {
+        let below = match self.stage.layers.iter().rfind(|layer| !matches!(layer, Layer::Directory(_))) {
             Some(Layer::Checkout(checkout)) => Some(checkout.clone()),
             _ => None,
         };
         let mut checkout = match below {
             Some(below) => Checkout { made: mark, ..below },
-            None if code.is_empty() => return self.stage.layers.push(Layer::Made(mark)),
+            None if code.is_empty() => {
+                let known = touched(instruction, &commands, &self.stage.directory);
+                let paths = known.filter(|_| self.stage.shell.is_empty());
+                return self.stage.layers.push(paths.map_or(Layer::Made(mark), |paths| Layer::Touched(paths, mark)));
+            }
             None => Checkout { code, effects: Effects::default(), made: mark },
         };
         checkout.effects.add(instruction, &commands, &self.stage.directory);
@@ -111,15 +123,33 @@ impl Reader<'_, '_> {
         let (text, mut used) = expand(&instruction.plain(), &self.stage.variables);
         let mut paths = words(&text);
         let to = paths.pop().unwrap_or_default();
+        let mut changes = String::new();
         for flag in &instruction.flags {
-            used.extend(expand(flag, &self.stage.variables).1);
+            let (flag, variables) = expand(flag, &self.stage.variables);
+            used.extend(variables);
+            if !flag.starts_with("from=") && flag != "link" {
+                changes += &format!("{flag}\n");
+            }
         }
+        // A quoted end means a text as it is.
+        if !text.contains(['\'', '"']) {
+            let documents = instruction.documents.iter().map(|text| text.iter().map(|(c, _)| c).collect::<String>());
+            used.extend(documents.flat_map(|text| expand(&text, &self.stage.variables).1));
+        }
+        // A variable of the base image, or a pattern for whole paths: nobody can say where the files are.
+        let parents = instruction.flags.iter().any(|flag| flag.starts_with("parents"));
+        let blind =
+            used.iter().any(|name| !self.stage.variables.contains_key(name)) || (parents && text.contains("**"));
         let mut causes = self.written(instruction, &self.stage.directory.clone(), &used);
         let documents = instruction.documents.len();
         let origin = match from {
             Some(from) => {
-                let mut content = self.from(from, &paths);
-                if instruction.flags.iter().any(|flag| flag.starts_with("exclude=")) {
+                let mut content = self.from(from, if blind { &[] } else { &paths });
+                if let (true, Origin::Stage(index)) = (blind, self.origin(from)) {
+                    let mark = self.all[index].mark.unwrap_or(Mark::of(&["empty"]));
+                    content = Content::of(Cause::Input(self.all[index].name.clone()), mark.doubtful());
+                }
+                if changes.contains("exclude=") {
                     content.causes.iter_mut().for_each(|(_, mark)| *mark = mark.doubtful());
                 }
                 causes.extend(content.causes);
@@ -134,10 +164,15 @@ impl Reader<'_, '_> {
             }
         };
         let made = self.step(instruction, causes);
-        let into = to.ends_with('/') || to.ends_with('.') || paths.len() > 1;
-        let to = absolute(&self.stage.directory, &to);
-        let sources = paths.iter().map(|path| absolute("/", path)).collect();
-        self.stage.layers.push(Layer::Copied { origin, sources, to, into, made });
+        let layer = if blind || parents {
+            Layer::Made(made)
+        } else {
+            let into = to.ends_with('/') || to.ends_with('.') || paths.len() > 1;
+            let to = absolute(&self.stage.directory, &to);
+            let sources = paths.iter().map(|path| absolute("/", path)).collect();
+            Layer::Copied { origin, sources, to, into, changes, made }
+        };
+        self.stage.layers.push(layer);
     }
 
     /// What is read at these paths of another stage or image.
@@ -148,7 +183,11 @@ impl Reader<'_, '_> {
                 let all = |path: &String| layers::content(self.recipe, self.all, index, &absolute("/", path));
                 Content::together(paths.iter().map(all))
             }
-            Origin::Image(mark) => Content::of(Cause::Input(from.to_owned()), mark),
+            Origin::Image(mark) => {
+                // A part of another image may be the same.
+                let is_whole = paths.iter().any(|path| absolute("/", path) == "/");
+                Content::of(Cause::Input(from.to_owned()), if is_whole { mark } else { mark.doubtful() })
+            }
             Origin::Elsewhere => Content::of(Cause::Base(from.to_owned()), Mark::unknown(from)),
         }
     }

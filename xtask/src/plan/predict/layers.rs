@@ -12,10 +12,14 @@ use crate::plan::predict::tree::{self, Part};
 pub(super) enum Layer {
     /// Anything, made by a command or a base image.
     Made(Mark),
+    /// What a command did to these paths.
+    Touched(Vec<String>, Mark),
     /// Code, and what commands did to it.
     Checkout(Checkout),
     /// Files of another stage.
-    Copied { origin: Origin, sources: Vec<String>, to: String, into: bool, made: Mark },
+    Copied { origin: Origin, sources: Vec<String>, to: String, into: bool, changes: String, made: Mark },
+    /// A directory that is there from now on.
+    Directory(String),
 }
 
 /// Code that was checked out.
@@ -62,26 +66,37 @@ impl Content {
 /// What is at a path of the stage with this number.
 pub(super) fn content(recipe: &Recipe<'_>, all: &[Simulated], stage: usize, path: &str) -> Content {
     let name = &all[stage].name;
+    let literal = literal(path);
     let mut found = Vec::new();
     for layer in all[stage].layers.iter().rev() {
         match layer {
-            Layer::Copied { origin, sources, to, into, made } => {
-                for source in copied(sources, to, *into, path) {
-                    let one = match (origin, source) {
+            Layer::Copied { origin, sources, to, into, changes, made } => {
+                let is_file =
+                    |source: &str| matches!(origin, Origin::Stage(at) if content(recipe, all, *at, source).is_file);
+                for source in copied(sources, to, *into, path, is_file) {
+                    let mut one = match (origin, source) {
                         (Origin::Stage(index), Some(source)) => content(recipe, all, *index, &source),
                         (Origin::Image(mark), Some(source)) => {
                             Content::of(Cause::Input(name.clone()), mark.and(Mark::of(&[&source])))
                         }
                         _ => Content::of(Cause::Input(name.clone()), *made),
                     };
-                    let whole = one.is_file;
+                    if !changes.is_empty() {
+                        one.causes.iter_mut().for_each(|(_, mark)| *mark = mark.and(Mark::of(&[changes])));
+                    }
+                    let whole = one.is_file && path != to && is_below(path, to);
                     found.push(one);
-                    if whole && path != to {
+                    if whole {
                         return Content::together(found.into_iter());
                     }
                 }
             }
-            Layer::Made(mark) => {
+            Layer::Directory(directory) if is_below(directory, &literal) => {
+                found.push(Content::of(Cause::Input(name.clone()), Mark::of(&[directory])));
+            }
+            Layer::Touched(paths, _) if !paths.iter().any(|one| is_related(one, &literal)) => {}
+            Layer::Directory(_) => {}
+            Layer::Made(mark) | Layer::Touched(_, mark) => {
                 found.push(Content::of(Cause::Input(name.clone()), mark.and(Mark::of(&[path]))));
                 break;
             }
@@ -94,27 +109,50 @@ pub(super) fn content(recipe: &Recipe<'_>, all: &[Simulated], stage: usize, path
     Content::together(found.into_iter())
 }
 
-/// The paths that were copied to `path`; nothing for a part that cannot be told apart.
-fn copied(sources: &[String], to: &str, into: bool, path: &str) -> Vec<Option<String>> {
-    let below =
-        |outer: &str, inner: &str| inner == outer || inner.starts_with(&format!("{}/", outer.trim_end_matches('/')));
-    if path.contains(['*', '?', '[']) || sources.iter().any(|source| source.contains(['*', '?', '['])) {
-        return vec![None];
-    }
-    if below(path, to) {
-        return sources.iter().cloned().map(Some).collect();
-    }
-    if !below(to, path) {
+/// The paths that were copied to `path`, what hides the others first; nothing for a part that cannot be told apart.
+fn copied(sources: &[String], to: &str, into: bool, path: &str, is_file: impl Fn(&str) -> bool) -> Vec<Option<String>> {
+    if !is_related(to, &literal(path)) {
         return Vec::new();
     }
-    let rest = path[to.len()..].trim_start_matches('/');
-    let (first, more) = rest.split_once('/').map_or((rest, ""), |(first, more)| (first, more));
-    let named = |source: &&String| into && source.rsplit('/').next() == Some(first);
-    match sources.iter().find(named) {
-        // A file; a directory of this name gives its content, and its name goes.
-        Some(file) if more.is_empty() => vec![Some(file.clone()), Some(format!("{file}/{first}"))],
-        _ => sources.iter().map(|source| Some(format!("{}/{rest}", source.trim_end_matches('/')))).collect(),
+    if is_pattern(path) {
+        return vec![None];
     }
+    if is_below(to, path) {
+        return sources.iter().cloned().map(Some).collect();
+    }
+    if sources.iter().any(|source| is_pattern(source)) {
+        return vec![None];
+    }
+    let rest = path[to.len()..].trim_start_matches('/');
+    let mut found = Vec::new();
+    for source in sources.iter().rev() {
+        // A file keeps its name in a directory; a directory gives its content, and its name goes.
+        if into && last(source) == rest {
+            found.push(Some(source.clone()));
+        }
+        if !is_file(source) {
+            found.push(Some(format!("{}/{rest}", source.trim_end_matches('/'))));
+        }
+    }
+    found
+}
+
+fn is_pattern(path: &str) -> bool {
+    path.contains(['*', '?', '[', '\\'])
+}
+
+/// As much of a path as has no wildcards.
+fn literal(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').take_while(|part| !is_pattern(part)).collect();
+    format!("/{}", parts.join("/").trim_start_matches('/'))
+}
+
+fn is_related(one: &str, other: &str) -> bool {
+    is_below(one, other) || is_below(other, one)
+}
+
+fn is_below(inner: &str, outer: &str) -> bool {
+    inner == outer || inner.starts_with(&format!("{}/", outer.trim_end_matches('/')))
 }
 
 impl Checkout {
@@ -123,21 +161,25 @@ impl Checkout {
         let whole = trees().map(tree::whole).fold(Mark::of(&[]), Mark::and);
         // Something that the commands made: another one when the code is, and who knows otherwise.
         let made = Mark { low: whole.low, high: self.made.high };
-        let mut parts: Vec<Part> = trees().flat_map(|tree| self.parts(tree, path)).collect();
+        let mut parts: Vec<(bool, Part)> = trees().flat_map(|tree| self.parts(tree, path)).collect();
         if self.effects.is_root(path) {
-            parts.push(Part { path: ".".to_owned(), mark: whole, is_file: false });
+            parts.push((true, Part { path: ".".to_owned(), mark: whole, is_file: false }));
         }
-        let is_file = parts.iter().all(|part| part.is_file);
+        let is_file = parts.iter().all(|(sure, part)| *sure && part.is_file);
         let written: Vec<&str> = self.effects.written_in(path, is_file).collect();
         if parts.is_empty() || self.effects.is_renamed(path) {
             let version = self.version(recipe, &written, path);
             return version.unwrap_or_else(|| Content::of(Cause::Input(stage.to_owned()), made));
         }
-        let mark = parts.iter().map(|part| part.mark).fold(Mark::of(&[]), Mark::and);
+        let mark = parts.iter().map(|(_, part)| part.mark).fold(Mark::of(&[]), Mark::and);
         let mark = if parts.len() > 1 { mark.doubtful() } else { mark };
+        // Where nobody knows what is there, it is at least the same when the same commands were run.
+        let mark = Mark { high: mark.high.or(self.made.high), ..mark };
         let rules = trees().map(tree::attributes).fold(self.effects.mark.unwrap_or(Mark::of(&[])), Mark::and);
-        let opaque = if self.effects.opaque { made } else { Mark::of(&[]) };
-        let mut causes = vec![(Cause::Files(parts[0].path.clone()), mark.and(rules.doubtful()).and(opaque.doubtful()))];
+        let is_vague = self.effects.opaque || parts.iter().any(|(sure, _)| !sure);
+        let vague = if is_vague { made } else { Mark::of(&[]) };
+        let name = parts[0].1.path.clone();
+        let mut causes = vec![(Cause::Files(name), mark.and(rules.doubtful()).and(vague.doubtful()))];
         causes.extend(written.into_iter().map(|file| match version_content(recipe, file) {
             Some(content) => (Cause::Files(last(file).to_owned()), Mark::of(&[content])),
             None => (Cause::Input(stage.to_owned()), made),
@@ -145,15 +187,18 @@ impl Checkout {
         Content { causes, is_file }
     }
 
-    /// The parts of a tree that a path of the image may be: as much of its end as the tree has, below where the tree may be.
-    fn parts(&self, tree: &Tree, path: &str) -> Vec<Part> {
+    /// The parts of a tree that a path of the image may be: as much of its end as the tree has. They are sure below where
+    /// the tree may be; anywhere else it may be another file, behind a link.
+    fn parts(&self, tree: &Tree, path: &str) -> Vec<(bool, Part)> {
         let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
-        let part = |start: usize| Some((start, tree::part(tree, &names[start..].join("/"))?));
-        let all: Vec<(usize, Part)> = (0..names.len()).filter_map(part).collect();
-        let (below, elsewhere): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|(start, _)| self.effects.is_root(&format!("/{}", names[..*start].join("/"))));
-        let likely = if below.is_empty() { elsewhere } else { below };
-        likely.into_iter().map(|(_, part)| part).collect()
+        let part = |start: usize| {
+            let is_sure = self.effects.is_root(&format!("/{}", names[..start].join("/")));
+            let mut part = tree::part(tree, &names[start..].join("/"))?;
+            part.mark = if is_sure { part.mark } else { part.mark.doubtful() };
+            Some((is_sure, part))
+        };
+        let (sure, elsewhere): (Vec<_>, Vec<_>) = (0..names.len()).filter_map(part).partition(|(is_sure, _)| *is_sure);
+        if sure.is_empty() { elsewhere } else { sure }
     }
 
     /// The content of the version file, if `path` is it.

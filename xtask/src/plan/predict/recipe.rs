@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use crate::dockerfile::listing::{Instruction, Listing};
+use crate::facts::compose::Built;
 use crate::facts::trees::Tree;
 use crate::facts::{Facts, Revision};
 use crate::plan::inputs::shares_stage;
@@ -22,6 +25,20 @@ pub struct Known {
     pub bases: BTreeMap<String, String>,
 }
 
+/// What is known of base images that are pulled.
+static PULLED: BTreeMap<String, String> = BTreeMap::new();
+/// How a named context begins that is an image.
+const IMAGE: &str = "docker-image://";
+
+/// The mark of an image, which is another one when its name moved.
+pub(super) fn image(bases: &BTreeMap<String, String>, name: &str) -> Mark {
+    match bases.get(name) {
+        _ if name.contains("@sha256:") => Mark::of(&["image", name]),
+        Some(id) => Mark::of(&["image", id]),
+        None => Mark::unknown(name),
+    }
+}
+
 /// The base images that the services of a plan may be built from, as they are named.
 pub fn bases(facts: &Facts, plan: &Plan) -> BTreeSet<String> {
     let mut bases = BTreeSet::new();
@@ -32,6 +49,8 @@ pub fn bases(facts: &Facts, plan: &Plan) -> BTreeSet<String> {
         let copied = listing.stages.iter().flat_map(|stage| &stage.instructions).filter_map(|one| one.flag("from"));
         let from = listing.stages.iter().map(|stage| stage.base.as_str());
         bases.extend(from.chain(copied).map(|name| expand(name, &globals).0));
+        let contexts = facts.project.services[&service.service].contexts.values();
+        bases.extend(contexts.filter_map(|value| value.strip_prefix(IMAGE)).map(str::to_owned));
     }
     bases
 }
@@ -41,10 +60,15 @@ pub fn stages(facts: &Facts, plan: &Plan, known: &Known) -> Stages {
     let mut all: Stages = Vec::new();
     for (service, build) in plan.builds() {
         let Some(recipe) = recipe(facts, plan, service, build, known) else { continue };
-        for simulated in stages::simulate(&recipe).into_values() {
+        let section = &facts.project.services[&service.service].section;
+        for mut simulated in stages::simulate(&recipe).into_values() {
             let name = service.service.to_string();
+            simulated.uncached = is_uncached(section, &simulated.name);
             match all.iter_mut().find(|(_, one)| one.name == simulated.name && one.mark == simulated.mark) {
-                Some((services, _)) => drop(services.insert(name)),
+                Some((services, one)) => {
+                    one.uncached |= simulated.uncached;
+                    services.insert(name);
+                }
                 None => all.push(([name].into(), simulated)),
             }
         }
@@ -56,6 +80,18 @@ fn args(facts: &Facts, service: &ServicePlan, build: &Build) -> Values {
     let built = &facts.project.services[&service.service];
     let passed = built.args.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
     passed.chain(build.args.clone()).collect()
+}
+
+/// What every `RUN` of a service is run with.
+fn settings(built: &Built) -> String {
+    let names = ["entitlements", "extra_hosts", "network", "platforms", "privileged", "shm_size", "ulimits"];
+    names.iter().filter_map(|name| Some(format!("{name}={}\n", built.section.get(name)?))).collect()
+}
+
+/// Whether a build section wants a stage built without the cache.
+pub(super) fn is_uncached(section: &Value, stage: &str) -> bool {
+    let filter = section.get("no_cache_filter").and_then(Value::as_array).into_iter().flatten();
+    section.get("no_cache") == Some(&Value::Bool(true)) || filter.filter_map(Value::as_str).any(|name| name == stage)
 }
 
 fn recipe<'a>(
@@ -74,19 +110,29 @@ fn recipe<'a>(
     Some(Recipe {
         listing,
         target: built.target.as_deref(),
+        settings: settings(built),
         args: args(facts, service, build),
-        contexts: contexts(facts, plan, service, build),
+        contexts: contexts(facts, plan, service, build, known),
         code: code.collect(),
-        bases: &known.bases,
+        // What is pulled may have moved.
+        bases: if built.section.get("pull") == Some(&Value::Bool(true)) { &PULLED } else { &known.bases },
         version_file: build.version_file.as_ref(),
     })
 }
 
 /// What takes the place of stages.
-fn contexts(facts: &Facts, plan: &Plan, service: &ServicePlan, build: &Build) -> BTreeMap<String, Option<Mark>> {
+fn contexts(
+    facts: &Facts,
+    plan: &Plan,
+    service: &ServicePlan,
+    build: &Build,
+    known: &Known,
+) -> BTreeMap<String, Option<Mark>> {
     let built = &facts.project.services[&service.service];
     let mut contexts = BTreeMap::new();
-    for (name, value) in built.contexts.iter().chain(&build.contexts) {
+    let given = built.contexts.iter().map(|context| (context, false));
+    // The tag of a kept image says what is in it.
+    for ((name, value), kept) in given.chain(build.contexts.iter().map(|context| (context, true))) {
         let own = facts.project.services.values().any(|other| shares_stage(built, other) == Some(name));
         let other = value.strip_prefix("service:");
         let key =
@@ -97,8 +143,8 @@ fn contexts(facts: &Facts, plan: &Plan, service: &ServicePlan, build: &Build) ->
                 // A kept image has what the stage would make.
                 (true, _) => None,
                 (_, Some(key)) => Some(Mark::of(&["service", key.as_str()])),
-                _ if value.starts_with("docker-image://") => Some(Mark::of(&["image", value])),
-                _ => Some(Mark::unknown(value)),
+                _ if kept => Some(Mark::of(&["image", value])),
+                _ => Some(value.strip_prefix(IMAGE).map_or(Mark::unknown(value), |name| image(&known.bases, name))),
             },
         );
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::build::step::Step as Ran;
+use crate::plan::predict::Cache;
 use crate::plan::predict::mark::Mark;
 use crate::plan::predict::stages::{Simulated, Step};
 
@@ -19,7 +20,7 @@ pub type Stages = Vec<(BTreeSet<String>, Simulated)>;
 pub struct Record {
     /// Marks of steps that the builder has, the newest last.
     seen: Vec<u64>,
-    /// Marks of a build that did not end well, as far as is known: it may have come anywhere.
+    /// Marks of steps that the builder may have: of builds that did not end well, or from before it threw something away.
     attempted: BTreeSet<u64>,
     /// What the stages of the last build were made from: a name and a mark each, by service and stage.
     last: BTreeMap<String, BTreeMap<String, u64>>,
@@ -35,6 +36,11 @@ impl Record {
         self.seen.is_empty() && self.attempted.is_empty()
     }
 
+    /// Whether the builder did not tell what was in its cache after the last build.
+    pub fn is_vague(&self) -> bool {
+        !self.seen.is_empty() && self.cache.is_empty()
+    }
+
     /// Whether the builder has a step with this mark.
     pub fn has(&self, mark: u64) -> bool {
         self.seen.contains(&mark)
@@ -43,6 +49,19 @@ impl Record {
     /// Whether it may have.
     pub fn may_have(&self, mark: u64) -> bool {
         self.has(mark) || self.attempted.contains(&mark)
+    }
+
+    /// Whether nobody can say if the builder has exactly this step.
+    pub fn doubts(&self, step: &Step) -> bool {
+        step.mark.high.is_some_and(|high| !self.has(high) && self.attempted.contains(&high))
+    }
+
+    /// What the builder has becomes what it may have.
+    fn doubt(&mut self) {
+        self.attempted.extend(self.seen.drain(..));
+        while self.attempted.len() > REMEMBERED {
+            self.attempted.pop_first();
+        }
     }
 
     /// What a stage of a service was made from.
@@ -61,15 +80,19 @@ impl Record {
         Self { attempted, ..self.clone() }
     }
 
-    /// Remembers what was built, and how long its steps took; unless the cache was `kept`, the builder has nothing else that
-    /// is used again.
-    pub fn built(&mut self, stages: &Stages, ran: &[Ran], cache: BTreeSet<String>, kept: bool) {
+    /// Remembers what was built with this cache, and how long its steps took; `records` are those of the builder now.
+    pub fn built(&mut self, stages: &Stages, ran: &[Ran], cache: Cache, records: BTreeSet<String>) {
+        match cache {
+            Cache::Kept => {}
+            Cache::Gone => (self.seen, self.attempted) = Default::default(),
+            Cache::Doubtful(_) | Cache::Unused => self.doubt(),
+        }
         let new: BTreeSet<u64> = marks(stages).collect();
-        self.seen.retain(|mark| kept && !new.contains(mark));
+        self.seen.retain(|mark| !new.contains(mark));
+        self.attempted.retain(|mark| !new.contains(mark));
         self.seen.extend(new);
         self.seen.drain(..self.seen.len().saturating_sub(REMEMBERED));
-        self.attempted.clear();
-        self.cache = cache;
+        self.cache = records;
         for (services, stage) in stages {
             let made_from = made_from(stage);
             for service in services {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::dockerfile::listing::{Listing, Stage};
+use crate::dockerfile::listing::{Instruction, Listing, Stage};
 use crate::facts::trees::Tree;
 use crate::plan::VersionFile;
 use crate::plan::predict::cause::Cause;
@@ -19,6 +19,8 @@ pub struct Recipe<'a> {
     pub listing: &'a Listing,
     /// The stage that is built, the last one when nothing is said.
     pub target: Option<&'a str>,
+    /// What else every `RUN` is run with: hosts, network, limits.
+    pub settings: String,
     /// Build arguments as they are passed.
     pub args: Values,
     /// What takes the place of stages and base images, by lower-case name; nothing for a kept image of the stage itself.
@@ -49,14 +51,18 @@ pub struct Simulated {
     pub steps: Vec<Step>,
     /// The mark of its last step.
     pub mark: Option<Mark>,
+    /// Whether the compose file wants it built without the cache.
+    pub uncached: bool,
     pub(super) layers: Vec<Layer>,
     /// The names of the stages that it needs.
     pub after: BTreeSet<String>,
     pub(super) needs: BTreeSet<usize>,
     pub(super) variables: Values,
-    pub(super) fixed: BTreeSet<String>,
     pub(super) directory: String,
-    pub(super) settings: String,
+    pub(super) user: String,
+    pub(super) shell: String,
+    /// What `ONBUILD` leaves for a stage on top of it.
+    pub(super) triggers: Vec<Instruction>,
 }
 
 /// A step.
@@ -126,11 +132,7 @@ fn begin(recipe: &Recipe<'_>, all: &[Simulated], stage: &Stage) -> Simulated {
     if base == "scratch" {
         return Simulated { name, directory: "/".to_owned(), ..Simulated::default() };
     }
-    let mark = match recipe.bases.get(&base) {
-        _ if base.contains("@sha256:") => Mark::of(&["image", &base]),
-        Some(id) => Mark::of(&["image", id]),
-        None => Mark::unknown(&base),
-    };
+    let mark = recipe::image(recipe.bases, &base);
     let mut simulated = Simulated::on(name, Cause::Base(base), mark);
     let args = used.into_iter().map(|name| (Cause::Argument(name.clone()), value_of(&globals(recipe), &name)));
     simulated.steps[0].causes.extend(args);

@@ -9,12 +9,12 @@ use crate::dockerfile::listing::Listing;
 use crate::plan::VersionFile;
 
 /// What a build is made from, as far as these tests change it.
-struct Given {
-    dockerfile: String,
-    commit: &'static str,
-    files: Vec<&'static str>,
-    args: Vec<(&'static str, &'static str)>,
-    base: &'static str,
+pub(super) struct Given {
+    pub(super) dockerfile: String,
+    pub(super) commit: &'static str,
+    pub(super) files: Vec<&'static str>,
+    pub(super) args: Vec<(&'static str, &'static str)>,
+    pub(super) base: &'static str,
 }
 
 const STAGES: &str = "ARG BASE=base\nFROM $BASE AS source\nWORKDIR /source\nARG COMMIT\nARG BUST\n\
@@ -27,7 +27,7 @@ const STAGES: &str = "ARG BASE=base\nFROM $BASE AS source\nWORKDIR /source\nARG 
     FROM $BASE AS app\nCOPY --from=source /source/app/ /app/\nCOPY --from=web /out/ /out/\nCOPY --from=docs /docs /docs\n\
     COPY --from=tool /bin/tool /bin/tool\nLABEL a=b\n";
 
-fn given() -> Given {
+pub(super) fn given() -> Given {
     Given {
         dockerfile: STAGES.to_owned(),
         commit: "aaaa",
@@ -47,6 +47,7 @@ fn stages_of(given: &Given) -> Stages {
     let recipe = Recipe {
         listing: &listing,
         target: Some("app"),
+        settings: String::new(),
         args,
         contexts: BTreeMap::new(),
         code: vec![Code { pin: given.commit.to_owned(), tree: &tree }],
@@ -58,10 +59,10 @@ fn stages_of(given: &Given) -> Stages {
 
 /// The stages that run and those that nobody can know, after these builds.
 #[track_caller]
-fn after(builds: &[Given], next: &Given) -> (String, String) {
+pub(super) fn after(builds: &[Given], next: &Given) -> (String, String) {
     let mut record = Record::default();
     for given in builds {
-        record.built(&stages_of(given), &[], BTreeSet::new(), true);
+        record.built(&stages_of(given), &[], Cache::Kept, BTreeSet::new());
     }
     let all = predict(&stages_of(next), &record, Cache::Kept);
     let those = |expected: Expected| -> String {
@@ -138,7 +139,7 @@ fn what_nobody_can_know_is_never_called_cached() {
     let mut record = Record::default().attempted(&stages_of(&given()));
     let all = predict(&stages_of(&given()), &record, Cache::Kept);
     assert!(all.iter().all(|one| one.expected == Expected::Unknown), "{all:#?}");
-    record.built(&stages_of(&given()), &[], BTreeSet::new(), true);
+    record.built(&stages_of(&given()), &[], Cache::Kept, BTreeSet::new());
     for (cache, expected) in [
         (Cache::Kept, Expected::Cached),
         (Cache::Gone, Expected::Runs),
@@ -148,4 +149,38 @@ fn what_nobody_can_know_is_never_called_cached() {
         let all = predict(&stages_of(&given()), &record, cache);
         assert!(all.iter().all(|one| one.expected == expected), "{cache:?}: {all:#?}");
     }
+}
+
+#[test]
+fn what_was_thrown_away_is_not_expected_to_be_there() {
+    let cache = |ids: &[&str]| -> BTreeSet<String> { ids.iter().map(|id| (*id).to_owned()).collect() };
+    let (one, mut two) = (given(), given());
+    two.files[1] = "web/page=9";
+    let mut record = Record::default();
+    let expected = |record: &Record| {
+        let all = predict(&stages_of(&one), record, Cache::Kept);
+        all.into_iter().find(|stage| stage.stage == "web").expect("stage").expected
+    };
+    record.built(&stages_of(&one), &[], Cache::Kept, cache(&["a"]));
+    record.built(&stages_of(&two), &[], Cache::Kept, cache(&["a", "b"]));
+    assert_eq!((expected(&record), record.is_vague()), (Expected::Cached, false));
+    record.built(&stages_of(&two), &[], Cache::Unused, cache(&["a", "b"]));
+    assert_eq!(expected(&record), Expected::Unknown, "a build without the cache leaves it there");
+    record.built(&stages_of(&two), &[], Cache::Doubtful("x"), BTreeSet::new());
+    assert_eq!((expected(&record), record.is_vague()), (Expected::Unknown, true), "the builder did not answer");
+    record.built(&stages_of(&two), &[], Cache::Gone, cache(&["c"]));
+    assert_eq!(expected(&record), Expected::Runs);
+}
+
+#[test]
+fn a_stage_that_is_built_without_the_cache_runs() {
+    let section = serde_json::json!({"no_cache_filter": ["docs"]});
+    let mut record = Record::default();
+    record.built(&stages_of(&given()), &[], Cache::Kept, BTreeSet::new());
+    let mut stages = stages_of(&given());
+    stages.iter_mut().for_each(|(_, stage)| stage.uncached = recipe::is_uncached(&section, &stage.name));
+    let all = predict(&stages, &record, Cache::Kept);
+    let runs = all.iter().filter(|one| one.expected == Expected::Runs).map(|one| one.stage.as_str());
+    assert_eq!(runs.collect::<Vec<_>>(), ["docs"]);
+    assert!(recipe::is_uncached(&serde_json::json!({"no_cache": true}), "any"));
 }

@@ -25,13 +25,14 @@ pub(super) fn part(tree: &Tree, path: &str) -> Option<Part> {
     if matched.is_empty() {
         return None;
     }
-    let several = matched.len() > 1;
-    let mark = matched.iter().map(|path| {
-        // The name counts where several are copied at once.
-        let name = path.rsplit(|&b| b == b'/').next().filter(|_| several).unwrap_or_default();
-        Mark::of(&[&String::from_utf8_lossy(name)]).and(one(tree, path))
+    let mark = matched.iter().map(|found| {
+        // The name counts where it was not written.
+        let name = found.rsplit(|&b| b == b'/').next().filter(|_| found != path.as_bytes()).unwrap_or_default();
+        Mark::of(&[&String::from_utf8_lossy(name)]).and(one(tree, found))
     });
     let mark = mark.reduce(Mark::and)?;
+    // More may have been found than the pattern means.
+    let mark = if path.contains(['[', '\\']) { mark.doubtful() } else { mark };
     let is_file = matched.iter().all(|path| tree.files.contains_key(path));
     Some(Part { path: path.to_owned(), mark, is_file })
 }
@@ -86,7 +87,7 @@ fn matches(tree: &Tree, pattern: &str) -> BTreeSet<Vec<u8>> {
         let fits = parts.len() == wanted.len() && parts.iter().zip(&wanted).all(|(part, wanted)| fits(wanted, part));
         fits.then(|| parts.join(&b'/'))
     };
-    tree.files.keys().filter_map(prefix).collect()
+    tree.files.keys().chain(&tree.submodules).filter_map(prefix).collect()
 }
 
 /// Whether a name fits a pattern of `*`, `?` and characters; sets of characters are not read, and fit everything.

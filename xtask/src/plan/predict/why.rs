@@ -17,6 +17,7 @@ pub(super) fn words(
     running: &BTreeSet<&str>,
 ) -> String {
     match (cache, expected) {
+        _ if stage.uncached => return "the compose file wants it built without the cache".to_owned(),
         (Cache::Unused, _) => return "everything was asked for".to_owned(),
         (Cache::Gone, _) => return "the build cache is empty".to_owned(),
         (Cache::Doubtful(why), Expected::Unknown) => return why.to_owned(),
@@ -35,8 +36,8 @@ pub(super) fn words(
         Expected::Runs if changed.is_empty() => Cause::Lines.changed(),
         Expected::Runs => changes(&changed, running),
         Expected::Unknown if !doubtful.is_empty() => doubtful.into_iter().collect::<Vec<_>>().join(", "),
-        Expected::Unknown if changed.is_empty() => {
-            "the last build did not end well, and may have come this far".to_owned()
+        Expected::Unknown if changed.is_empty() || stage.steps.iter().any(|step| record.doubts(step)) => {
+            "it may be in the cache, from a build that did not end well or long ago".to_owned()
         }
         Expected::Unknown => format!("it depends on what is copied: {}", changes(&changed, running)),
         Expected::Cached if !changed.is_empty() => "built like this before".to_owned(),

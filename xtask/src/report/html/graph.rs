@@ -28,8 +28,10 @@ pub(super) fn draw(stages: &[StageSummary]) -> String {
     let bottom = places.iter().map(|place| place.1).fold(0.0, f64::max) + HEIGHT;
     let (width, height) = (right - left + 2.0, bottom + 2.0);
     let mut svg = format!(
-        "<svg class=\"graph\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"{:.1} -1 {width:.1} {height:.1}\" role=\"img\" \
+        "<svg class=\"graph\" style=\"min-width:{:.0}px\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"{:.1} -1 {width:.1} {height:.1}\" role=\"img\" \
          aria-label=\"The stages and what they are made from\">",
+        // On a small screen it shrinks as far as one can still read it.
+        width * 0.62,
         left - 1.0
     );
     for (stage, to) in stages.iter().zip(&places) {
