@@ -1,14 +1,13 @@
 //! What is known of the builder's cache: its records now, and the record of what earlier builds were made of.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::thread;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use xshell::Shell;
 
 use crate::facts::repository::Remote;
-use crate::facts::{Facts, Revision, images, join, trees};
+use crate::facts::{Facts, Resolved, Revision, at_once, both, images, trees};
 use crate::plan::Plan;
 use crate::plan::predict::Cache;
 use crate::plan::predict::recipe::{self, Known};
@@ -22,27 +21,16 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Trees and base images, as far as they could be found out: nothing here is needed for a build.
 pub fn known(ui: &Ui, facts: &Facts, plan: &Plan) -> Known {
-    thread::scope(|scope| {
-        let bases = scope.spawn(|| bases(ui, facts, plan));
-        let trees: Vec<_> = facts
-            .sources
-            .iter()
-            .map(|resolved| {
-                let remote =
-                    Remote { url: &resolved.source.repository, transports: &facts.workspace.config.transports };
-                scope.spawn(move || match &resolved.revision {
-                    Revision::Commit(commit) => trees::of_commit(ui, &facts.workspace.state, remote, commit, false),
-                    Revision::Local(local) => Ok(local.tree.clone()),
-                })
-            })
-            .collect();
-        let found = facts
-            .sources
-            .iter()
-            .zip(trees)
-            .filter_map(|(resolved, tree)| Some((resolved.revision.to_string(), join(tree).ok()?)));
-        Known { trees: found.collect(), bases: join(bases) }
-    })
+    let tree = |Resolved { source, revision }: &Resolved| {
+        let remote = Remote { url: &source.repository, transports: &facts.workspace.config.transports };
+        let tree = match revision {
+            Revision::Commit(commit) => trees::of_commit(ui, &facts.workspace.state, remote, commit, false).ok()?,
+            Revision::Local(local) => local.tree.clone(),
+        };
+        Some((revision.to_string(), tree))
+    };
+    let (bases, trees) = both(|| bases(ui, facts, plan), || at_once(&facts.sources, tree));
+    Known { trees: trees.into_iter().flatten().collect(), bases }
 }
 
 /// The IDs of the base images that are on this machine.
