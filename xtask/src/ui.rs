@@ -140,7 +140,7 @@ impl Ui {
     /// Data for people; left out when data goes out as JSON.
     pub fn data(&self, text: &str) {
         if !self.is_json() {
-            write_out(&self.inert(clean(&format!("{text}\n"))));
+            write_out(&self.inert(clean_lines(&format!("{text}\n"))));
         }
     }
 
@@ -219,10 +219,7 @@ pub fn clean(text: &str) -> String {
     let forged = |c: char| {
         (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    // A line may end as on Windows.
-    let is_end = |at: usize| text[at..].starts_with("\r\n");
-    let kept = text.char_indices().filter(|&(at, c)| !forged(c) || is_end(at));
-    let text: String = kept.map(|(_, c)| c).collect();
+    let text: String = text.chars().filter(|&c| !forged(c)).collect();
     let mut shown = String::with_capacity(text.len());
     let mut rest = text.as_str();
     while let Some(at) = rest.find("://") {
@@ -240,6 +237,11 @@ pub fn clean(text: &str) -> String {
         };
     }
     shown + rest
+}
+
+/// A text without what could forge output, whose lines may end as on Windows: a patch has to.
+pub fn clean_lines(text: &str) -> String {
+    text.split("\r\n").map(clean).collect::<Vec<_>>().join("\r\n")
 }
 
 /// The text without the commands of GitHub Actions: `::` at the start of a line, and `##[` anywhere.
