@@ -141,7 +141,7 @@ impl Ui {
     /// Data for people; left out when data goes out as JSON.
     pub fn data(&self, text: &str) {
         if !self.is_json() {
-            write_out(&self.inert(format!("{}\n", clean(text))));
+            write_out(&self.inert(clean_lines(&format!("{text}\n"))));
         }
     }
 
@@ -240,6 +240,11 @@ pub fn clean(text: &str) -> String {
         };
     }
     shown + rest
+}
+
+/// A text without what could forge output, whose lines may end as on Windows: a patch has to.
+pub fn clean_lines(text: &str) -> String {
+    text.split("\r\n").map(clean).collect::<Vec<_>>().join("\r\n")
 }
 
 /// The text without the commands of GitHub Actions: `::` at the start of a line, and `##[` anywhere.

@@ -5,6 +5,7 @@ mod lines;
 use std::collections::HashMap;
 
 use super::shell::{self, Command, Word};
+use super::tools::tool;
 use super::values::Values;
 use lines::instructions;
 
@@ -64,7 +65,7 @@ impl Listing {
     pub fn read(text: &str) -> Self {
         let mut listing = Self::default();
         let mut names = HashMap::new();
-        for instruction in instructions(text) {
+        for instruction in instructions(text.trim_start_matches('\u{feff}')) {
             if instruction.keyword == "FROM" {
                 let text: String = instruction.text.iter().map(|(c, _)| c).collect();
                 let words: Vec<_> = text.split_whitespace().map(str::to_lowercase).collect();
@@ -142,7 +143,10 @@ impl Instruction {
         let mut commands = shell::commands(&self.text, values);
         let is_script = match commands.as_slice() {
             [] => true,
-            [one] => one.words.len() == 1 && is_shell(&one.words[0].text),
+            [one] => tool(one).is_some_and(|tool| {
+                let is_option = |word: &Word| word.text.starts_with('-') || word.text == "pipefail";
+                is_shell(tool.name) && tool.args.iter().all(is_option)
+            }),
             _ => false,
         };
         for document in self.documents.iter().filter(|_| is_script) {
@@ -156,10 +160,10 @@ impl Instruction {
 
     fn exec_form(&self, words: Vec<String>, values: Option<&Values>) -> Vec<Command> {
         let line = self.line;
-        if let [shell, option, script, ..] = words.as_slice()
+        if let [shell, options @ ..] = words.as_slice()
             && is_shell(shell)
-            && option.starts_with('-')
-            && option.ends_with('c')
+            && let Some(at) = options.iter().position(|option| option.starts_with('-') && option.ends_with('c'))
+            && let Some(script) = options.get(at + 1)
         {
             return shell::commands(&script.chars().map(|c| (c, line)).collect::<Text>(), values);
         }

@@ -99,7 +99,20 @@ fn finish(mut command: Command) -> Option<Command> {
             word.splits.clear();
         }
     }
+    command.words = command.words.into_iter().flat_map(split).collect();
     Some(command)
+}
+
+/// The words that the shell makes of one whose variables are all unquoted.
+fn split(mut word: Word) -> Vec<Word> {
+    let is_split = !word.splits.is_empty() && word.splits.len() == word.expands.len();
+    let mut parts = word.text.split_whitespace().map(str::to_owned);
+    let Some(first) = parts.next().filter(|first| is_split && *first != word.text) else {
+        return vec![word];
+    };
+    let others: Vec<_> = parts.map(|text| Word { line: word.line, text, ..Word::default() }).collect();
+    (word.text, word.breaks) = (first, Vec::new());
+    std::iter::once(word).chain(others).collect()
 }
 
 /// Whether a word is `NAME=...`.
@@ -157,13 +170,15 @@ mod tests {
             commands(&text, Some(&values)).last().and_then(|command| command.words.get(1)).map(|word| word.text.clone())
         };
         for (script, text) in [
-            ("x $A", "a b"),
+            ("x $A", "a"),
+            ("x '' $A", ""),
+            ("x \"$A\"", "a b"),
             ("x \"${A}\"/$E", "a b/"),
             ("x '$A' ", "$A"),
             ("x \\$A", "$A"),
             ("x ${E:-d}${E-e}${N-f}", "df"),
             ("x ${A:+y}${E:+z}${N+z}", "y"),
-            ("x ${N:-$U/${A:-x}}", "https://h/a b"),
+            ("x \"${N:-$U/${A:-x}}\"", "https://h/a b"),
             ("x $N${N}", "$N${N}"),
             ("B=$U/n; x $B", "https://h/n"),
             ("export B=1 C=$(date) && x $B$C", "1$()"),

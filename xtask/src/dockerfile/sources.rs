@@ -225,6 +225,9 @@ fn plain(instruction: &Instruction) -> String {
 
 /// The script that `sh -c` and the like run.
 fn script<'a>(tool: &Tool<'a>) -> Option<&'a Word> {
+    if tool.name == "eval" {
+        return tool.args.first();
+    }
     if !matches!(tool.name, "sh" | "bash" | "dash" | "ash" | "zsh" | "ksh" | "su" | "runuser") {
         return None;
     }

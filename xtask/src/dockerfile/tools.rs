@@ -32,23 +32,37 @@ pub fn tool(command: &Command) -> Option<Tool<'_>> {
     while let [first, rest @ ..] = words {
         let name = base(&first.text);
         words = match name {
-            "sudo" | "env" | "exec" | "command" | "time" | "nice" | "nohup" | "xargs" | "timeout" | "retry" => {
-                let is_value =
-                    |at: usize| at > 0 && ["-u", "-g", "-k", "-s", "-I"].contains(&rest[at - 1].text.as_str());
-                let is_option = |(at, word): &(usize, &Word)| {
-                    word.text.starts_with('-')
-                        || word.text.starts_with(|c: char| c.is_ascii_digit())
-                        || is_assignment(&word.text)
-                        || is_value(*at)
-                };
-                &rest[rest.iter().enumerate().take_while(is_option).count()..]
+            "conda" | "mamba" | "micromamba" if rest.first().is_some_and(|word| word.text == "run") => {
+                // `-n NAME`, which is a number or nothing elsewhere.
+                let named = rest.get(1).is_some_and(|word| word.text == "-n");
+                options(rest.get(if named { 3 } else { 1 }..).unwrap_or_default())
             }
+            "runuser" if rest.iter().any(|word| word.text == "--") => options(rest),
+            "sudo" | "doas" | "env" | "exec" | "command" | "time" | "nice" | "nohup" | "xargs" | "timeout"
+            | "retry" | "setpriv" | "stdbuf" => options(rest),
             "gosu" | "su-exec" => rest.get(1..).unwrap_or_default(),
             _ if name.starts_with("python") && rest.len() > 1 && rest[0].text == "-m" => &rest[1..],
             _ => return Some(Tool { name, args: rest, command }),
         };
     }
     None
+}
+
+/// What follows the options of a program that starts another one, numbers and assignments among them.
+fn options(words: &[Word]) -> &[Word] {
+    let takes_value = |option: &str| match option.strip_prefix("--") {
+        Some(long) => matches!(long, "user" | "name" | "prefix" | "signal"),
+        // `-Hu name` is `-H -u name`; `sudo -n` takes nothing, and after `nice -n` stands a number.
+        None => option.starts_with('-') && option.ends_with(['u', 'g', 'k', 's', 'I', 'p']),
+    };
+    let is_value = |at: usize| at > 0 && takes_value(&words[at - 1].text);
+    let is_option = |(at, word): &(usize, &Word)| {
+        word.text.starts_with('-')
+            || word.text.starts_with(|c: char| c.is_ascii_digit())
+            || is_assignment(&word.text)
+            || is_value(*at)
+    };
+    &words[words.iter().enumerate().take_while(is_option).count()..]
 }
 
 fn base(program: &str) -> &str {
@@ -149,9 +163,17 @@ impl<'a> Git<'a> {
                 && (self.verb == "remote" || !["-t", "-m"].contains(&word.text.as_str()));
             if takes_value {
                 args.next();
-            } else if !word.text.starts_with('-') {
+            } else if !word.text.starts_with('-') && (!word.text.is_empty() || word.splits.is_empty()) {
                 found.push(word);
             }
+        }
+        // `git clone $OPTIONS address`, where nobody knows the options.
+        if let [options, address, ..] = found[..]
+            && !options.splits.is_empty()
+            && !options.text.contains(['/', ':'])
+            && address.text.contains("://")
+        {
+            found.remove(0);
         }
         found
     }
@@ -165,6 +187,9 @@ impl<'a> Git<'a> {
                 return args.next().map(|word| word.text.as_str());
             }
             if let Some((_, value)) = word.text.split_once('=').filter(|(name, _)| options.contains(name)) {
+                return Some(value);
+            }
+            if let Some(value) = word.text.strip_prefix("-b") {
                 return Some(value);
             }
         }

@@ -2,6 +2,8 @@
 
 mod pin;
 
+use std::ops::Range;
+
 use super::dockerfile::Patient;
 use super::place::service_lines;
 use crate::dockerfile::listing::{Instruction, Listing, Stage};
@@ -140,13 +142,18 @@ pub fn compose(text: &str, service: &str, name: &str) -> Option<Edit> {
     }
 }
 
+/// How the lines of a text end.
+fn line_end(text: &str) -> &'static str {
+    if text.contains("\r\n") { "\r\n" } else { "\n" }
+}
+
 /// A text with its edits, which are in their order.
 pub fn apply(text: &str, edits: &[Edit]) -> String {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let (mut new, mut at) = (String::new(), 0);
     for edit in edits {
         new.extend(lines[at..edit.at - 1].iter().copied());
-        new.extend(edit.insert.iter().map(|line| format!("{line}\n")));
+        new.extend(edit.insert.iter().map(|line| format!("{line}{end}", end = line_end(text))));
         at = edit.at - 1 + edit.remove;
     }
     new.extend(lines[at..].iter().copied());
@@ -155,7 +162,7 @@ pub fn apply(text: &str, edits: &[Edit]) -> String {
 
 /// The edits of a file as a unified diff.
 pub fn unified(file: &str, text: &str, edits: &[Edit]) -> String {
-    let lines: Vec<&str> = text.lines().collect();
+    let lines: Vec<&str> = text.split_terminator('\n').collect();
     let mut diff = format!("--- a/{file}\n+++ b/{file}\n");
     let mut shift = 0_isize;
     for hunk in edits.chunk_by(|one, next| next.at <= one.at + one.remove + 2 * CONTEXT) {
@@ -163,20 +170,20 @@ pub fn unified(file: &str, text: &str, edits: &[Edit]) -> String {
         let start = (first.at - 1).saturating_sub(CONTEXT);
         let end = (last.at - 1 + last.remove + CONTEXT).min(lines.len());
         let mut body = String::new();
-        let mut add =
-            |mark: char, lines: &[&str]| lines.iter().for_each(|line| body.push_str(&format!("{mark}{line}\n")));
+        let add = |body: &mut String, mark: char, range: Range<usize>| {
+            let is_open = !range.is_empty() && range.end == lines.len() && !text.ends_with('\n');
+            body.extend(lines[range].iter().map(|line| format!("{mark}{line}\n")));
+            body.push_str(if is_open { "\\ No newline at end of file\n" } else { "" });
+        };
         let mut at = start;
         for edit in hunk {
             let next = edit.at - 1;
-            add(' ', &lines[at..next]);
+            add(&mut body, ' ', at..next);
             at = next + edit.remove;
-            add('-', &lines[next..at]);
-            add('+', &edit.insert.iter().map(String::as_str).collect::<Vec<_>>());
+            add(&mut body, '-', next..at);
+            body.extend(edit.insert.iter().map(|line| format!("+{line}{}", line_end(text))));
         }
-        add(' ', &lines[at..end]);
-        if end == lines.len() && !text.ends_with('\n') {
-            body.push_str("\\ No newline at end of file\n");
-        }
+        add(&mut body, ' ', at..end);
         let grown: isize = hunk.iter().map(|edit| edit.insert.len() as isize - edit.remove as isize).sum();
         let (old, from) = (end - start, start + 1);
         diff.push_str(&format!("@@ -{from},{old} +{},{} @@\n{body}", from as isize + shift, old as isize + grown));

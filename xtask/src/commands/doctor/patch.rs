@@ -12,7 +12,7 @@ use crate::doctor::patch::{Edit, apply, compose, dockerfile, unified};
 use crate::error::Failure;
 use crate::facts::compose::examine;
 use crate::facts::workspace;
-use crate::ui::{Ui, clean};
+use crate::ui::{Ui, clean_lines};
 
 /// Prints the diff of every file that it can cure, with paths from `directory`.
 ///
@@ -63,7 +63,7 @@ fn print(ui: &Ui, directory: &Utf8Path, changed: Vec<(&str, &str, Vec<Edit>)>) -
             continue;
         };
         let one = unified(path.as_str(), text, &edits);
-        if clean(&one) != one {
+        if clean_lines(&one) != one {
             return Err(Failure::usage(format!(
                 "`{file}` has control characters or an address with a credential, which no output carries"
             ))

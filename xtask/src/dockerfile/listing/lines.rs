@@ -15,7 +15,7 @@ pub(super) fn instructions(text: &str) -> Vec<Instruction> {
         let mut joined = Text::new();
         let (mut now, mut number) = (first, line);
         loop {
-            let body = now.trim_end().strip_suffix(escape);
+            let body = now.trim_end().strip_suffix(escape).filter(|body| !body.ends_with(escape));
             joined.extend(body.unwrap_or(now).chars().map(|c| (c, number)));
             if body.is_none() {
                 break;
@@ -36,7 +36,7 @@ pub(super) fn instructions(text: &str) -> Vec<Instruction> {
             rest = trim(&rest[flag..]);
         }
         let mut documents = Vec::new();
-        if matches!(keyword.as_str(), "RUN" | "COPY" | "ADD") {
+        if matches!(keyword.as_str(), "RUN" | "COPY" | "ADD" | "ONBUILD") {
             for delimiter in shell::here_documents(rest) {
                 let body = lines.by_ref().take_while(|(line, _)| line.trim_start_matches('\t') != delimiter);
                 documents.push(body.flat_map(|(line, at)| line.chars().chain(['\n']).map(move |c| (c, at))).collect());
@@ -58,10 +58,8 @@ fn is_comment(line: &str) -> bool {
 
 /// The character that continues a line: `# escape=` may choose a backtick.
 fn escape(text: &str) -> char {
-    let directives = text.lines().take_while(|line| is_comment(line));
-    let value = |line: &str| {
-        let (name, value) = line.trim_start().trim_start_matches('#').split_once('=')?;
-        (name.trim().eq_ignore_ascii_case("escape")).then(|| value.trim().chars().next())?
-    };
-    directives.filter_map(value).next().unwrap_or('\\')
+    // Below the first comment that is none, directives are comments too.
+    let mut directives = text.lines().map_while(|line| line.trim_start().strip_prefix('#')?.split_once('='));
+    let escape = directives.find(|(name, _)| name.trim().eq_ignore_ascii_case("escape"));
+    escape.and_then(|(_, value)| value.trim().chars().next()).unwrap_or('\\')
 }

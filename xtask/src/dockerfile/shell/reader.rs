@@ -76,6 +76,10 @@ impl<'a> Reader<'a> {
                     self.end(&mut command);
                     self.skip_here_documents();
                 }
+                '(' if command.words.is_empty() && self.text.get(self.at + 1).is_some_and(|(c, _)| *c == '(') => {
+                    self.at += 2;
+                    self.arithmetic();
+                }
                 ';' | '&' | '|' | '(' => {
                     self.at += 1;
                     open += usize::from(c == '(');

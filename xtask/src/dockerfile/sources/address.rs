@@ -31,11 +31,13 @@ pub(super) fn remote(text: &str) -> Option<String> {
 /// `git+URL@ref#options`, wherever it stands in a word.
 pub(super) fn pip(text: &str) -> Option<(String, Reference)> {
     let (_, text) = text.split_once("git+")?;
-    let text = text.split([' ', ';', '#']).next().unwrap_or_default();
+    let (text, fragment) = text.split([' ', ';']).next()?.split_once('#').unwrap_or((text, ""));
+    let text = text.split([' ', ';']).next().unwrap_or_default();
     let path = text.find("://").and_then(|at| Some(at + 3 + text[at + 3..].find('/')?))?;
     let (address, reference) = match text[path..].rsplit_once('@') {
         Some((before, reference)) => (&text[..path + before.len()], reference),
-        None => (text, ""),
+        // Poetry names the ref behind the `#` where pip has options.
+        None => (text, if fragment.contains('=') { "" } else { fragment }),
     };
     Some((remote(address)?, Reference::of(reference)))
 }

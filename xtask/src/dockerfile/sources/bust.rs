@@ -7,11 +7,20 @@ use crate::dockerfile::listing::{Instruction, Listing};
 /// Parts of names that mean nothing else, without `_`.
 const CERTAIN: [&str; 2] = ["CACHEBUST", "BUSTCACHE"];
 /// Beginnings of names that may mean something else, so that they count only where nothing uses the argument.
-const USUAL: [&str; 9] = [
+const USUAL: [&str; 18] = [
     "CACHEDATE",
     "CACHEVERSION",
     "CACHEBREAK",
+    "CACHEBURST",
+    "CACHEINVALID",
     "CACHEKEY",
+    "CACHETIMESTAMP",
+    "BREAKCACHE",
+    "BUST",
+    "DISABLECACHE",
+    "NOCACHE",
+    "REFRESHCACHE",
+    "SKIPCACHE",
     "REBUILD",
     "FORCEREBUILD",
     "FORCECLONE",

@@ -149,6 +149,9 @@ impl Walk {
         }
         let words = git.positional();
         let [chosen] = words[..] else { return };
+        if chosen.text == "." || chosen.text.starts_with("./") {
+            return;
+        }
         let fetched = match self.repository(here).names.get(&chosen.text).cloned() {
             Some(fetched) => fetched,
             None => {

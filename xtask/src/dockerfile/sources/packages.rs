@@ -28,7 +28,7 @@ impl Walk {
         let verb =
             tool.args.iter().find(|word| !word.text.starts_with(['-', '+'])).map_or("", |word| word.text.as_str());
         match (name, verb) {
-            ("pip" | "pipx" | "uv" | "uvx" | "poetry" | "pdm", _) => self.words(tool.args, address::pip),
+            ("pip" | "pipx" | "uv" | "uvx" | "poetry" | "pdm" | "pipenv", _) => self.words(tool.args, address::pip),
             ("npm" | "pnpm" | "bun", "install" | "i" | "add") | ("yarn", "add" | "global") => {
                 let mut rest = tool.args.iter();
                 rest.find(|word| word.text == verb);
@@ -48,6 +48,11 @@ impl Walk {
                         self.found(word.line, repository, reference, None);
                     }
                 }
+            }
+            ("installGithub.r", _) => self.words(tool.args, address::r),
+            // `$PYTHON -m pip install`: what is installed says enough.
+            (program, _) if program.starts_with('$') && tool.args.iter().any(|word| word.text == "install") => {
+                self.words(tool.args, address::pip);
             }
             _ => {}
         }

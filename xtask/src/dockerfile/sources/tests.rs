@@ -11,6 +11,7 @@ const TABLE: &str = concat!(
     include_str!("../../../tests/dockerfiles/references.txt"),
     include_str!("../../../tests/dockerfiles/packages.txt"),
     include_str!("../../../tests/dockerfiles/others.txt"),
+    include_str!("../../../tests/dockerfiles/odd.txt"),
 );
 
 fn found(text: &str, args: &BTreeMap<String, Option<String>>) -> Vec<Fetch> {
@@ -62,6 +63,16 @@ fn every_shape_is_read_as_it_is_meant() {
 }
 
 #[test]
+fn a_mark_of_the_encoding_is_no_part_of_the_first_instruction() {
+    for (title, args, text, expected) in table() {
+        let read: Vec<_> = found(&format!("\u{feff}{text}"), &args).iter().map(words).collect();
+        assert_eq!(read, expected, "{title}");
+    }
+    let parsed = crate::dockerfile::Dockerfile::parse("\u{feff}FROM a\nARG CACHE_BUST\n").expect("parses");
+    assert!(parsed.closure(None).expect("a stage").args.contains_key("CACHE_BUST"));
+}
+
+#[test]
 fn lines_may_end_as_on_windows() {
     for (title, args, text, expected) in table() {
         let read: Vec<_> = found(&text.replace('\n', "\r\n"), &args).iter().map(words).collect();
@@ -90,6 +101,12 @@ fn a_megabyte_is_read_at_once_and_nothing_grows_faster_than_its_text() {
         repeated("FROM a\nARG A=xy\n", "ARG A=$A$A$A\n"),
         repeated("FROM a\nRUN ", "$("),
         repeated("FROM a\nRUN ", "${A:-"),
+        repeated("FROM a\nRUN ", "(("),
+        repeated("FROM a\nRUN ", "conda run -n "),
+        repeated("FROM a\nRUN git clone ", "$A "),
+        repeated("FROM a\nARG A='x y'\nRUN git clone ", "$A "),
+        repeated("FROM a\nARG A='x y'\nRUN git clone ", "$A"),
+        repeated("FROM a\nARG A=xyz\nRUN ", "${A#${A%"),
         repeated("FROM a\nRUN ", "`\"'"),
         repeated("FROM a\nRUN ", "sh -c \"sh -c 'sh -c "),
         repeated("FROM a\nRUN ", "<<E "),

@@ -106,4 +106,19 @@ fn a_diff_has_context_and_right_numbers() {
         "--- a/f\n+++ b/f\n@@ -1,1 +1,2 @@\n+b\n a\n\\ No newline at end of file\n"
     );
     assert_eq!(apply("a", &[edit(1, 0, &["b"])]), "b\na");
+    assert_eq!(
+        unified("f", "a", &[edit(1, 1, &["b"])]),
+        "--- a/f\n+++ b/f\n@@ -1,1 +1,1 @@\n-a\n\\ No newline at end of file\n+b\n"
+    );
+}
+
+#[test]
+fn a_file_of_windows_stays_one() {
+    let text = "FROM a\r\nRUN pip install git+https://h/n@dev\r\nRUN x\r\n";
+    let new = cured(text);
+    assert_eq!(new, cured(&text.replace('\r', "")).replace('\n', "\r\n"));
+    let patient = Patient { file: String::new(), text: text.to_owned(), kept: Default::default() };
+    let diff = unified("f", text, &dockerfile(&patient, "CACHE_BUST", &[]));
+    assert!(diff.contains("\n+ARG CACHE_BUST=unknown\r\n") && diff.contains("\n RUN x\r\n"), "{diff}");
+    assert_eq!(crate::ui::clean_lines(&diff), diff);
 }

@@ -41,7 +41,7 @@ impl Reader<'_> {
         self.depth -= 1;
     }
 
-    fn arithmetic(&mut self) {
+    pub(super) fn arithmetic(&mut self) {
         let mut open = 2_usize;
         while open > 0 {
             match self.next() {
@@ -82,7 +82,11 @@ impl Reader<'_> {
                     (Some('+'), _) => {}
                     (Some('-' | '='), _) if !is_set => word.text.push_str(&other.text),
                     (Some(_), Some(value)) => word.text.push_str(&value),
-                    // What is cut out of a value is not known.
+                    (None, Some(value)) => {
+                        // What a pattern cuts out of a value is not known.
+                        let unknown = || format!("${{{name}}}");
+                        word.text.push_str(&cut(&value, &other.text).map_or_else(unknown, str::to_owned));
+                    }
                     _ => word.text.push_str(&format!("${{{name}}}")),
                 }
             }
@@ -109,6 +113,16 @@ impl Word {
             self.splits.extend((!whole).then(|| name.clone()));
             self.expands.push(name);
         }
+    }
+}
+
+/// `${NAME#start}` and `${NAME%end}`, where what is cut off has no pattern.
+fn cut<'a>(value: &'a str, how: &str) -> Option<&'a str> {
+    let part = how.get(1..).filter(|part| !part.contains(['*', '?', '[', '#', '%', '$']))?;
+    match how.chars().next()? {
+        '#' => Some(value.strip_prefix(part).unwrap_or(value)),
+        '%' => Some(value.strip_suffix(part).unwrap_or(value)),
+        _ => None,
     }
 }
 
