@@ -12,12 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use parse_dockerfile::{Flag, Instruction, Source};
 use span::span;
+use values::Values;
 
 /// A Dockerfile, as far as decisions need it.
 #[derive(Clone, Debug)]
 pub struct Dockerfile {
-    /// Arguments before the first stage, with their defaults.
-    global_args: Args,
+    /// Arguments before the first stage, with their defaults, in their order.
+    global_args: Vec<(String, Option<String>)>,
     stages: Vec<Stage>,
 }
 
@@ -62,7 +63,7 @@ impl Dockerfile {
     /// What is wrong with it, with its line.
     pub fn parse(text: &str) -> Result<Self, String> {
         let parsed = parse_dockerfile::parse(text).map_err(|error| error.to_string())?;
-        let global_args: Args = parsed.global_args().flat_map(|arg| assignments(&arg.arguments.value)).collect();
+        let global_args = parsed.global_args().flat_map(|arg| assignments(&arg.arguments.value)).collect();
         let stages = parsed.stages().map(|stage| {
             let mut read = Stage {
                 name: stage.from.as_.as_ref().map(|(_, name)| name.value.to_lowercase()),
@@ -82,12 +83,14 @@ impl Dockerfile {
         Ok(Self { stages: stages.collect(), global_args })
     }
 
-    /// What the stage that `target` names (or the last one) is made from.
-    pub fn closure(&self, target: Option<&str>) -> Option<Closure> {
+    /// What the stage that `target` names (or the last one) is made from, with the arguments that the build is given: they
+    /// may choose a stage.
+    pub fn closure(&self, target: Option<&str>, given: &Args) -> Option<Closure> {
         let first = match target {
             Some(name) => self.find(name)?,
             None => self.stages.len().checked_sub(1)?,
         };
+        let globals = self.globals(given);
         let mut members = BTreeSet::new();
         let mut open = vec![first];
         while let Some(index) = open.pop() {
@@ -97,13 +100,13 @@ impl Dockerfile {
             let stage = &self.stages[index];
             // A stage can only see the stages above it; the same name below is an image.
             let above = |name: &str| self.find(name).filter(|&found| found < index);
-            open.extend(stage.copies_from.iter().chain([&stage.base]).filter_map(|name| above(name)));
+            open.extend(stage.copies_from.iter().chain([&globals.expand(&stage.base)]).filter_map(|name| above(name)));
         }
         let mut closure = Closure { members: members.clone(), ..Closure::default() };
         for stage in members.iter().map(|&index| &self.stages[index]) {
             closure.stages.extend(stage.name.clone());
             closure.args.extend(stage.args.iter().map(|(name, default)| {
-                let inherited = || self.global_args.get(name).cloned().flatten();
+                let inherited = || self.global_args.iter().rev().find(|(global, _)| global == name)?.1.clone();
                 (name.clone(), default.clone().or_else(inherited))
             }));
             closure.args.extend(self.used_by(&stage.base));
@@ -118,6 +121,17 @@ impl Dockerfile {
         let lower = name.to_lowercase();
         let named = self.stages.iter().rposition(|stage| stage.name.as_ref() == Some(&lower));
         named.or_else(|| name.parse().ok().filter(|&index| index < self.stages.len()))
+    }
+
+    /// The values of the global arguments.
+    fn globals(&self, given: &Args) -> Values {
+        let mut values = Values::default();
+        for (name, default) in &self.global_args {
+            let default = || default.as_ref().map(|default| values.expand(default));
+            let value = given.get(name).cloned().flatten().or_else(default).unwrap_or_default();
+            values.set(name, &value);
+        }
+        values
     }
 
     /// The global arguments that a `FROM` uses, with those that their defaults use.
@@ -198,7 +212,7 @@ mod tests {
     use super::*;
 
     fn closure(text: &str, target: &str) -> Closure {
-        Dockerfile::parse(text).expect("parses").closure(Some(target)).expect("target")
+        Dockerfile::parse(text).expect("parses").closure(Some(target), &Args::new()).expect("target")
     }
 
     const STAGES: &str = "ARG BASE=a:1\nARG OTHER=b\nFROM ${BASE} AS model\nARG MODEL=x\nRUN fetch \"$MODEL\"\n\
@@ -223,6 +237,21 @@ mod tests {
         let edited = STAGES.replace("# a comment about code", "# other words").replace("clone", "git clone");
         assert_eq!(model.text, closure(&edited, "model").text);
         assert_ne!(model.text, closure(&STAGES.replace("fetch", "get"), "model").text);
+    }
+
+    #[test]
+    fn an_argument_may_choose_a_stage() {
+        let text = "ARG KIND=slim\nARG BASE=base-$KIND\nFROM a AS base-slim\nFROM b AS base-full\nARG CACHE_BUST\nRUN clone\n\
+            FROM ${BASE}\nRUN x\n";
+        let stages = |given: &[(&str, &str)]| {
+            let given = given.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned())));
+            let closure = Dockerfile::parse(text).expect("parses").closure(None, &given.collect()).expect("a stage");
+            (closure.stages.into_iter().collect::<Vec<_>>().join(" "), closure.args.contains_key("CACHE_BUST"))
+        };
+        assert_eq!(stages(&[]), ("base-slim".to_owned(), false));
+        assert_eq!(stages(&[("KIND", "full")]), ("base-full".to_owned(), true));
+        assert_eq!(stages(&[("BASE", "base-full")]), ("base-full".to_owned(), true));
+        assert_eq!(stages(&[("BASE", "elsewhere")]), (String::new(), false));
     }
 
     #[test]

@@ -110,8 +110,11 @@ pub fn fetches(listing: &Listing, args: &BTreeMap<String, Option<String>>, busts
         walk.values.set(&declared.name, &value);
         global.insert(declared.name, value);
     }
-    for stage in &listing.stages {
-        walk.begin(stage.parent);
+    // A global argument may choose the stage that another one goes on from.
+    let bases: Vec<_> = listing.stages.iter().map(|stage| walk.values.expand(&stage.base).to_lowercase()).collect();
+    for (index, stage) in listing.stages.iter().enumerate() {
+        let above = &listing.stages[..index];
+        walk.begin(above.iter().rposition(|other| other.name.as_ref() == Some(&bases[index])));
         for (position, instruction) in stage.instructions.iter().enumerate() {
             walk.place().instruction = position;
             for declared in instruction.declares() {

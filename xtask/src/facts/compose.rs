@@ -159,7 +159,7 @@ pub fn examine(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Examined> {
             }
         };
         built.listing = Some(Listing::read(text));
-        built.closure = dockerfile.closure(built.target.as_deref());
+        built.closure = dockerfile.closure(built.target.as_deref(), &built.args);
         if built.closure.is_none() {
             let target = show(built.target.as_deref().unwrap_or_default());
             let path = &built.dockerfile_path;

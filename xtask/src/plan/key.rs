@@ -106,7 +106,7 @@ mod tests {
             target: Some(target.to_owned()),
             contexts: BTreeMap::new(),
             dockerfile_path: "Dockerfile".to_owned(),
-            closure: parsed.closure(Some(target)),
+            closure: parsed.closure(Some(target), &Default::default()),
             text: None,
             listing: None,
             section: json!({"context": "/somewhere", "target": target, "args": args}),

@@ -32,7 +32,7 @@ pub(super) fn run(context: &Context, directory: &Utf8Path) -> anyhow::Result<()>
         let busts = Busts::of(&listing, [names.bust.clone()]);
         let of_file = |(_, built): &(&_, &crate::facts::compose::Built)| built.dockerfile_path == patient.file;
         for (service, built) in examined.project.services.iter().filter(of_file) {
-            let closure = parsed.as_ref().and_then(|parsed| parsed.closure(built.target.as_deref()));
+            let closure = parsed.as_ref().and_then(|parsed| parsed.closure(built.target.as_deref(), &built.args));
             let args = closure.into_iter().flat_map(|closure| closure.args.into_keys());
             for name in args.filter(|name| busts.has(name) && !built.args.contains_key(name)) {
                 // A later file has the last word, and often says only a little: the first that has the form counts.

@@ -69,7 +69,7 @@ fn a_mark_of_the_encoding_is_no_part_of_the_first_instruction() {
         assert_eq!(read, expected, "{title}");
     }
     let parsed = crate::dockerfile::Dockerfile::parse("\u{feff}FROM a\nARG CACHE_BUST\n").expect("parses");
-    assert!(parsed.closure(None).expect("a stage").args.contains_key("CACHE_BUST"));
+    assert!(parsed.closure(None, &Default::default()).expect("a stage").args.contains_key("CACHE_BUST"));
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn project(services: &Value, extensions: &Value) -> Project {
     let mut project = facts::parse(config, extensions).expect("valid").project;
     let dockerfile = Dockerfile::parse(DOCKERFILE).expect("valid");
     for built in project.services.values_mut() {
-        built.closure = dockerfile.closure(built.target.as_deref());
+        built.closure = dockerfile.closure(built.target.as_deref(), &built.args);
     }
     project
 }
