@@ -123,7 +123,7 @@ fn prediction(stages: &[StageSummary]) -> String {
         let why = stage.why.as_ref().map_or(String::new(), |why| format!("<small>{}</small>", html(why)));
         format!(
             "<tr><th scope=\"row\">{}{why}</th><td>{}</td><td>{} {mark}</td></tr>",
-            html(stage.name()),
+            html(&stage.title),
             stage.prediction(),
             stage.outcome()
         )

@@ -32,7 +32,7 @@ pub fn page(summary: &Summary) -> String {
         text += "\n| stage | predicted | actual |\n|---|---|---|\n";
     }
     for stage in summary.stages.iter().take(MOST) {
-        text += &format!("| {} | {} | {} |\n", markdown(stage.name()), stage.prediction(), stage.actual());
+        text += &format!("| {} | {} | {} |\n", markdown(&stage.title), stage.prediction(), stage.actual());
     }
     let mut steps = summary.longest_first();
     steps.retain(|step| !step.cached);

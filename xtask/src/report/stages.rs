@@ -1,7 +1,5 @@
 //! The stages of a build, what was expected of each, and what it did.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::plan::predict::{Expected, StagePrediction};
@@ -13,6 +11,9 @@ use crate::report::steps::{Status, StepSummary};
 pub struct StageSummary {
     /// The stage.
     pub stage: String,
+    /// What it is called: its name, with its services where another stage has the same one.
+    #[serde(default)]
+    pub title: String,
     /// All services whose images need it.
     pub services: Vec<String>,
     /// What happened: the most that happened to one of its steps.
@@ -36,9 +37,10 @@ pub struct StageSummary {
 }
 
 impl StageSummary {
-    /// Its name; the only stage of a Dockerfile needs none.
-    pub fn name(&self) -> &str {
-        if self.stage.is_empty() { "the only stage" } else { &self.stage }
+    /// Whether a step is one of it: Dockerfiles of different services may have stages of the same name.
+    pub fn has(&self, step: &StepSummary) -> bool {
+        let of_service = || self.services.is_empty() || self.services.contains(&step.service);
+        self.stage == step.stage && (step.service.is_empty() || of_service())
     }
 
     /// What was expected, with the time.
@@ -68,26 +70,23 @@ impl StageSummary {
 
 /// The stages of these steps, each after those that it is made from, beside what was expected.
 pub fn of(steps: &[StepSummary], prediction: &[StagePrediction]) -> Vec<StageSummary> {
-    let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
     let mut stages: Vec<StageSummary> = Vec::new();
     // A stage is known by its last step: by then everything that it is made from was there.
     for step in steps.iter().rev() {
-        numbers.entry(&step.stage).or_insert_with(|| {
-            stages.push(StageSummary { stage: step.stage.clone(), ..StageSummary::default() });
-            stages.len() - 1
-        });
+        if !stages.iter().any(|stage| stage.has(step)) {
+            let (stage, services) = (step.stage.clone(), step.services.clone());
+            stages.push(StageSummary { stage, services, ..StageSummary::default() });
+        }
     }
     stages.reverse();
-    let count = stages.len();
-    numbers.values_mut().for_each(|number| *number = count - 1 - *number);
-    for step in steps {
-        let number = numbers[step.stage.as_str()];
+    let place = |step: &StepSummary| stages.iter().rposition(|stage| stage.has(step)).unwrap_or(0);
+    let places: Vec<usize> = steps.iter().map(place).collect();
+    for (step, &number) in steps.iter().zip(&places) {
         // Stages with the same base share its step, which is named after one of them.
-        let inputs = step.inputs.iter().map(|&input| &steps[input]).filter(|input| !input.is_base());
-        let inputs = inputs.map(|input| numbers[input.stage.as_str()]);
+        let inputs = step.inputs.iter().filter(|&&input| !steps[input].is_base()).map(|&input| places[input]);
         let stage = &mut stages[number];
         stage.inputs.extend(inputs.filter(|&input| input < number));
-        if !step.is_base() || stage.services.is_empty() {
+        if !step.is_base() {
             stage.services.extend(step.services.iter().cloned());
         }
         // Nor is a base that was downloaded a step of the stage.
@@ -104,15 +103,31 @@ pub fn of(steps: &[StepSummary], prediction: &[StagePrediction]) -> Vec<StageSum
         stage.services.dedup();
     }
     for expected in prediction {
-        let number = numbers.get(expected.stage.as_str()).copied();
-        let number = number.unwrap_or_else(|| {
+        let shares = |services: &[String]| services.iter().any(|service| expected.services.contains(service));
+        let is_meant = |stage: &StageSummary| {
+            let anyone = stage.services.is_empty() || expected.services.is_empty();
+            stage.stage == expected.stage && (anyone || shares(&stage.services))
+        };
+        let number = stages.iter().position(is_meant).unwrap_or_else(|| {
             let (stage, services) = (expected.stage.clone(), expected.services.clone());
             stages.push(StageSummary { stage, services, ..StageSummary::default() });
             stages.len() - 1
         });
         compare(&mut stages[number], expected);
     }
+    give_titles(&mut stages);
     stages
+}
+
+/// Calls stages by their names; the only stage of a Dockerfile needs none.
+fn give_titles(stages: &mut [StageSummary]) {
+    for index in 0..stages.len() {
+        let stage = &stages[index];
+        let name = if stage.stage.is_empty() { "the only stage" } else { &stage.stage };
+        let is_alone = stages.iter().filter(|other| other.stage == stage.stage).count() == 1;
+        let title = if is_alone { name.to_owned() } else { format!("{name} ({})", stage.services.join(", ")) };
+        stages[index].title = title;
+    }
 }
 
 /// Puts what was expected beside what happened. A stage that failed or was not finished tells nothing about it.
@@ -172,5 +187,20 @@ mod tests {
             (stages[1].inputs.as_slice(), stages[1].duration_ms, stages[1].expected_ms),
             (&[0][..], 10, Some(7))
         );
+    }
+
+    #[test]
+    fn stages_of_different_dockerfiles_may_have_the_same_name() {
+        let of_service = |service: &str, cached| StepSummary {
+            service: service.to_owned(),
+            services: vec![service.to_owned()],
+            ..step("builder", cached, &[])
+        };
+        let told =
+            |service: &str, what| StagePrediction { services: vec![service.to_owned()], ..expected("builder", what) };
+        let steps = [of_service("api", true), of_service("web", false), of_service("api", true)];
+        let stages = of(&steps, &[told("web", Expected::Runs), told("api", Expected::Cached)]);
+        let short: Vec<_> = stages.iter().map(|s| (s.title.as_str(), s.status, s.as_expected)).collect();
+        assert_eq!(short, [("builder (web)", Status::Ran, Some(true)), ("builder (api)", Status::Cached, Some(true))]);
     }
 }

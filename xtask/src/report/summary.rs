@@ -146,8 +146,7 @@ impl Summary {
         match &step.cause {
             Cause::Cached => None,
             Cause::Root => {
-                let stage =
-                    self.stages.iter().find(|stage| stage.stage == step.stage && stage.as_expected == Some(true));
+                let stage = self.stages.iter().find(|stage| stage.has(step) && stage.as_expected == Some(true));
                 let why = stage.and_then(|stage| stage.why.as_ref()).map_or(String::new(), |why| format!(": {why}"));
                 Some(format!("first in its chain{why}"))
             }

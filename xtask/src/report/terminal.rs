@@ -82,9 +82,9 @@ fn figures(summary: &Summary) -> Vec<String> {
 /// What was predicted of every stage beside what it did.
 fn stages(summary: &Summary) -> Vec<String> {
     let width = |name: &str| name.chars().count();
-    let names = summary.stages.iter().map(|stage| width(stage.name())).max().unwrap_or(0).max(14);
+    let names = summary.stages.iter().map(|stage| width(&stage.title)).max().unwrap_or(0).max(14);
     let line = |[stage, predicted, actual]: [&str; 3]| format!("{stage:>names$} {predicted:<18} {actual}");
     let mut lines = vec![line(["stage", "predicted", "actual"])];
-    lines.extend(summary.stages.iter().map(|stage| line([stage.name(), &stage.prediction(), &stage.actual()])));
+    lines.extend(summary.stages.iter().map(|stage| line([&stage.title, &stage.prediction(), &stage.actual()])));
     lines
 }

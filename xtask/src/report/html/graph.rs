@@ -46,15 +46,15 @@ pub(super) fn draw(stages: &[StageSummary]) -> String {
         }
     }
     for (stage, (x, y)) in stages.iter().zip(&places) {
-        let name: String = match stage.name().chars().count() {
-            ..=NAME => stage.name().to_owned(),
-            _ => stage.name().chars().take(NAME - 1).chain(['…']).collect(),
+        let name: String = match stage.title.chars().count() {
+            ..=NAME => stage.title.clone(),
+            _ => stage.title.chars().take(NAME - 1).chain(['…']).collect(),
         };
         svg += &format!(
             "<g class=\"{}\"><title>{}: {}</title><rect x=\"{:.1}\" y=\"{y:.1}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" rx=\"7\"/>\
              <text class=\"name\" x=\"{x:.1}\" y=\"{:.1}\">{}</text><text x=\"{x:.1}\" y=\"{:.1}\">{}</text></g>",
             stage.status.class(),
-            html(stage.name()),
+            html(&stage.title),
             html(&stage.services.join(", ")),
             x - WIDTH / 2.0,
             y + 19.0,
