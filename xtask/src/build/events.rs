@@ -138,7 +138,7 @@ impl Progress {
     fn vertex(&mut self, vertex: Vertex<'_>, events: &mut Vec<Event>) {
         let Some(index) = self.index(&vertex) else { return };
         let step = &mut self.steps[index];
-        let (was_running, was_ended) = (step.is_running(), step.completed.is_some());
+        let (was_started, was_ended) = (step.started.is_some(), step.completed.is_some());
         step.cached |= vertex.cached;
         // An input may be seen after what is made from it; by the time that this starts, all were.
         let inputs = vertex.inputs.unwrap_or_default().0;
@@ -155,7 +155,8 @@ impl Progress {
             let skipped = error.chars().count().saturating_sub(ERROR_LIMIT);
             step.error = Some(self.text.keep(error.chars().skip(skipped)));
         }
-        if step.is_running() && !was_running {
+        // One that several targets share may start again, which is no news.
+        if step.is_running() && !was_started {
             events.push(Event::Started(index));
         }
         if step.completed.is_some() && !was_ended {
@@ -212,6 +213,7 @@ mod tests {
         assert_eq!(progress.feed(ended.as_bytes()), [Event::Ended(0)]);
         assert_eq!(progress.steps()[0].milliseconds(), 1500);
         assert_eq!(progress.failed().expect("failed").tail, ["hi[2J"]);
+        assert_eq!(progress.feed(started.as_bytes()), [], "it is the same step when another target needs it too");
     }
 
     #[test]
