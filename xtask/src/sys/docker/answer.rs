@@ -16,12 +16,7 @@ use crate::value::ImageRef;
 /// # Errors
 /// Exit code 3 when it does not, or takes longer than `limit`.
 pub fn ask(ui: &Ui, limit: Duration, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> anyhow::Result<String> {
-    let sh = Shell::new()?;
-    let finished = process::output(ui, command(&sh), limit)?;
-    if !finished.status.success() {
-        return Err(failure(&finished).into());
-    }
-    Ok(finished.text())
+    answer(ui, limit, command, |_| false)
 }
 
 /// The same about things that may be gone: that one is, is an answer too, and what is printed is about the others.
@@ -33,12 +28,21 @@ pub fn ask_existing(
     limit: Duration,
     command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>,
 ) -> anyhow::Result<String> {
+    answer(ui, limit, command, |error| error.contains("no such image") || error.contains("no such container"))
+}
+
+/// An answer, whatever status comes with it as long as every line of the standard error is one of the `expected`.
+fn answer(
+    ui: &Ui,
+    limit: Duration,
+    command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>,
+    expected: fn(&str) -> bool,
+) -> anyhow::Result<String> {
     let sh = Shell::new()?;
     let finished = process::output(ui, command(&sh), limit)?;
     let errors = finished.stderr.to_lowercase();
     let mut errors = errors.lines().filter(|line| !line.trim().is_empty()).peekable();
-    let gone = |line: &str| line.contains("no such image") || line.contains("no such container");
-    if !finished.status.success() && (errors.peek().is_none() || !errors.all(gone)) {
+    if !finished.status.success() && (errors.peek().is_none() || !errors.all(expected)) {
         return Err(failure(&finished).into());
     }
     Ok(finished.text())
