@@ -8,7 +8,7 @@ mod span;
 pub mod tools;
 pub mod values;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use parse_dockerfile::{Flag, Instruction, Source};
 use span::span;
@@ -86,8 +86,9 @@ impl Dockerfile {
     /// What the stage that `target` names (or the last one) is made from, with the arguments that the build is given: they
     /// may choose a stage.
     pub fn closure(&self, target: Option<&str>, given: &Args) -> Option<Closure> {
+        let names = self.names();
         let first = match target {
-            Some(name) => self.find(name)?,
+            Some(name) => self.find(&names, name)?,
             None => self.stages.len().checked_sub(1)?,
         };
         let globals = self.globals(given);
@@ -99,7 +100,7 @@ impl Dockerfile {
             }
             let stage = &self.stages[index];
             // A stage can only see the stages above it; the same name below is an image.
-            let above = |name: &str| self.find(name).filter(|&found| found < index);
+            let above = |name: &str| self.find(&names, name).filter(|&found| found < index);
             open.extend(stage.copies_from.iter().chain([&globals.expand(&stage.base)]).filter_map(|name| above(name)));
         }
         let mut closure = Closure { members: members.clone(), ..Closure::default() };
@@ -109,7 +110,9 @@ impl Dockerfile {
                 let inherited = || self.global_args.iter().rev().find(|(global, _)| global == name)?.1.clone();
                 (name.clone(), default.clone().or_else(inherited))
             }));
-            closure.args.extend(self.used_by(&stage.base));
+            if stage.base.contains('$') {
+                closure.args.extend(self.used_by(&stage.base));
+            }
             closure.copies_context |= stage.copies_context;
             closure.text.push_str(&stage.text);
             closure.text.push('\n');
@@ -117,9 +120,14 @@ impl Dockerfile {
         Some(closure)
     }
 
-    fn find(&self, name: &str) -> Option<usize> {
-        let lower = name.to_lowercase();
-        let named = self.stages.iter().rposition(|stage| stage.name.as_ref() == Some(&lower));
+    /// The positions of named stages, of several with the same name the last.
+    fn names(&self) -> HashMap<&str, usize> {
+        let named = self.stages.iter().enumerate();
+        named.filter_map(|(index, stage)| Some((stage.name.as_deref()?, index))).collect()
+    }
+
+    fn find(&self, names: &HashMap<&str, usize>, name: &str) -> Option<usize> {
+        let named = names.get(name.to_lowercase().as_str()).copied();
         named.or_else(|| name.parse().ok().filter(|&index| index < self.stages.len()))
     }
 
@@ -275,5 +283,11 @@ mod tests {
             assignments("A B=c D=\"e f\""),
             [("A".into(), None), ("B".into(), Some("c".into())), ("D".into(), Some("e f".into()))]
         );
+    }
+
+    #[test]
+    fn a_long_chain_of_stages_is_followed_at_once() {
+        let chain: String = (0..40_000).map(|stage| format!("FROM s{stage} AS s{}\n", stage + 1)).collect();
+        assert_eq!(closure(&chain, "s40000").members.len(), 40_000);
     }
 }

@@ -2,8 +2,6 @@
 
 mod lines;
 
-use std::collections::HashMap;
-
 use super::shell::{self, Command, Word};
 use super::tools::tool;
 use super::values::Values;
@@ -28,8 +26,6 @@ pub struct Stage {
     pub name: Option<String>,
     /// What follows `FROM`, as it is written.
     pub base: String,
-    /// The stage above that it starts from, if it is one.
-    pub parent: Option<usize>,
     /// Its instructions without `FROM`.
     pub instructions: Vec<Instruction>,
 }
@@ -64,16 +60,13 @@ impl Listing {
     /// Reads a Dockerfile; what makes no sense becomes an instruction that nothing looks for.
     pub fn read(text: &str) -> Self {
         let mut listing = Self::default();
-        let mut names = HashMap::new();
         for instruction in instructions(text.trim_start_matches('\u{feff}')) {
             if instruction.keyword == "FROM" {
                 let text: String = instruction.text.iter().map(|(c, _)| c).collect();
                 let words: Vec<_> = text.split_whitespace().map(str::to_lowercase).collect();
-                let parent = words.first().and_then(|base| names.get(base).copied());
                 let name = words.get(2).filter(|_| words[1] == "as").cloned();
-                names.extend(name.clone().map(|name| (name, listing.stages.len())));
                 let base = text.split_whitespace().next().unwrap_or_default().to_owned();
-                listing.stages.push(Stage { name, base, parent, instructions: Vec::new() });
+                listing.stages.push(Stage { name, base, instructions: Vec::new() });
             } else {
                 match listing.stages.last_mut() {
                     Some(stage) => stage.instructions.push(instruction),
@@ -187,7 +180,7 @@ mod tests {
             "# x\nARG A=1\nFROM a AS Base\nRUN --mount=type=cache,target=/x \\\n  # no\n  one && \\\n\n  two\nFROM base\nENV B c d\nARG \\\n C=\"e f\" D\n",
         );
         assert_eq!(listing.global[0].line, 2);
-        assert_eq!(listing.stages[1].parent, Some(0));
+        assert_eq!((listing.stages[0].name.as_deref(), listing.stages[1].base.as_str()), (Some("base"), "base"));
         let run = &listing.stages[0].instructions[0];
         let commands = run.commands(None);
         assert_eq!((run.line, commands[0].line, commands[1].line), (4, 6, 8));

@@ -8,9 +8,9 @@ mod packages;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::listing::{Instruction, Listing};
+use super::listing::{Instruction, Listing, Stage};
 use super::shell::{self, Command, Word};
 use super::tools::{Tool, tool};
 use super::values::Values;
@@ -99,22 +99,37 @@ impl Fetch {
     }
 }
 
-/// Everything that the stages fetch, with the arguments that the build is given.
-pub fn fetches(listing: &Listing, args: &BTreeMap<String, Option<String>>, busts: &Busts) -> Vec<Fetch> {
-    let mut walk = Walk { values: Values::default(), found: Vec::new(), stages: Vec::new() };
-    let given = |name: &str| args.get(name).cloned().flatten();
-    let mut global = BTreeMap::new();
+/// The values of the global arguments of a build that is given these.
+fn globals(listing: &Listing, args: &BTreeMap<String, Option<String>>) -> (Values, BTreeMap<String, String>) {
+    let (mut values, mut global) = (Values::default(), BTreeMap::new());
     for declared in listing.global.iter().flat_map(Instruction::declares) {
-        let value =
-            given(&declared.name).or(declared.value.map(|value| walk.values.expand(&value))).unwrap_or_default();
-        walk.values.set(&declared.name, &value);
+        let given = args.get(&declared.name).cloned().flatten();
+        let value = given.or(declared.value.map(|value| values.expand(&value))).unwrap_or_default();
+        values.set(&declared.name, &value);
         global.insert(declared.name, value);
     }
-    // A global argument may choose the stage that another one goes on from.
-    let bases: Vec<_> = listing.stages.iter().map(|stage| walk.values.expand(&stage.base).to_lowercase()).collect();
-    for (index, stage) in listing.stages.iter().enumerate() {
-        let above = &listing.stages[..index];
-        walk.begin(above.iter().rposition(|other| other.name.as_ref() == Some(&bases[index])));
+    (values, global)
+}
+
+/// The stage above that each one starts from, if it is one; a global argument may choose it.
+pub fn parents(listing: &Listing, args: &BTreeMap<String, Option<String>>) -> Vec<Option<usize>> {
+    let (values, _) = globals(listing, args);
+    let mut names = HashMap::new();
+    let mut parent = |(index, stage): (usize, &'_ Stage)| {
+        let parent = names.get(&values.expand(&stage.base).to_lowercase()).copied();
+        names.extend(stage.name.clone().map(|name| (name, index)));
+        parent
+    };
+    listing.stages.iter().enumerate().map(&mut parent).collect()
+}
+
+/// Everything that the stages fetch, with the arguments that the build is given.
+pub fn fetches(listing: &Listing, args: &BTreeMap<String, Option<String>>, busts: &Busts) -> Vec<Fetch> {
+    let given = |name: &str| args.get(name).cloned().flatten();
+    let (values, global) = globals(listing, args);
+    let mut walk = Walk { values, found: Vec::new(), stages: Vec::new() };
+    for (stage, parent) in listing.stages.iter().zip(parents(listing, args)) {
+        walk.begin(parent);
         for (position, instruction) in stage.instructions.iter().enumerate() {
             walk.place().instruction = position;
             for declared in instruction.declares() {

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::secrets::{has_credential, is_secret_name};
 use super::{Area, Finding, Names, list};
 use crate::dockerfile::listing::{Instruction, Listing};
-use crate::dockerfile::sources::{Busts, fetches};
+use crate::dockerfile::sources::{Busts, fetches, parents};
 use stage::Stage;
 
 /// A Dockerfile to check.
@@ -30,10 +30,11 @@ pub fn check(patient: &Patient, names: &Names) -> Vec<Finding> {
     let listing = Listing::read(&patient.text);
     let busts = Busts::of(&listing, [names.bust.clone()]);
     let fetched = fetches(&listing, &BTreeMap::new(), &busts);
+    let parents = parents(&listing, &BTreeMap::new());
     let stages = listing.stages.iter().flat_map(|stage| &stage.instructions);
     let mut findings: Vec<_> = listing.global.iter().chain(stages).flat_map(secrets).collect();
     for index in 0..listing.stages.len() {
-        let stage = Stage::of(&listing, index);
+        let stage = Stage::of(&listing, &parents, index);
         let own: Vec<_> = fetched.iter().filter(|fetch| fetch.stage == index).collect();
         findings.extend(clone::check(&stage, &own, names));
         findings.extend(bust::check(&stage, &own, &busts, &patient.kept));

@@ -116,6 +116,7 @@ fn a_megabyte_is_read_at_once_and_nothing_grows_faster_than_its_text() {
         repeated("FROM a\nWORKDIR ", "../a/"),
         repeated("FROM a\n", "WORKDIR a\nRUN cd b && git pull\n"),
         numbered(1 << 16, "FROM a AS s\n", "ARG A#=1\nRUN echo $A#\n"),
+        numbered(1 << 20, "", "FROM a AS s#\n"),
         numbered(1 << 16, "FROM a AS s0\n", "FROM s0 AS s#\nARG CACHE_BUST\nRUN git clone https://h/#\n"),
     ] {
         found(&text, &BTreeMap::new());

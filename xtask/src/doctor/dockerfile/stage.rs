@@ -22,13 +22,14 @@ pub(super) struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    pub(super) fn of(listing: &'a Listing, index: usize) -> Self {
+    /// `parents` are the stages that each one starts from.
+    pub(super) fn of(listing: &'a Listing, parents: &[Option<usize>], index: usize) -> Self {
         let own = &listing.stages[index];
         let mut args = Vec::new();
-        let mut above = own.parent;
-        while let Some(parent) = above.map(|index| &listing.stages[index]) {
-            args.extend(declared(&parent.instructions).map(|(_, arg)| (0, arg)));
-            above = parent.parent;
+        let mut above = parents[index];
+        while let Some(parent) = above {
+            args.extend(declared(&listing.stages[parent].instructions).map(|(_, arg)| (0, arg)));
+            above = parents[parent];
         }
         args.extend(declared(&own.instructions));
         let is_run = |(_, instruction): &(usize, &Instruction)| instruction.keyword == "RUN";
