@@ -42,9 +42,9 @@ fn main() -> Result<()> {
     let wants = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     let root = Utf8Path::new(ROOT).canonicalize_utf8()?;
     // Whatever is measured, compiling the tool is no part of it. What the fakes need would make another program of it.
-    for target in ["--bin=xtask", "--example=fake"] {
+    for target in ["--bin=compose-rebuild", "--example=fake"] {
         let mut cargo = Command::new("cargo");
-        run::read(cargo.args(["build", "--quiet", "--package", "xtask", target]).current_dir(&root))?;
+        run::read(cargo.args(["build", "--quiet", "--package", "compose-rebuild", target]).current_dir(&root))?;
     }
     let mut results = Results::read(&root)?;
     if ["contenders", "image", "profile"].into_iter().any(wants) {

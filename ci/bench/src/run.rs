@@ -15,7 +15,7 @@ pub(crate) struct Run {
     pub(crate) wall_s: f64,
     /// Processor time of the process itself, without its children.
     pub(crate) cpu_s: f64,
-    /// The most memory that the process had while it was `xtask`.
+    /// The most memory that the process had while it was the tool.
     pub(crate) peak_kb: u64,
     /// Both of its streams.
     pub(crate) output: String,
@@ -51,7 +51,8 @@ pub(crate) fn timed(command: &mut Command) -> Result<Run> {
 fn peak(pid: i32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let peak = line.filter(|_| status.starts_with("Name:\txtask\n"));
+    let is_tool = ["xtask", "compose-rebuild"].iter().any(|name| status.starts_with(&format!("Name:\t{name}\n")));
+    let peak = line.filter(|_| is_tool);
     peak.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 

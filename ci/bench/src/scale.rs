@@ -91,7 +91,10 @@ pub(crate) fn cold_compile(root: &Utf8Path) -> Result<f64> {
     let target = tempfile::tempdir()?;
     let started = Instant::now();
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--package", "xtask", "--target-dir"]).arg(target.path()).current_dir(root);
+    cargo
+        .args(["build", "--quiet", "--package", "compose-rebuild", "--target-dir"])
+        .arg(target.path())
+        .current_dir(root);
     read(&mut cargo)?;
     Ok(rounded(started.elapsed().as_secs_f64()))
 }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value, json};
 
-#[path = "../../../xtask/tests/fake/state.rs"]
+#[path = "../../../crates/compose-rebuild/tests/fake/state.rs"]
 #[allow(dead_code, clippy::unwrap_used, reason = "the fakes and their tests use the rest, and fail loudly")]
 mod state;
 
@@ -85,7 +85,7 @@ impl World {
 
     /// The tool in this project.
     pub(crate) fn tool(&self, arguments: &[&str]) -> Result<Command> {
-        let mut command = Command::new(beside_this("xtask")?);
+        let mut command = Command::new(beside_this("compose-rebuild")?);
         let kept = ["CARGO", "CARGO_HOME", "RUSTUP_HOME"].map(|name| (name, std::env::var_os(name)));
         command.env_clear().args(arguments).current_dir(self.path("project")?);
         command.envs(kept.into_iter().filter_map(|(name, value)| Some((name, value?))));

@@ -1,0 +1,115 @@
+//! What is wrong in a Dockerfile, line by line.
+
+mod bust;
+mod clone;
+mod stage;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::secrets::{has_credential, is_secret_name};
+use super::{Area, Finding, Names, list};
+use dockerfile_reader::listing::{Instruction, Listing};
+use dockerfile_reader::sources::{Busts, fetches, parents};
+use stage::Stage;
+
+/// A Dockerfile to check.
+#[derive(Clone, Debug)]
+pub struct Patient {
+    /// Its name in findings.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+    /// The stages of services whose images are kept, in lower case.
+    pub kept: BTreeSet<String>,
+}
+
+/// Everything that is wrong in a Dockerfile.
+pub fn check(patient: &Patient, names: &Names) -> Vec<Finding> {
+    let listing = Listing::read(&patient.text);
+    let busts = Busts::of(&listing, [names.bust.clone()]);
+    let fetched = fetches(&listing, &BTreeMap::new(), &busts);
+    let parents = parents(&listing, &BTreeMap::new());
+    let stages = listing.stages.iter().flat_map(|stage| &stage.instructions);
+    let mut findings: Vec<_> = listing.global.iter().chain(stages).flat_map(secrets).collect();
+    for index in 0..listing.stages.len() {
+        let stage = Stage::of(&listing, &parents, index);
+        let own: Vec<_> = fetched.iter().filter(|fetch| fetch.stage == index).collect();
+        findings.extend(clone::check(&stage, &own, names));
+        findings.extend(bust::check(&stage, &own, &busts, &patient.kept));
+        findings.extend(unquoted(&stage));
+        findings.extend(without_revision(&stage));
+    }
+    findings.into_iter().map(|finding| Finding { file: Some(patient.file.clone()), ..finding }).collect()
+}
+
+fn error(check: &'static str, line: usize, what: impl Into<String>) -> Finding {
+    Finding::error(Area::Dockerfile, check, what).at("", Some(line))
+}
+
+fn warning(check: &'static str, line: usize, what: impl Into<String>) -> Finding {
+    Finding::warning(Area::Dockerfile, check, what).at("", Some(line))
+}
+
+/// Arguments that the shell splits into words.
+fn unquoted(stage: &Stage<'_>) -> Vec<Finding> {
+    let mut lines: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+    for run in &stage.runs {
+        // What `echo` prints can be anything.
+        let commands = run.commands.iter().filter(|command| !matches!(command.program(), "echo" | ":"));
+        for word in commands.flat_map(|command| &command.words) {
+            let declared = word.splits.iter().filter(|name| stage.has_above(run.order, |arg| arg == *name));
+            lines.entry(word.line).or_default().extend(declared.map(|name| format!("`${name}`")));
+        }
+    }
+    lines.retain(|_, names| !names.is_empty());
+    let finding = |(line, names): (usize, BTreeSet<String>)| {
+        let names: Vec<_> = names.into_iter().collect();
+        let name = names[0].trim_matches('`');
+        warning("unquoted-argument", line, format!("{} without quotes", list(&names)))
+            .why("The shell splits the value at spaces, so that it can become options of the command.")
+            .cure(format!(
+                "write `\"{name}\"`; where several words are meant: `printf '%s' \"{name}\" | xargs COMMAND`"
+            ))
+    };
+    lines.into_iter().map(finding).collect()
+}
+
+/// Downloads of a model that may be another one tomorrow.
+fn without_revision(stage: &Stage<'_>) -> Vec<Finding> {
+    let downloads = stage.runs.iter().filter(|run| !run.says("revision")).filter_map(|run| run.model_download());
+    let findings = downloads.map(|(what, line)| {
+        warning("model-without-revision", line, format!("`{what}` without a revision"))
+            .why("The model can change on the hub without any line here changing, so two builds of the same files differ.")
+            .cure("declare `ARG MODEL_REVISION=...` and pass it: `--revision \"$MODEL_REVISION\"`, in Python `revision=`")
+    });
+    findings.collect()
+}
+
+/// Secrets where everybody who has the image can read them.
+fn secrets(instruction: &Instruction) -> Vec<Finding> {
+    let keyword = instruction.keyword.as_str();
+    let mut found = Vec::new();
+    for assignment in instruction.declares() {
+        let value = assignment.value.unwrap_or_default();
+        // An empty variable is a place for one that comes when the container starts.
+        let is_named = is_secret_name(&assignment.name) && (keyword == "ARG" || !value.is_empty());
+        if is_named || has_credential(&value) {
+            found.push((assignment.line, format!("`{keyword} {}` holds a secret", assignment.name)));
+        }
+    }
+    // What a variable holds is found where it is declared, and a secret mount is none.
+    let shows = |text: &str| !text.contains('$') && has_credential(text);
+    let commands = instruction.commands(None);
+    let word = commands.iter().flat_map(|command| &command.words).find(|word| shows(&word.text));
+    let fetched: String = instruction.text.iter().filter(|_| keyword == "ADD").map(|(c, _)| c).collect();
+    let line = word.map(|word| word.line).or(shows(&fetched).then_some(instruction.line));
+    found.extend(line.map(|line| (line, "an address with a credential in it".to_owned())));
+    let findings = found.into_iter().map(|(line, what)| {
+        warning("secret-in-dockerfile", line, what)
+            .why("It stays in the image's history and in its provenance, for everybody who has the image.")
+            .cure("pass it as a build secret: `RUN --mount=type=secret,id=NAME`, and `secrets` in the compose file")
+    });
+    findings.collect()
+}

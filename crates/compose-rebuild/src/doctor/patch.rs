@@ -1,0 +1,196 @@
+//! A patch for what the checks found about bust arguments, as few lines as possible and in the style of the file.
+
+mod pin;
+
+use std::ops::Range;
+
+use super::dockerfile::Patient;
+use super::place::service_lines;
+use dockerfile_reader::listing::{Instruction, Listing, Stage};
+use dockerfile_reader::sources::{Busts, Cover, Fetch, fetches};
+use dockerfile_reader::tools::tool;
+
+/// Lines of context around a change.
+const CONTEXT: usize = 3;
+
+/// Lines that go and lines that come.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edit {
+    /// The line, from 1, above which the new lines stand, and the first that goes.
+    at: usize,
+    remove: usize,
+    insert: Vec<String>,
+}
+
+/// What cures a Dockerfile: a bust argument above each clone, and below what is installed; the commit for what can take one.
+pub fn dockerfile(patient: &Patient, bust: &str, commits: &[String]) -> Vec<Edit> {
+    let listing = Listing::read(&patient.text);
+    let busts = Busts::of(&listing, [bust.to_owned()]);
+    let found = fetches(&listing, &Default::default(), &busts);
+    let mut edits = Vec::new();
+    for (index, stage) in listing.stages.iter().enumerate() {
+        let is_kept = stage.name.as_ref().is_some_and(|name| patient.kept.contains(name));
+        let names_commit =
+            stage.instructions.iter().flat_map(Instruction::declares).any(|arg| commits.contains(&arg.name));
+        let own: Vec<_> = found.iter().filter(|fetch| fetch.stage == index).collect();
+        if let Some(fetch) = own.iter().find(|fetch| is_stale(fetch)).filter(|_| !is_kept && !names_commit) {
+            let below = argument(stage, &busts).filter(|(at, _)| *at > fetch.instruction);
+            let keyword = keyword(&patient.text, stage, fetch);
+            if own.iter().filter(|other| other.instruction == fetch.instruction).count() == 1 {
+                edits.extend(pin::edits(patient, stage, fetch, &keyword));
+            }
+            edits.extend(place(&patient.text, stage, fetch, below, bust));
+        } else if let Some((at, name)) = argument(stage, &busts)
+            && let Some(fetch) = own.iter().find(|fetch| fetch.cover == Cover::Argument(name.clone()))
+            && stage.instructions.get(at + 1..fetch.instruction).is_some_and(|between| only_installs(between, &name))
+        {
+            edits.extend(place(&patient.text, stage, fetch, Some((at, name)), bust));
+        }
+    }
+    edits.sort();
+    edits
+}
+
+/// Whether a step stays cached whatever is pushed.
+pub fn is_stale(fetch: &Fetch) -> bool {
+    fetch.cover == Cover::Nothing && fetch.reference.moves()
+}
+
+/// The bust argument that stands alone on a line of a stage, with its position.
+fn argument(stage: &Stage, busts: &Busts) -> Option<(usize, String)> {
+    stage.instructions.iter().enumerate().find_map(|(at, instruction)| {
+        let [own] = &instruction.declares()[..] else { return None };
+        let is_one_line = instruction.text.iter().all(|(_, line)| *line == instruction.line);
+        (instruction.keyword == "ARG" && is_one_line && busts.has(&own.name)).then(|| (at, own.name.clone()))
+    })
+}
+
+/// Whether instructions install packages, and have no use for an argument.
+fn only_installs(between: &[Instruction], name: &str) -> bool {
+    let commands: Vec<_> = between.iter().flat_map(|instruction| instruction.commands(None)).collect();
+    let uses = between.iter().any(|one| one.text.iter().map(|(c, _)| c).collect::<String>().contains(name));
+    !uses && commands.iter().any(|command| tool(command).is_some_and(|tool| tool.installs().is_some()))
+}
+
+/// `ARG`, indented and written as the instruction that fetches.
+fn keyword(text: &str, stage: &Stage, fetch: &Fetch) -> String {
+    let line = text.lines().nth(stage.instructions[fetch.instruction].line - 1).unwrap_or_default();
+    let instruction = line.trim_start();
+    let keyword = if instruction.starts_with("run") { "arg" } else { "ARG" };
+    format!("{}{keyword}", &line[..line.len() - instruction.len()])
+}
+
+/// The argument above the instruction that fetches; `from` is where it stands now.
+fn place(text: &str, stage: &Stage, fetch: &Fetch, from: Option<(usize, String)>, bust: &str) -> Vec<Edit> {
+    let at = stage.instructions[fetch.instruction].line;
+    let line = |number: usize| text.lines().nth(number - 1).unwrap_or_default();
+    let old = from.map(|(position, _)| stage.instructions[position].line);
+    let new = old.map_or_else(|| format!("{} {bust}=unknown", keyword(text, stage, fetch)), |old| line(old).to_owned());
+    let removal = old.map(|at| Edit { at, remove: 1, insert: Vec::new() });
+    removal.into_iter().chain([Edit { at, remove: 0, insert: vec![new] }]).collect()
+}
+
+/// What passes an argument to a service that takes it, where the form of the compose file is one of the usual ones.
+pub fn compose(text: &str, service: &str, name: &str) -> Option<Edit> {
+    let value = format!("${{{name}:-unknown}}");
+    let block = service_lines(text, service)?;
+    let indent = |line: &str| line[..line.len() - line.trim_start().len()].to_owned();
+    let below = |index: usize| {
+        let (_, parent) = block[index];
+        block.get(index + 1).map(|(_, line)| *line).filter(|line| {
+            let is_item = line.trim_start().starts_with("- ");
+            indent(line).len() + usize::from(is_item) > indent(parent).len()
+        })
+    };
+    let key = |key: &str| block.iter().position(|(_, line)| line.trim_start().starts_with(&format!("{key}:")));
+    let (index, args) = (key("build")?, key("args"));
+    let (number, build) = block[index];
+    let rest = build.split_once(':')?.1.split(" #").next()?.trim();
+    let insert = |at, lines| Some(Edit { at, remove: 0, insert: lines });
+    match (rest, args) {
+        ("", Some(args)) if block[args].1.trim_end().ends_with("args:") => {
+            let first = below(args)?;
+            let entry = match first.trim_start().starts_with("- ") {
+                true => format!("- {name}={value}"),
+                false => format!("{name}: {value}"),
+            };
+            insert(block[args].0 + 1, vec![format!("{}{entry}", indent(first))])
+        }
+        ("", None) => {
+            let inner = indent(below(index)?);
+            // One more step of the file's own.
+            let deeper = format!("{inner}{}", &inner[indent(build).len()..]);
+            insert(number + 1, vec![format!("{inner}args:"), format!("{deeper}{name}: {value}")])
+        }
+        (path, None) if !path.starts_with(['{', '*', '&', '|', '>']) => {
+            let outer = indent(build);
+            let step = &outer[indent(block[0].1).len()..];
+            let lines = [
+                "build:".to_owned(),
+                format!("{step}context: {path}"),
+                format!("{step}args:"),
+                format!("{step}{step}{name}: {value}"),
+            ];
+            Some(Edit { at: number, remove: 1, insert: lines.map(|line| format!("{outer}{line}")).to_vec() })
+        }
+        (flow, None) if flow.starts_with('{') && flow.ends_with('}') && !flow.contains("args:") => {
+            let start = build.rfind('}')?;
+            let new = format!("{}, args: {{{name}: \"{value}\"}}{}", build[..start].trim_end(), &build[start..]);
+            Some(Edit { at: number, remove: 1, insert: vec![new] })
+        }
+        _ => None,
+    }
+}
+
+/// How the lines of a text end.
+fn line_end(text: &str) -> &'static str {
+    if text.contains("\r\n") { "\r\n" } else { "\n" }
+}
+
+/// A text with its edits, which are in their order.
+pub fn apply(text: &str, edits: &[Edit]) -> String {
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let (mut new, mut at) = (String::new(), 0);
+    for edit in edits {
+        new.extend(lines[at..edit.at - 1].iter().copied());
+        new.extend(edit.insert.iter().map(|line| format!("{line}{end}", end = line_end(text))));
+        at = edit.at - 1 + edit.remove;
+    }
+    new.extend(lines[at..].iter().copied());
+    new
+}
+
+/// The edits of a file as a unified diff.
+pub fn unified(file: &str, text: &str, edits: &[Edit]) -> String {
+    let lines: Vec<&str> = text.split_terminator('\n').collect();
+    let mut diff = format!("--- a/{file}\n+++ b/{file}\n");
+    let mut shift = 0_isize;
+    for hunk in edits.chunk_by(|one, next| next.at <= one.at + one.remove + 2 * CONTEXT) {
+        let (Some(first), Some(last)) = (hunk.first(), hunk.last()) else { continue };
+        let start = (first.at - 1).saturating_sub(CONTEXT);
+        let end = (last.at - 1 + last.remove + CONTEXT).min(lines.len());
+        let mut body = String::new();
+        let add = |body: &mut String, mark: char, range: Range<usize>| {
+            let is_open = !range.is_empty() && range.end == lines.len() && !text.ends_with('\n');
+            body.extend(lines[range].iter().map(|line| format!("{mark}{line}\n")));
+            body.push_str(if is_open { "\\ No newline at end of file\n" } else { "" });
+        };
+        let mut at = start;
+        for edit in hunk {
+            let next = edit.at - 1;
+            add(&mut body, ' ', at..next);
+            at = next + edit.remove;
+            add(&mut body, '-', next..at);
+            body.extend(edit.insert.iter().map(|line| format!("+{line}{}", line_end(text))));
+        }
+        add(&mut body, ' ', at..end);
+        let grown: isize = hunk.iter().map(|edit| edit.insert.len() as isize - edit.remove as isize).sum();
+        let (old, from) = (end - start, start + 1);
+        diff.push_str(&format!("@@ -{from},{old} +{},{} @@\n{body}", from as isize + shift, old as isize + grown));
+        shift += grown;
+    }
+    diff
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,37 @@
+//! The commit in place of a branch, where a line names that right behind the address: `git+https://host/app.git@main`.
+
+use super::{Edit, Patient, apply};
+use dockerfile_reader::listing::{Listing, Stage};
+use dockerfile_reader::sources::{Busts, Fetch, Reference, fetches};
+
+/// What lets a step take the commit that it is told; nothing where its form does not allow that.
+pub(super) fn edits(patient: &Patient, stage: &Stage, fetch: &Fetch, keyword: &str) -> Vec<Edit> {
+    let lines: Vec<&str> = patient.text.lines().collect();
+    let (Reference::Named(name), Some(line)) = (&fetch.reference, lines.get(fetch.line - 1)) else { return Vec::new() };
+    let argument = argument(fetch);
+    let named = ['@', '#'].map(|sign| format!("{sign}{name}"));
+    let places: Vec<_> = named.iter().flat_map(|text| line.match_indices(text.as_str())).collect();
+    let [(at, found)] = places[..] else { return Vec::new() };
+    let (before, after) = (&line[..=at], &line[at + found.len()..]);
+    let edits = vec![
+        Edit {
+            at: stage.instructions[fetch.instruction].line,
+            remove: 0,
+            insert: vec![format!("{keyword} {argument}=")],
+        },
+        Edit { at: fetch.line, remove: 1, insert: vec![format!("{before}${{{argument}:-{name}}}{after}")] },
+    ];
+    // Whether the shell sees the argument is what the reader of Dockerfiles knows.
+    let listing = Listing::read(&apply(&patient.text, &edits));
+    let again = fetches(&listing, &Default::default(), &Busts::of(&listing, []));
+    let takes = |one: &Fetch| one.commit_arg.as_ref() == Some(&argument) && one.reference == fetch.reference;
+    let is_new = !patient.text.contains(&argument);
+    if is_new && again.iter().any(takes) { edits } else { Vec::new() }
+}
+
+/// A name that says it is a commit, after the repository.
+fn argument(fetch: &Fetch) -> String {
+    let name = fetch.name().trim_start_matches(|c: char| !c.is_ascii_alphabetic());
+    let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
+    format!("{}_COMMIT", letters.collect::<String>())
+}

@@ -1,0 +1,129 @@
+//! Sources that nobody names: what Dockerfiles fetch by themselves.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::error::Failure;
+use crate::facts::compose::{Built, Project};
+use crate::facts::sources::{Source, Wanted};
+use crate::facts::workspace::Config;
+use crate::value::{ArgName, GitRef, GitUrl, Service, redact, show};
+use dockerfile_reader::sources::{Busts, Cover, Fetch, Reference, fetches};
+
+/// What the Dockerfiles of a project say beside the sources that were named.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Arguments that make clones run again, each with the service.
+    pub busts: Vec<(Service, ArgName)>,
+    /// Code that may be pushed to without any notice here.
+    pub unwatched: Vec<Unwatched>,
+    /// The services that fetch anything.
+    pub fetching: BTreeSet<Service>,
+}
+
+/// Code that moves, and that this tool cannot follow.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Unwatched {
+    /// The service whose image it is in.
+    pub service: Service,
+    /// The Dockerfile and the line.
+    pub place: String,
+    /// The address as far as it is known, without credentials.
+    pub repository: String,
+    /// Why a push is not noticed.
+    pub why: String,
+    /// What to do about it.
+    pub cure: String,
+}
+
+/// Reads all Dockerfiles: adds their sources to those that were named, which count alone where they are `configured`.
+///
+/// # Errors
+/// Never for names that a Dockerfile may have.
+pub fn add(project: &Project, config: &Config, bust: &ArgName, sources: &mut Vec<Source>) -> Result<Found, Failure> {
+    let mut found = Found::default();
+    for (service, built) in &project.services {
+        let named: Vec<_> = sources.iter().filter(|source| source.services.contains(service)).collect();
+        let alone = !config.sources.is_empty() && !named.is_empty();
+        let known: BTreeSet<String> = named.iter().map(|source| source.repository.to_string()).collect();
+        let mut moves = named.iter().any(|source| matches!(source.wanted, Wanted::Ref(_)));
+        let mut own = Vec::new();
+        found.busts.extend(built.takes(bust.as_str()).then(|| (service.clone(), bust.clone())));
+        for fetch in fetches_of(built, bust) {
+            found.fetching.insert(service.clone());
+            if let Cover::Argument(name) = &fetch.cover {
+                found.busts.extend(name.parse().map(|name| (service.clone(), name)));
+            }
+            if alone || known.contains(&fetch.repository) {
+                continue;
+            }
+            match follow(service, &fetch, &config.transports) {
+                Ok(Some(followed)) => {
+                    moves |= matches!(followed.wanted, Wanted::Ref(_));
+                    own.push(followed);
+                }
+                Ok(None) => {}
+                Err(failure) => found.unwatched.push(Unwatched {
+                    service: service.clone(),
+                    place: format!("{}:{}", built.dockerfile_path, fetch.line),
+                    repository: redact(&fetch.repository),
+                    why: failure.cause,
+                    cure: failure.hint.unwrap_or_default(),
+                }),
+            }
+        }
+        // What is pinned is only of interest where nothing else can be said.
+        own.retain(|source| !moves || matches!(source.wanted, Wanted::Ref(_)));
+        for Source { name, repository, wanted, commit_arg, services } in own {
+            let same = |source: &&mut Source| {
+                source.repository == repository && source.wanted == wanted && source.commit_arg == commit_arg
+            };
+            match sources.iter_mut().find(same) {
+                Some(source) => source.services.extend(services),
+                None => sources.push(Source { name, repository, wanted, commit_arg, services }),
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What the stages of a service fetch.
+fn fetches_of(built: &Built, bust: &ArgName) -> Vec<Fetch> {
+    let (Some(closure), Some(listing)) = (&built.closure, &built.listing) else { return Vec::new() };
+    let busts = Busts::of(listing, [bust.to_string()]);
+    let all = fetches(listing, &built.args, &busts);
+    all.into_iter().filter(|fetch| closure.members.contains(&fetch.stage)).collect()
+}
+
+/// What is followed there, if anything moves.
+fn follow(service: &Service, fetch: &Fetch, transports: &[String]) -> Result<Option<Source>, Failure> {
+    if fetch.cover == Cover::Nothing {
+        return match fetch.reference.moves() {
+            true => Err(Failure::usage("no bust argument stands above it, so the step stays cached")
+                .hint("add one: cargo xtask doctor --patch")),
+            false => Ok(None),
+        };
+    }
+    let unclear = |failure: Failure| failure.hint("name it in [[workspace.metadata.xtask.sources]]");
+    let wanted = match &fetch.reference {
+        Reference::Fixed(_) => return Ok(None),
+        Reference::Commit(commit) => Wanted::Commit(commit.parse()?),
+        Reference::Head => Wanted::Ref("HEAD".parse()?),
+        Reference::Named(name) => Wanted::Ref(name.parse::<GitRef>().map_err(unclear)?),
+    };
+    if fetch.repository.contains('$') {
+        return Err(unclear(Failure::usage(format!(
+            "its address {} is only known to the build",
+            show(&redact(&fetch.repository))
+        ))));
+    }
+    let repository = GitUrl::parse(&fetch.repository, transports).map_err(unclear)?;
+    Ok(Some(Source {
+        name: repository.name().to_owned(),
+        repository,
+        wanted,
+        commit_arg: fetch.commit_arg.as_deref().map(str::parse).transpose()?,
+        services: [service.clone()].into(),
+    }))
+}

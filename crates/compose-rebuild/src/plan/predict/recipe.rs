@@ -1,0 +1,169 @@
+//! The recipe of every service that a plan builds, out of facts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::facts::compose::Built;
+use crate::facts::trees::Tree;
+use crate::facts::{Facts, Revision};
+use crate::plan::inputs::shares_stage;
+use crate::plan::predict::mark::Mark;
+use crate::plan::predict::record::Stages;
+use crate::plan::predict::stages::{self, Code, Recipe};
+use crate::plan::predict::values::{Values, expand};
+use crate::plan::{Build, LOCAL_STAGE, Plan, ServicePlan};
+use crate::value::short;
+use dockerfile_reader::listing::{Instruction, Listing};
+
+/// What a prediction needs beside the facts of the plan.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Trees by revision.
+    pub trees: BTreeMap<String, Tree>,
+    /// IDs of base images of this machine, by their names.
+    pub bases: BTreeMap<String, String>,
+}
+
+/// What is known of base images that are pulled.
+static PULLED: BTreeMap<String, String> = BTreeMap::new();
+/// How a named context begins that is an image.
+const IMAGE: &str = "docker-image://";
+
+/// The mark of an image, which is another one when its name moved.
+pub(super) fn image(bases: &BTreeMap<String, String>, name: &str) -> Mark {
+    match bases.get(name) {
+        _ if name.contains("@sha256:") => Mark::of(&["image", name]),
+        Some(id) => Mark::of(&["image", id]),
+        None => Mark::unknown(name),
+    }
+}
+
+/// The base images that the services of a plan may be built from, as they are named.
+pub fn bases(facts: &Facts, plan: &Plan) -> BTreeSet<String> {
+    let mut bases = BTreeSet::new();
+    for (service, build) in plan.builds() {
+        let Some(listing) = &facts.project.services[&service.service].listing else { continue };
+        let args = args(facts, service, build);
+        let globals = globals(listing, &args);
+        let copied = listing.stages.iter().flat_map(|stage| &stage.instructions).filter_map(|one| one.flag("from"));
+        let from = listing.stages.iter().map(|stage| stage.base.as_str());
+        bases.extend(from.chain(copied).map(|name| expand(name, &globals).0));
+        let contexts = facts.project.services[&service.service].contexts.values();
+        bases.extend(contexts.filter_map(|value| value.strip_prefix(IMAGE)).map(str::to_owned));
+    }
+    bases
+}
+
+/// The stages that a plan builds; those that several services share come once.
+pub fn stages(facts: &Facts, plan: &Plan, known: &Known) -> Stages {
+    let mut all: Stages = Vec::new();
+    for (service, build) in plan.builds() {
+        let Some(recipe) = recipe(facts, plan, service, build, known) else { continue };
+        let section = &facts.project.services[&service.service].section;
+        for mut simulated in stages::simulate(&recipe).into_values() {
+            let name = service.service.to_string();
+            simulated.uncached = is_uncached(section, &simulated.name);
+            match all.iter_mut().find(|(_, one)| one.name == simulated.name && one.mark == simulated.mark) {
+                Some((services, one)) => {
+                    one.uncached |= simulated.uncached;
+                    services.insert(name);
+                }
+                None => all.push(([name].into(), simulated)),
+            }
+        }
+    }
+    all
+}
+
+fn args(facts: &Facts, service: &ServicePlan, build: &Build) -> Values {
+    let built = &facts.project.services[&service.service];
+    let passed = built.args.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+    passed.chain(build.args.clone()).collect()
+}
+
+/// What every `RUN` of a service is run with.
+fn settings(built: &Built) -> String {
+    let names = ["entitlements", "extra_hosts", "network", "platforms", "privileged", "shm_size", "ulimits"];
+    names.iter().filter_map(|name| Some(format!("{name}={}\n", built.section.get(name)?))).collect()
+}
+
+/// Whether a build section wants a stage built without the cache.
+pub(super) fn is_uncached(section: &Value, stage: &str) -> bool {
+    let filter = section.get("no_cache_filter").and_then(Value::as_array).into_iter().flatten();
+    section.get("no_cache") == Some(&Value::Bool(true)) || filter.filter_map(Value::as_str).any(|name| name == stage)
+}
+
+fn recipe<'a>(
+    facts: &'a Facts,
+    plan: &Plan,
+    service: &'a ServicePlan,
+    build: &'a Build,
+    known: &'a Known,
+) -> Option<Recipe<'a>> {
+    let built = &facts.project.services[&service.service];
+    let listing: &Listing = built.listing.as_ref()?;
+    let code = facts.sources_of(&service.service).filter_map(|resolved| {
+        let revision = resolved.revision.to_string();
+        Some(Code { pin: short(&revision).to_owned(), tree: known.trees.get(&revision)? })
+    });
+    Some(Recipe {
+        listing,
+        target: built.target.as_deref(),
+        settings: settings(built),
+        args: args(facts, service, build),
+        contexts: contexts(facts, plan, service, build, known),
+        code: code.collect(),
+        // What is pulled may have moved.
+        bases: if built.section.get("pull") == Some(&Value::Bool(true)) { &PULLED } else { &known.bases },
+        version_file: build.version_file.as_ref(),
+    })
+}
+
+/// What takes the place of stages.
+fn contexts(
+    facts: &Facts,
+    plan: &Plan,
+    service: &ServicePlan,
+    build: &Build,
+    known: &Known,
+) -> BTreeMap<String, Option<Mark>> {
+    let built = &facts.project.services[&service.service];
+    let mut contexts = BTreeMap::new();
+    let given = built.contexts.iter().map(|context| (context, false));
+    // The tag of a kept image says what is in it.
+    for ((name, value), kept) in given.chain(build.contexts.iter().map(|context| (context, true))) {
+        let own = facts.project.services.values().any(|other| shares_stage(built, other) == Some(name));
+        let other = value.strip_prefix("service:");
+        let key =
+            other.and_then(|other| plan.services.iter().find(|one| one.service.as_str() == other)).map(|one| &one.key);
+        contexts.insert(
+            name.to_lowercase(),
+            match (own, key) {
+                // A kept image has what the stage would make.
+                (true, _) => None,
+                (_, Some(key)) => Some(Mark::of(&["service", key.as_str()])),
+                _ if kept => Some(Mark::of(&["image", value])),
+                _ => Some(value.strip_prefix(IMAGE).map_or(Mark::unknown(value), |name| image(&known.bases, name))),
+            },
+        );
+    }
+    let local = facts.sources_of(&service.service).find_map(|resolved| match &resolved.revision {
+        Revision::Local(tree) => Some(tree),
+        Revision::Commit(_) => None,
+    });
+    contexts.extend(
+        local.filter(|_| build.local).map(|tree| (LOCAL_STAGE.to_owned(), Some(Mark::of(&["local", &tree.digest])))),
+    );
+    contexts
+}
+
+/// The values above the first stage of a Dockerfile.
+pub(super) fn globals(listing: &Listing, args: &Values) -> Values {
+    let mut values = Values::new();
+    for one in listing.global.iter().flat_map(Instruction::declares) {
+        let default = one.value.map(|value| expand(&value, &values).0);
+        values.extend(args.get(&one.name).cloned().or(default).map(|value| (one.name, value)));
+    }
+    values
+}

@@ -1,0 +1,153 @@
+//! The steps of a build as BuildKit keys them, each with the mark of everything that it is made from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::facts::trees::Tree;
+use crate::plan::VersionFile;
+use crate::plan::predict::cause::Cause;
+use crate::plan::predict::instructions::Reader;
+use crate::plan::predict::layers::Layer;
+use crate::plan::predict::mark::Mark;
+use crate::plan::predict::recipe;
+use crate::plan::predict::values::{Values, expand};
+use dockerfile_reader::listing::{Instruction, Listing, Stage};
+
+/// How a service is built, and what is known of what goes in.
+#[derive(Debug)]
+pub struct Recipe<'a> {
+    /// The stages.
+    pub listing: &'a Listing,
+    /// The stage that is built, the last one when nothing is said.
+    pub target: Option<&'a str>,
+    /// What else every `RUN` is run with: hosts, network, limits.
+    pub settings: String,
+    /// Build arguments as they are passed.
+    pub args: Values,
+    /// What takes the place of stages and base images, by lower-case name; nothing for a kept image of the stage itself.
+    pub contexts: BTreeMap<String, Option<Mark>>,
+    /// The code that may be checked out.
+    pub code: Vec<Code<'a>>,
+    /// Base images of this machine by their names; missing where only a registry knows them.
+    pub bases: &'a BTreeMap<String, String>,
+    /// The file that holds the revision.
+    pub version_file: Option<&'a VersionFile>,
+}
+
+/// Code of one revision.
+#[derive(Clone, Debug)]
+pub struct Code<'a> {
+    /// What a build argument has in it that chooses this revision.
+    pub pin: String,
+    /// Its files.
+    pub tree: &'a Tree,
+}
+
+/// A stage that takes part in a build.
+#[derive(Clone, Debug, Default)]
+pub struct Simulated {
+    /// Its name, as BuildKit's progress has it.
+    pub name: String,
+    /// Its steps.
+    pub steps: Vec<Step>,
+    /// The mark of its last step.
+    pub mark: Option<Mark>,
+    /// Whether the compose file wants it built without the cache.
+    pub uncached: bool,
+    pub(super) layers: Vec<Layer>,
+    /// The names of the stages that it needs.
+    pub after: BTreeSet<String>,
+    pub(super) needs: BTreeSet<usize>,
+    pub(super) variables: Values,
+    pub(super) directory: String,
+    pub(super) user: String,
+    pub(super) shell: String,
+    /// What `ONBUILD` leaves for a stage on top of it.
+    pub(super) triggers: Vec<Instruction>,
+}
+
+/// A step.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The instruction as it is written.
+    pub text: String,
+    /// The mark of the step and everything before it.
+    pub mark: Mark,
+    /// What it is made from.
+    pub causes: Vec<(Cause, Mark)>,
+}
+
+/// The stages that a recipe builds, by their numbers in the Dockerfile.
+pub fn simulate(recipe: &Recipe<'_>) -> BTreeMap<usize, Simulated> {
+    let stages = &recipe.listing.stages;
+    let mut all: Vec<Simulated> = Vec::new();
+    for stage in stages {
+        let simulated = Reader { recipe, all: &all, stage: begin(recipe, &all, stage) }.read(stage);
+        all.push(simulated);
+    }
+    let target =
+        recipe.target.and_then(|name| find(stages, stages.len(), name)).unwrap_or(stages.len().saturating_sub(1));
+    let (mut open, mut built) = (vec![target], BTreeMap::new());
+    while let Some(index) = open.pop() {
+        let Some(simulated) = all.get(index).filter(|_| !built.contains_key(&index)) else { continue };
+        open.extend(simulated.needs.iter().filter(|need| !is_replaced(recipe, stages, **need)));
+        let after = simulated.needs.iter().map(|need| all[*need].name.clone()).collect();
+        built.insert(index, Simulated { after, ..simulated.clone() });
+    }
+    built
+}
+
+fn is_replaced(recipe: &Recipe<'_>, stages: &[Stage], index: usize) -> bool {
+    stages[index].name.as_ref().is_some_and(|name| recipe.contexts.contains_key(name))
+}
+
+/// The stage above the one with this number that a name or a number means.
+pub(super) fn find(stages: &[Stage], below: usize, name: &str) -> Option<usize> {
+    let lower = name.to_lowercase();
+    let named = stages[..below].iter().rposition(|stage| stage.name.as_deref() == Some(&lower));
+    named.or_else(|| name.parse().ok().filter(|&index: &usize| index < below))
+}
+
+fn globals(recipe: &Recipe<'_>) -> Values {
+    recipe::globals(recipe.listing, &recipe.args)
+}
+
+fn begin(recipe: &Recipe<'_>, all: &[Simulated], stage: &Stage) -> Simulated {
+    let index = all.len();
+    let name = stage.name.clone().unwrap_or_else(|| match recipe.listing.stages.len() {
+        1 => String::new(),
+        _ => format!("stage-{index}"),
+    });
+    let (base, used) = expand(&stage.base, &globals(recipe));
+    if let Some(Some(mark)) = recipe.contexts.get(&base.to_lowercase()) {
+        return Simulated::on(name, Cause::Input(base), *mark);
+    }
+    if let Some(parent) = find(&recipe.listing.stages, index, &base) {
+        let below = all[parent].clone();
+        let replaced = recipe.contexts.contains_key(&base.to_lowercase());
+        let mark = below.mark.unwrap_or(Mark::of(&["empty"]));
+        let step = Step { text: String::new(), mark, causes: vec![(Cause::Input(below.name.clone()), mark)] };
+        let needs = if replaced { BTreeSet::new() } else { [parent].into() };
+        return Simulated { name, steps: vec![step], needs, ..below };
+    }
+    if base == "scratch" {
+        return Simulated { name, directory: "/".to_owned(), ..Simulated::default() };
+    }
+    let mark = recipe::image(recipe.bases, &base);
+    let mut simulated = Simulated::on(name, Cause::Base(base), mark);
+    let args = used.into_iter().map(|name| (Cause::Argument(name.clone()), value_of(&globals(recipe), &name)));
+    simulated.steps[0].causes.extend(args);
+    simulated
+}
+
+pub(super) fn value_of(values: &Values, name: &str) -> Mark {
+    Mark::of(&[name, values.get(name).map_or("", String::as_str)])
+}
+
+impl Simulated {
+    /// A stage on an image.
+    fn on(name: String, cause: Cause, mark: Mark) -> Self {
+        let step = Step { text: String::new(), mark, causes: vec![(cause, mark)] };
+        let layers = vec![Layer::Made(mark)];
+        Self { name, mark: Some(mark), steps: vec![step], layers, directory: "/".to_owned(), ..Self::default() }
+    }
+}

@@ -1,0 +1,327 @@
+//! The one door for output: messages on the standard error, data on the standard output, both free of control
+//! sequences that came from outside.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::error::Failure;
+
+/// The version of the JSON lines; it changes when a field changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
+/// How data is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Tables and sentences.
+    #[default]
+    Human,
+    /// One JSON object a line, see `docs/messages.md`.
+    Json,
+}
+
+/// Whether messages are coloured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What the command line says about output.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How data is written.
+    pub format: Format,
+    /// Whether only warnings, errors and data are written.
+    pub quiet: bool,
+    /// Whether every command is written before it runs.
+    pub verbose: bool,
+    /// Whether messages are coloured.
+    pub color: Color,
+}
+
+/// What texts call the program; a program that was started under another name is called by that.
+const PROGRAM: &str = "cargo xtask";
+
+/// Where messages and data go, and how.
+#[derive(Clone, Debug)]
+pub struct Ui {
+    program: &'static str,
+    format: Format,
+    quiet: bool,
+    verbose: bool,
+    color: bool,
+    github: bool,
+    progress: indicatif::MultiProgress,
+}
+
+const GREEN: &str = "\u{1b}[1;32m";
+const YELLOW: &str = "\u{1b}[1;33m";
+const RED: &str = "\u{1b}[1;31m";
+const CYAN: &str = "\u{1b}[1;36m";
+const RESET: &str = "\u{1b}[0m";
+
+impl Ui {
+    /// Output of `program` as the command line asks for it; `no_color` is whether NO_COLOR is set, `github` whether the log is one of
+    /// GitHub Actions, which takes some lines for commands.
+    pub fn new(program: &'static str, options: &Options, no_color: bool, github: bool) -> Self {
+        let Options { format, quiet, verbose, color } = *options;
+        let terminal = std::io::stderr().is_terminal();
+        let color = match color {
+            Color::Auto => terminal && !no_color,
+            Color::Always => true,
+            Color::Never => false,
+        };
+        let target =
+            if quiet { indicatif::ProgressDrawTarget::hidden() } else { indicatif::ProgressDrawTarget::stderr() };
+        let progress = indicatif::MultiProgress::with_draw_target(target);
+        Self { program, format, quiet, verbose, color, github, progress }
+    }
+
+    /// Whether data goes out as JSON lines.
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Whether progress can be redrawn, that is, the standard error is a terminal.
+    pub fn is_live(&self) -> bool {
+        !self.progress.is_hidden()
+    }
+
+    /// The lines that are redrawn while something runs.
+    pub fn progress(&self) -> &indicatif::MultiProgress {
+        &self.progress
+    }
+
+    /// A line of normal output: a verb, right-aligned to 12, and what it is about.
+    pub fn status(&self, verb: &str, about: &str) {
+        if !self.quiet {
+            self.line(GREEN, &format!("{verb:>12}"), about);
+        }
+    }
+
+    /// A line for those who asked for more.
+    pub fn detail(&self, verb: &str, about: &str) {
+        if self.verbose && !self.quiet {
+            self.line(CYAN, &format!("{verb:>12}"), about);
+        }
+    }
+
+    /// A command about to run, as one could paste it.
+    pub fn command(&self, command: &impl ToString) {
+        self.detail("Running", &command.to_string());
+    }
+
+    /// A command that ran to its end.
+    pub fn ended(&self, command: &str, after: Duration) {
+        self.detail("Ended", &format!("after {:.3} s: {command}", after.as_secs_f64()));
+    }
+
+    /// Something that does not stop the run.
+    pub fn warning(&self, text: &str) {
+        self.line(YELLOW, "warning:", text);
+        self.annotate("warning", text);
+    }
+
+    /// An annotation of the run in GitHub Actions: `error`, `warning` or `notice`.
+    pub fn annotate(&self, level: &str, text: &str) {
+        if self.github && !(self.quiet && level == "notice") {
+            let text = clean(text).replace("##[", "## [").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+            self.write(&format!("::{level} title=xtask::{text}\n"));
+        }
+    }
+
+    /// Why the run ends, what was kept and what to do next; in JSON a line with the reason `error` too.
+    pub fn failure(&self, failure: &Failure) {
+        self.line(RED, "error:", &failure.cause);
+        for (label, text) in [("kept:", &failure.kept), ("hint:", &failure.hint)] {
+            if let Some(text) = text {
+                self.line(CYAN, &format!(" {label}"), text);
+            }
+        }
+        self.annotate("error", &failure.cause);
+        self.error_message(failure);
+    }
+
+    fn error_message(&self, failure: &Failure) {
+        let Failure { code, cause, kept, hint } = failure;
+        self.message("error", &serde_json::json!({"code": code, "cause": cause, "kept": kept, "hint": hint}));
+    }
+
+    /// Data for people; left out when data goes out as JSON.
+    pub fn data(&self, text: &str) {
+        if !self.is_json() {
+            write_out(&self.inert(clean_lines(&format!("{text}\n"))));
+        }
+    }
+
+    /// Data for programs: one line with its `reason` and the schema version; left out otherwise.
+    pub fn message(&self, reason: &str, value: &impl Serialize) {
+        if self.is_json() {
+            self.fields(reason, serde_json::to_value(value).unwrap_or_default());
+        }
+    }
+
+    fn fields(&self, reason: &str, mut line: serde_json::Value) {
+        line["reason"] = reason.into();
+        line["schema"] = SCHEMA.into();
+        // JSON escapes C0; C1 and bidirectional overrides are legal in it and removed here.
+        let line = self.named(clean(&line.to_string()));
+        // The same string in JSON, and no command of GitHub Actions.
+        write_out(&format!("{}\n", if self.github { line.replace("##[", "##\\u005b") } else { line }));
+    }
+
+    /// A question on the terminal; no terminal, no answer.
+    pub fn confirm(&self, question: &str) -> Option<bool> {
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return None;
+        }
+        self.line(YELLOW, "confirm:", &format!("{question} [y/N]"));
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
+    fn line(&self, style: &str, label: &str, text: &str) {
+        let (start, end) = if self.color { (style, RESET) } else { ("", "") };
+        self.write(&self.inert(format!("{start}{label}{end} {}\n", clean(text))));
+    }
+
+    fn write(&self, text: &str) {
+        self.progress.suspend(|| {
+            // A closed standard error is no reason to fail.
+            let _ = std::io::stderr().write_all(text.as_bytes());
+        });
+    }
+
+    /// A text that calls the program by the name under which it was started.
+    fn named(&self, text: String) -> String {
+        if self.program == PROGRAM { text } else { text.replace(PROGRAM, self.program) }
+    }
+
+    /// Lines that no CI system takes for commands.
+    fn inert(&self, text: String) -> String {
+        let text = self.named(text);
+        if self.github { no_commands(&text) } else { text }
+    }
+}
+
+/// Prints what clap says about the command line: help as it is, errors without control sequences of the arguments; a line
+/// of JSON too when the command line asks for that.
+pub fn usage(program: &'static str, error: &clap::Error, args: &[OsString]) -> std::process::ExitCode {
+    if error.use_stderr() {
+        let hint = &format!("`{program} --help` says what is possible");
+        let text = error.render().to_string().replace("For more information, try '--help'.", &format!(" hint: {hint}"));
+        let _ = std::io::stderr().write_all(no_commands(&clean(&text)).as_bytes());
+        let cause = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let failure = Failure::usage(cause).hint(hint.as_str());
+        let is_json = args.windows(2).any(|pair| pair[0] == "--message-format" && pair[1] == "json")
+            || args.iter().any(|word| word == "--message-format=json");
+        let format = if is_json { Format::Json } else { Format::Human };
+        let options = Options { format, quiet: true, verbose: false, color: Color::Never };
+        Ui::new(program, &options, true, true).error_message(&failure);
+        return failure.code.into();
+    }
+    let _ = error.print();
+    crate::error::exit_code::OK.into()
+}
+
+/// Writes data; a reader that went away, as `head` does, ends nothing.
+fn write_out(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// The text without C0, DEL, C1 and bidirectional overrides, except newline and tab (CVE-2024-52005, CVE-2021-42574), and
+/// without credentials in addresses.
+pub fn clean(text: &str) -> String {
+    let forged = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let text: Cow<'_, str> =
+        if text.contains(forged) { text.chars().filter(|&c| !forged(c)).collect() } else { text.into() };
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = &*text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        shown.push_str(before);
+        let end = after.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(after.len());
+        let authority = &after[..end];
+        rest = match authority.rfind('@') {
+            // `ssh://git@host` names a user and no secret.
+            Some(at) if !before.ends_with("ssh://") || authority[..at].contains(':') => {
+                shown.push_str("***");
+                &after[at..]
+            }
+            _ => after,
+        };
+    }
+    shown + rest
+}
+
+/// A text without what could forge output, whose lines may end as on Windows: a patch has to.
+pub fn clean_lines(text: &str) -> String {
+    text.split("\r\n").map(clean).collect::<Vec<_>>().join("\r\n")
+}
+
+/// The text without the commands of GitHub Actions: `::` at the start of a line, and `##[` anywhere.
+fn no_commands(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for line in text.replace("##[", "## [").split_inclusive('\n') {
+        let word = line.trim_start();
+        let (space, word) = line.split_at(line.len() - word.len());
+        safe.push_str(space);
+        safe.push_str(if word.starts_with("::") { ": " } else { "" });
+        safe.push_str(word);
+    }
+    safe
+}
+
+/// Text from outside on one line: cleaned, white space as single spaces, cut after so many characters.
+pub fn plain(text: &str, most: usize) -> String {
+    // Cut first: a text may be megabytes long.
+    let head: String = text.chars().take(4 * most).collect();
+    let line = clean(&head).split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_sequences_become_inert() {
+        assert_eq!(clean("a\u{1b}[2K\r\u{9b}31m\u{202e}\u{200f}b\u{2028}\tc\n"), "a[2K31mb\tc\n");
+    }
+
+    #[test]
+    fn a_line_from_outside_stays_one_line() {
+        assert_eq!(plain(" a\n\u{1b}[2Kb\t c ", 9), "a [2Kb c");
+        assert_eq!(plain("abcdef", 3), "abc…");
+    }
+
+    #[test]
+    fn no_line_is_a_command_of_github() {
+        let text = "::add-mask::a\n  ::error::b\n##[command]c ####[d]\n[x] ::e\n";
+        assert_eq!(no_commands(text), ": ::add-mask::a\n  : ::error::b\n## [command]c #### [d]\n[x] ::e\n");
+    }
+
+    #[test]
+    fn credentials_in_addresses_are_masked() {
+        assert_eq!(clean("at 'https://x:y@h/n' and ssh://git@h/n"), "at 'https://***@h/n' and ssh://git@h/n");
+        assert_eq!(clean("ssh://u:p@h https://token@h"), "ssh://***@h https://***@h");
+        assert_eq!(clean("https://h/a@b ://"), "https://h/a@b ://");
+    }
+}

@@ -1,0 +1,190 @@
+//! Sources that nobody configured: what Dockerfiles clone by themselves.
+
+use serde_json::{Value, json};
+
+use crate::support::state::Rule;
+use crate::support::{Outcome, World, commit};
+
+const APP: &str = "https://git.example/app.git";
+const LIB: &str = "https://git.example/lib.git";
+const CLONE: &str = "FROM a\nRUN apt-get install -y git\nARG CACHEBUST=1\nRUN git clone https://git.example/app.git\n";
+
+/// A project of one service that is built from this Dockerfile; nothing is passed to it and nothing is configured.
+fn project(dockerfile: &str) -> World {
+    let world = World::new();
+    world.manifest("");
+    world.file("Dockerfile", dockerfile);
+    let build = json!({"context": world.project(), "dockerfile": "Dockerfile"});
+    let config = json!({"name": "vibevoice", "services": {"app": {"image": "app", "build": build}}});
+    world.engine(|engine| engine.config = config);
+    push(&world, APP, 'a');
+    push(&world, LIB, '1');
+    world
+}
+
+fn push(world: &World, repository: &str, digit: char) {
+    world.remote(repository, format!("{0}\tHEAD\n{0}\trefs/heads/main\n{0}\trefs/heads/dev\n", commit(digit)));
+}
+
+fn label(world: &World, name: &str) -> String {
+    world.image("app:latest").unwrap().labels.get(name).cloned().unwrap_or_default()
+}
+
+fn args(world: &World) -> Value {
+    world.overrides()["services"]["app"]["build"]["args"].clone()
+}
+
+/// A run that ends well, with a warning that has this text.
+#[track_caller]
+fn warns(world: &World, command: &str, text: &str) -> Outcome {
+    let outcome = world.run([command]).finish();
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    let is_such = |line: &str| line.starts_with("warning: ") && line.contains(text);
+    assert!(outcome.stderr.lines().any(is_such), "no warning of `{text}`\n{outcome}");
+    outcome
+}
+
+#[test]
+fn a_clone_below_any_bust_argument_is_followed() {
+    let world = project(CLONE);
+    world.run(["rebuild"]).ok();
+    assert_eq!(args(&world), json!({"CACHEBUST": "v0.1.0-aaaaaaaaaaaa"}));
+    assert_eq!(label(&world, "org.opencontainers.image.revision"), commit('a'));
+    assert_eq!(label(&world, "org.opencontainers.image.source"), APP);
+    world.run(["rebuild"]).ok().says("Fresh");
+    world.run(["verify"]).ok();
+    push(&world, APP, 'b');
+    world.run(["verify"]).fails(1).says("behind");
+    world.run(["rebuild"]).ok();
+    assert_eq!(args(&world), json!({"CACHEBUST": "v0.1.0-bbbbbbbbbbbb"}));
+    world.run(["verify"]).ok();
+}
+
+#[test]
+fn several_sources_are_listed_each_with_its_commit() {
+    let two = "RUN git clone -b dev https://git.example/lib.git && pip install git+https://git.example/app.git@main\n";
+    let world = project(&format!("FROM a\nARG REBUILD\n{two}"));
+    world.run(["rebuild"]).ok().says(LIB).says("111111111111").says(APP).says("aaaaaaaaaaaa");
+    let first = args(&world)["REBUILD"].as_str().unwrap().to_owned();
+    assert_eq!(first.len(), "v0.1.0-".len() + 12);
+    assert_eq!(label(&world, "org.opencontainers.image.revision"), format!("{} {}", commit('1'), commit('a')));
+    push(&world, APP, 'b');
+    let plan = world.run(["rebuild", "--dry-run", "--message-format", "json"]).ok().stdout;
+    let plan: Value = serde_json::from_str(plan.lines().find(|line| line.contains("\"plan\"")).unwrap()).unwrap();
+    let service = &plan["services"][0];
+    assert_eq!(
+        service["sources"],
+        json!([
+            {"repository": LIB, "wanted": "dev", "revision": commit('1')},
+            {"repository": APP, "wanted": "main", "revision": commit('b')},
+        ])
+    );
+    assert_eq!(service["why"], "app main moved aaaaaaaaaaaa..bbbbbbbbbbbb");
+    let verdict = world.run(["verify"]).fails(1).stdout;
+    assert!(verdict.contains(&format!("{APP} main: remote bbbbbbbbbbbbbbbbbb, label aaaaaaaaaaaaaaaaaa")), "{verdict}");
+    world.run(["rebuild"]).ok();
+    assert_ne!(args(&world)["REBUILD"], first);
+}
+
+#[test]
+fn what_takes_the_commit_is_given_it() {
+    let world = project(
+        "FROM a\nARG APP_SHA=\nARG CACHE_BUST\nRUN git init && git fetch https://git.example/app.git ${APP_SHA:-main} && \
+         git checkout FETCH_HEAD\n",
+    );
+    world.run(["rebuild"]).ok();
+    assert_eq!(args(&world), json!({"APP_SHA": commit('a'), "CACHE_BUST": "v0.1.0-aaaaaaaaaaaa"}));
+    assert_eq!(world.calls_of("ls-remote").len(), 1, "what is pinned cannot have moved");
+}
+
+#[test]
+fn a_repository_that_buildkit_fetches_needs_no_argument() {
+    let world = project("FROM a\nADD https://git.example/app.git#main /app\n");
+    world.run(["rebuild"]).ok();
+    world.run(["rebuild"]).ok().says("Fresh");
+    push(&world, APP, 'b');
+    world.run(["rebuild"]).ok().says("main moved");
+    assert_eq!(label(&world, "org.opencontainers.image.revision"), commit('b'));
+}
+
+#[test]
+fn code_that_nobody_watches_is_said_to_be_that() {
+    let world = project("FROM a\nARG CACHEBUST\nRUN true\n\nFROM b\nRUN git clone https://git.example/app.git\n");
+    let said = "a push to https://git.example/app.git is not noticed in `app`";
+    warns(&world, "rebuild", said).says("Dockerfile:6").says("compose-rebuild doctor");
+    warns(&world, "rebuild", said).says("Fresh");
+    world.run(["verify"]).fails(1).says(said).says("not watched");
+
+    // Beside code that is followed it is only worth a word, and a version is not worth one.
+    let other = "RUN git clone https://git.example/lib.git && git clone -b v1.2 https://git.example/old.git\n";
+    let world = project(&CLONE.replace("ARG", &format!("{other}ARG")));
+    warns(&world, "rebuild", "a push to https://git.example/lib.git");
+    let said = warns(&world, "verify", "a push to https://git.example/lib.git").stderr;
+    assert!(!said.contains("old.git"), "{said}");
+}
+
+#[test]
+fn an_address_that_only_the_build_knows_is_not_followed() {
+    let world = project("FROM a\nARG CACHEBUST\nRUN for n in a b; do git clone https://git.example/$n; done\n");
+    warns(&world, "rebuild", "only known to the build").says("metadata.xtask.sources");
+    let world = project("FROM a\nARG CACHEBUST\nARG T\nRUN git clone https://u:canary@git.example/app.git\n");
+    let outcome = world.run(["rebuild"]).ok();
+    assert!(!outcome.stderr.contains("canary"), "{}", outcome.stderr);
+    assert_eq!(label(&world, "org.opencontainers.image.source"), APP);
+}
+
+#[test]
+fn a_remote_that_moves_during_the_build_is_not_promoted() {
+    let world = project(CLONE);
+    world.run(["rebuild"]).ok();
+    push(&world, APP, 'b');
+    let before = (world.tags(), world.image("app:latest").unwrap().id);
+    world
+        .fault(&["--progress json build"], Rule { wait_for: Some("go".to_owned()), times: Some(1), ..Rule::default() });
+    world.forget_calls();
+    let running = world.run(["rebuild"]).start();
+    world.until_called("--progress json build");
+    push(&world, APP, 'c');
+    world.release("go");
+    let outcome = running.wait().fails(1);
+    outcome
+        .says("HEAD of https://git.example/app.git moved bbbbbbbbbbbb..cccccccccccc")
+        .says("run the same command again");
+    assert_eq!((world.tags(), world.image("app:latest").unwrap().id), before);
+    world.assert_nothing_staged();
+    world.run(["rebuild"]).ok();
+    assert_eq!(label(&world, "org.opencontainers.image.revision"), commit('c'));
+}
+
+#[test]
+fn a_value_that_was_used_for_another_commit_is_refused() {
+    let world = project(CLONE);
+    world.run(["rebuild", "--cache-bust", "version"]).ok();
+    push(&world, APP, 'b');
+    world.run(["rebuild", "--cache-bust", "version"]).fails(2).says("would stay cached").says("--cache-bust auto");
+    world.run(["rebuild"]).ok();
+    assert_eq!(label(&world, "org.opencontainers.image.revision"), commit('b'));
+}
+
+#[test]
+fn what_is_configured_counts_alone() {
+    let world = project(CLONE);
+    let source = "[[workspace.metadata.xtask.sources]]\nname = \"lib\"\nrepository = \"https://git.example/lib.git\"\n";
+    world.manifest(&format!("{source}services = [\"app\"]\n"));
+    world.run(["rebuild"]).ok();
+    assert_eq!(label(&world, "org.opencontainers.image.source"), LIB);
+    assert_eq!(args(&world), json!({"CACHEBUST": "v0.1.0-111111111111"}));
+}
+
+#[test]
+fn a_project_without_cargo_has_the_version_of_its_last_tag() {
+    let world = project(CLONE);
+    std::fs::remove_file(world.project().join("Cargo.toml")).unwrap();
+    world.run(["rebuild"]).ok();
+    assert_eq!(label(&world, "io.xtask.cache-bust"), "v0.0.0-aaaaaaaaaaaa");
+    let tag = Rule { stdout: b"v1.4.2\n".to_vec(), exit: Some(0), ..Rule::default() };
+    world.fault(&[" describe "], tag);
+    world.run(["rebuild"]).ok();
+    assert_eq!(label(&world, "io.xtask.cache-bust"), "v1.4.2-aaaaaaaaaaaa");
+    assert_eq!(label(&world, "org.opencontainers.image.version"), "1.4.2");
+}

@@ -1,0 +1,345 @@
+//! `rebuild` and `full` when nothing goes wrong.
+
+use serde_json::json;
+
+use crate::support::state::{Call, Rule};
+use crate::support::{MUTABLE, REPO, World, commit};
+
+/// What the label of an image says.
+pub(crate) fn label(world: &World, image: &str, name: &str) -> String {
+    world.image(image).unwrap().labels.get(name).cloned().unwrap_or_default()
+}
+
+/// The tag that keeps the model.
+fn kept_tag(world: &World) -> String {
+    world.tags().into_iter().find(|tag| tag.contains(":keep-")).unwrap()
+}
+
+#[test]
+fn the_first_rebuild_builds_everything_with_one_build() {
+    let world = World::new();
+    world.run(["rebuild"]).ok();
+
+    let builds = world.calls_of("--progress json build");
+    assert_eq!(builds.len(), 1);
+    let at = builds[0].args.iter().position(|arg| arg == "--").unwrap();
+    assert_eq!(builds[0].args[at + 1..], ["backend-builder", "model-downloader", "vibevoice"]);
+    let bust = "v0.1.0-aaaaaaaaaaaa";
+    let kept = kept_tag(&world);
+    assert_eq!(
+        world.tags(),
+        [
+            kept.as_str(),
+            MUTABLE[0],
+            MUTABLE[1],
+            &format!("vibevoicefusion:python-builder-{bust}"),
+            MUTABLE[2],
+            &format!("zhaokundev/vibevoicefusion:{bust}"),
+        ]
+    );
+    let image = world.image(MUTABLE[2]).unwrap();
+    assert_eq!(image.version, Some(format!("{}\n", commit('a'))));
+    for (name, value) in [
+        ("io.xtask.project", "vibevoice"),
+        ("io.xtask.service", "vibevoice"),
+        ("io.xtask.cache-bust", bust),
+        ("org.opencontainers.image.revision", &commit('a')),
+        ("org.opencontainers.image.source", REPO),
+        ("org.opencontainers.image.version", "0.1.0"),
+    ] {
+        assert_eq!(image.labels.get(name).map(String::as_str), Some(value), "{name}");
+    }
+    assert_eq!(image.labels["io.xtask.key"].len(), 64);
+    assert!(
+        image.labels["org.opencontainers.image.created"].parse::<compose_rebuild::value::time::Timestamp>().is_ok()
+    );
+    assert!(!world.image(&kept).unwrap().labels.contains_key("org.opencontainers.image.revision"));
+    world.assert_nothing_staged();
+    assert!(world.written().iter().any(|path| path.extension().is_some_and(|ending| ending == "log")));
+    assert!(world.written().iter().any(|path| path.parent().unwrap().ends_with("reports")));
+}
+
+#[test]
+fn what_is_fresh_is_left_alone() {
+    let world = World::built();
+    let (before, reports) = (world.mutable(), world.written());
+    world.run(["rebuild"]).ok().says("Fresh");
+    assert_eq!(world.mutable(), before);
+    assert_eq!(world.written(), reports);
+    for call in world.calls() {
+        let line = call.args.join(" ");
+        let reads = ["config --format json", "ls-remote --", "image inspect --"];
+        assert!(reads.iter().any(|words| line.contains(words)), "{line}");
+    }
+}
+
+#[test]
+fn extension_fields_are_asked_for_again_when_a_compose_file_changed() {
+    let world = World::built();
+    world.forget_calls();
+    let kept = || world.run(["rebuild", "--dry-run"]).ok().stdout.contains("kept as");
+    assert!(kept());
+    assert!(world.calls_of("--no-interpolate").is_empty());
+    let compose = include_str!("../../../../compose.yml");
+    world.file("compose.yml", compose.replace("x-rebuild: {keep: true}", "x-rebuild: {keep: false}"));
+    world.engine(|engine| engine.config["services"]["model-downloader"]["x-rebuild"]["keep"] = json!(false));
+    for asked in [1, 1] {
+        assert!(!kept());
+        assert_eq!(world.calls_of("--no-interpolate").len(), asked);
+    }
+    // What another file brings in may change by itself.
+    world.file("compose.yml", format!("include: [other.yml]\n{compose}"));
+    for asked in [2, 3] {
+        kept();
+        assert_eq!(world.calls_of("--no-interpolate").len(), asked);
+    }
+}
+
+#[test]
+fn a_moved_branch_is_rebuilt_at_its_commit() {
+    let world = World::built();
+    world.push(&commit('b'));
+    world.run(["rebuild"]).ok();
+    let args = &world.overrides()["services"]["vibevoice"]["build"]["args"];
+    assert_eq!(args, &json!({"GITHUB_COMMIT": commit('b'), "CACHE_BUST": "v0.1.0-bbbbbbbbbbbb"}));
+    assert_eq!(world.image(MUTABLE[2]).unwrap().version, Some(commit('b') + "\n"));
+    // The version before stays, for a rollback.
+    let old = world.image("zhaokundev/vibevoicefusion:v0.1.0-aaaaaaaaaaaa").unwrap();
+    assert_eq!(old.version, Some(commit('a') + "\n"));
+    world.assert_nothing_staged();
+}
+
+#[test]
+fn the_kept_model_takes_the_place_of_its_stage() {
+    let world = World::built();
+    let (kept, model) = (kept_tag(&world), world.image(MUTABLE[0]).unwrap());
+    world.push(&commit('b'));
+    world.run(["rebuild"]).ok();
+    let build = &world.calls_of("--progress json build")[0];
+    assert!(!build.args.contains(&"model-downloader".to_owned()), "{build:?}");
+    let overrides = world.overrides();
+    let contexts = &overrides["services"]["vibevoice"]["build"]["additional_contexts"];
+    assert_eq!(contexts, &json!({"model-downloader": format!("docker-image://{kept}")}));
+    // The service that does not use the model is not built from it.
+    assert_eq!(overrides["services"]["backend-builder"]["build"]["additional_contexts"], json!({}));
+    assert_eq!(world.image(MUTABLE[0]), Some(model));
+}
+
+#[test]
+fn a_lost_tag_of_the_model_goes_back_to_the_kept_image() {
+    let world = World::built();
+    let kept = world.image(&kept_tag(&world)).unwrap();
+    world.engine(|engine| engine.tag("", MUTABLE[0]));
+    world.run(["rebuild"]).ok();
+    assert_eq!(world.image(MUTABLE[0]).unwrap().id, kept.id);
+    assert!(world.calls_of(" build ").is_empty());
+}
+
+#[test]
+fn another_model_is_built_and_the_old_one_stays_kept() {
+    let world = World::built();
+    let old = kept_tag(&world);
+    world.set_arg("MODEL_REVISION", "v2");
+    world.run(["rebuild"]).ok();
+    let kept: Vec<_> = world.tags().into_iter().filter(|tag| tag.contains(":keep-")).collect();
+    assert_eq!(kept.len(), 2);
+    assert!(kept.contains(&old));
+    assert_ne!(world.image(MUTABLE[0]).unwrap().id, world.image(&old).unwrap().id);
+}
+
+#[test]
+fn one_service_is_rebuilt_alone() {
+    let world = World::built();
+    let before = world.mutable();
+    world.push(&commit('b'));
+    world.run(["rebuild", "backend-builder"]).ok();
+    let after = world.mutable();
+    assert_eq!((&after[0], &after[2]), (&before[0], &before[2]));
+    assert_ne!(after[1], before[1]);
+    assert_eq!(label(&world, MUTABLE[1], "org.opencontainers.image.revision"), commit('b'));
+}
+
+#[test]
+fn a_changed_dockerfile_or_argument_or_version_is_rebuilt() {
+    for change in [
+        |world: &World| {
+            world.file("Dockerfile", include_str!("../../../../Dockerfile").replace("npm run build", "npm run b"))
+        },
+        |world: &World| world.set_arg("RUNTIME_IMAGE", "python:3.11-slim-trixie"),
+        |world: &World| {
+            let text = std::fs::read_to_string(world.project().join("Cargo.toml")).unwrap();
+            world.file("Cargo.toml", text.replace("0.1.0", "0.2.0"));
+        },
+    ] {
+        let world = World::built();
+        let before = world.mutable();
+        change(&world);
+        world.run(["rebuild", "vibevoice"]).ok();
+        assert_ne!(world.mutable()[2], before[2]);
+        assert_eq!(world.mutable()[0], before[0], "the model does not depend on it");
+    }
+}
+
+#[test]
+fn full_builds_the_model_again_without_cache() {
+    let world = World::built();
+    let before = world.mutable();
+    world.run(["full", "--yes"]).ok();
+    let build = &world.calls_of("--progress json build")[0];
+    assert!(build.args.contains(&"--no-cache".to_owned()) && build.args.contains(&"model-downloader".to_owned()));
+    let overrides = world.overrides();
+    assert_eq!(overrides["services"]["vibevoice"]["build"]["additional_contexts"], json!({}));
+    for (before, after) in before.iter().zip(world.mutable()) {
+        assert_ne!(*before, after);
+    }
+    assert_eq!(world.image(&kept_tag(&world)), world.image(MUTABLE[0]));
+    world.assert_nothing_staged();
+}
+
+#[test]
+fn full_can_keep_the_models() {
+    let world = World::built();
+    let before = world.mutable();
+    world.run(["full", "--yes", "--keep-models"]).ok();
+    let build = &world.calls_of("--progress json build")[0];
+    assert!(build.args.contains(&"--no-cache".to_owned()) && !build.args.contains(&"model-downloader".to_owned()));
+    let after = world.mutable();
+    assert_eq!(after[0], before[0]);
+    assert_ne!(after[1], before[1]);
+    assert_ne!(after[2], before[2]);
+}
+
+#[test]
+fn full_asks_and_without_a_terminal_needs_yes() {
+    let world = World::built();
+    let before = world.mutable();
+    world.run(["full"]).fails(2).says("--yes").says("downloaded again");
+    assert_eq!(world.mutable(), before);
+    assert!(world.calls_of(" build ").is_empty());
+}
+
+#[test]
+fn a_full_build_that_fails_leaves_the_kept_model() {
+    let world = World::built();
+    let (tags, before) = (world.tags(), world.mutable());
+    world.engine(|engine| {
+        engine
+            .build
+            .fail
+            .insert("vibevoice".to_owned(), "process \"/bin/sh\" did not complete: exit code: 1".to_owned());
+    });
+    world.run(["full", "--yes"]).fails(4);
+    assert_eq!((world.tags(), world.mutable()), (tags, before));
+    world.assert_nothing_staged();
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_changes_nothing() {
+    let world = World::built();
+    world.push(&commit('b'));
+    let (tags, files) = (world.tags(), world.written());
+    let outcome = world.run(["rebuild", "--dry-run"]).ok();
+    assert!(outcome.stdout.contains("build vibevoice v0.1.0-bbbbbbbbbbbb"), "{outcome}");
+    assert!(outcome.stdout.contains("main moved aaaaaaaaaaaa..bbbbbbbbbbbb"), "{outcome}");
+    assert_eq!((world.tags(), world.written()), (tags, files));
+    for change in [" build ", " tag ", " rm ", "create "] {
+        assert!(world.calls_of(change).is_empty(), "{change}");
+    }
+    assert_eq!(world.run(["plan"]).ok().stdout, outcome.stdout, "one plan, two ways to ask for it");
+}
+
+#[test]
+fn a_dry_run_says_what_the_real_run_does() {
+    let world = World::built();
+    world.push(&commit('b'));
+    let plan = world.run(["rebuild", "--dry-run", "--message-format", "json"]).ok().messages().remove(0);
+    world.run(["rebuild"]).ok();
+    for service in plan["services"].as_array().unwrap() {
+        let Some(build) = service["action"].get("build") else { continue };
+        for tag in build["promote"].as_array().unwrap() {
+            let image = world.image(tag.as_str().unwrap()).unwrap();
+            assert_eq!(image.labels["io.xtask.key"], service["key"]);
+        }
+    }
+}
+
+#[test]
+fn a_builder_and_pull_reach_the_build() {
+    let world = World::new();
+    world.run(["rebuild", "--builder", "remote-1", "--pull"]).ok();
+    let build = &world.calls_of("--progress json build")[0];
+    assert!(build.args.windows(2).any(|pair| pair == ["--builder", "remote-1"]), "{build:?}");
+    assert!(build.args.contains(&"--pull".to_owned()));
+    world.forget_calls();
+    world.push(&commit('b'));
+    world.run(["rebuild"]).env("BUILDX_BUILDER", "remote-2").ok();
+    let build = &world.calls_of("--progress json build")[0];
+    assert!(build.args.windows(2).any(|pair| pair == ["--builder", "remote-2"]), "{build:?}");
+}
+
+#[test]
+fn the_token_of_a_private_repository_reaches_git_and_the_build_and_nothing_else() {
+    let world = World::new();
+    world.run(["rebuild", "-v"]).env("GIT_AUTH_TOKEN", "canary").ok();
+    let (with, without): (Vec<_>, Vec<_>) =
+        world.calls().into_iter().partition(|call| call.env.contains_key("GIT_AUTH_TOKEN"));
+    let needs =
+        |call: &Call| ["ls-remote", "fetch", "build"].iter().any(|verb| call.args.iter().any(|arg| arg == verb));
+    assert!(with.len() >= 2 && with.iter().all(needs), "{with:?}");
+    assert!(without.len() > 5 && !without.iter().any(needs), "{without:?}");
+    let told = &world.calls_of("ls-remote")[0];
+    assert_eq!(told.env["GIT_CONFIG_KEY_1"], format!("credential.{REPO}.helper"), "another host gets no token");
+    let said = world.calls().into_iter().any(|call| {
+        call.args
+            .iter()
+            .chain(call.env.iter().filter(|(name, _)| *name != "GIT_AUTH_TOKEN").map(|(_, value)| value))
+            .any(|text| text.contains("canary"))
+    });
+    assert!(!said, "the token is in a command line or another variable");
+    for file in world.written() {
+        assert!(!String::from_utf8_lossy(&std::fs::read(&file).unwrap()).contains("canary"), "{file:?}");
+    }
+}
+
+#[test]
+fn names_that_lead_to_no_registry_are_refused_before_anything_is_asked() {
+    let world = World::built();
+    for command in [["rebuild", "--push"], ["verify", "--registry"]] {
+        world.run(command).fails(2);
+    }
+    assert!(world.calls_of("imagetools").is_empty() && world.calls_of("json build").is_empty());
+    world.run(["rebuild", "--push", "--local", "."]).fails(2);
+}
+
+#[test]
+fn git_gets_no_prompt_no_redirection_and_few_transports() {
+    let world = World::new();
+    let run =
+        world.run(["rebuild"]).env("GIT_DIR", "/elsewhere").env("GIT_SSH_COMMAND", "evil").env("SECRET", "s3cret");
+    run.ok();
+    let env = &world.calls_of("ls-remote")[0].env;
+    assert_eq!(env["GIT_TERMINAL_PROMPT"], "0");
+    assert_eq!(env["GIT_ALLOW_PROTOCOL"], "https:http:ssh:git");
+    assert!(!env.contains_key("GIT_DIR") && !env.contains_key("SECRET"));
+    assert!(env["GIT_SSH_COMMAND"].contains("BatchMode"));
+}
+
+#[test]
+fn a_build_that_the_engine_broke_off_is_tried_once_more() {
+    let world = World::new();
+    let broken = Rule { stderr: "rpc error: transport is closing\n".to_owned(), exit: Some(1), ..Rule::default() };
+    let lost = "failed to push r/app:x: errors:\nunknown: blob unknown to registry - sha256:1\n".to_owned();
+    for (broken, next) in [(broken.clone(), 'b'), (Rule { stderr: lost, ..broken.clone() }, 'c')] {
+        world.fault(&["--progress json build"], Rule { times: Some(1), ..broken });
+        world.run(["rebuild"]).ok().says("Retrying");
+        assert_eq!(world.calls_of("--progress json build").len(), 2);
+        world.heal();
+        world.push(&commit(next));
+        world.forget_calls();
+    }
+    let before = world.mutable();
+    world.fault(&["--progress json build"], broken);
+    world.run(["rebuild"]).fails(3);
+    assert_eq!(world.calls_of("--progress json build").len(), 2);
+    assert_eq!(world.mutable(), before);
+}

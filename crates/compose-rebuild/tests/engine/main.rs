@@ -1,0 +1,23 @@
+//! The whole flow on a real Docker engine: `cargo sandbox cargo test -p compose-rebuild --features engine --test engine --
+//! --test-threads=1`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod doctor;
+mod first;
+mod found;
+mod hostile;
+mod interrupt;
+mod model;
+mod pipelines;
+mod plan;
+mod pushes;
+mod random;
+mod refusals;
+mod registry;
+mod release;
+mod sources;
+mod space;
+mod support;
+mod verify;
+mod zz_prune;

@@ -1,0 +1,131 @@
+//! What the shell puts in the place of `$...`.
+
+use super::Reader;
+use crate::shell::Word;
+
+/// How deep substitutions may be in each other; deeper ones are read as text.
+const DEPTH: usize = 40;
+
+impl Reader<'_> {
+    /// What follows a `$`.
+    pub(super) fn dollar(&mut self, word: &mut Word, quoted: bool) {
+        if self.depth >= DEPTH {
+            word.text.push('$');
+            return;
+        }
+        self.depth += 1;
+        match self.peek() {
+            Some('(') => {
+                self.at += 1;
+                if self.take('(') {
+                    self.arithmetic()
+                } else {
+                    self.list(true)
+                }
+                word.text.push_str("$()");
+            }
+            Some('{') => {
+                self.at += 1;
+                self.braces(word, quoted);
+            }
+            Some(c) if is_name(c) => {
+                let name = self.name();
+                match self.values.and_then(|values| values.get(&name)) {
+                    Some(value) => word.text.push_str(&value),
+                    None => word.text.push_str(&format!("${name}")),
+                }
+                word.uses(name, quoted);
+            }
+            _ => word.text.push('$'),
+        }
+        self.depth -= 1;
+    }
+
+    pub(super) fn arithmetic(&mut self) {
+        let mut open = 2_usize;
+        while open > 0 {
+            match self.next() {
+                Some('(') => open += 1,
+                Some(')') => open -= 1,
+                Some(_) => {}
+                None => return,
+            }
+        }
+    }
+
+    /// The rest of `${NAME...}`; the length of a value and the word of `${NAME:+word}` are never its value.
+    fn braces(&mut self, word: &mut Word, quoted: bool) {
+        let length = self.take('#');
+        let name = self.name();
+        let colon = self.take(':');
+        let operator = self.peek().filter(|c| matches!(c, '-' | '=' | '+' | '?' | '}'));
+        if operator.is_some_and(|c| c != '}') {
+            self.at += 1;
+        }
+        let mut other = Word { line: self.line(), ..Word::default() };
+        while let Some(c) = self.next().filter(|&c| c != '}') {
+            match c {
+                '\\' => self.escaped(&mut other),
+                '\'' if !quoted => self.single_quoted(&mut other),
+                '"' => self.quoted(&mut other),
+                '$' => self.dollar(&mut other, quoted),
+                '`' => self.backticks(&mut other),
+                c => self.put(&mut other, c),
+            }
+        }
+        match self.values.filter(|_| !length) {
+            Some(values) => {
+                let value = values.get(&name);
+                let is_set = value.as_ref().is_some_and(|value| !(colon && value.is_empty()));
+                match (operator, value) {
+                    (Some('+'), _) if is_set => word.text.push_str(&other.text),
+                    (Some('+'), _) => {}
+                    (Some('-' | '='), _) if !is_set => word.text.push_str(&other.text),
+                    (Some(_), Some(value)) => word.text.push_str(&value),
+                    (None, Some(value)) => {
+                        // What a pattern cuts out of a value is not known.
+                        let unknown = || format!("${{{name}}}");
+                        word.text.push_str(&cut(&value, &other.text).map_or_else(unknown, str::to_owned));
+                    }
+                    _ => word.text.push_str(&format!("${{{name}}}")),
+                }
+            }
+            None => word.text.push_str(&format!("${{{name}}}")),
+        }
+        word.uses(name, quoted || length || operator == Some('+'));
+        word.expands.append(&mut other.expands);
+        word.splits.append(&mut other.splits);
+    }
+
+    fn name(&mut self) -> String {
+        let mut name = String::new();
+        while let Some(c) = self.peek().filter(|&c| is_name(c)) {
+            name.push(c);
+            self.at += 1;
+        }
+        name
+    }
+}
+
+impl Word {
+    fn uses(&mut self, name: String, whole: bool) {
+        if !name.is_empty() {
+            self.splits.extend((!whole).then(|| name.clone()));
+            self.expands.push(name);
+        }
+    }
+}
+
+/// `${NAME#start}` and `${NAME%end}`, where what is cut off has no pattern.
+fn cut<'a>(value: &'a str, how: &str) -> Option<&'a str> {
+    let part = how.get(1..).filter(|part| !part.contains(['*', '?', '[', '#', '%', '$']))?;
+    match how.chars().next()? {
+        '#' => Some(value.strip_prefix(part).unwrap_or(value)),
+        '%' => Some(value.strip_suffix(part).unwrap_or(value)),
+        _ => None,
+    }
+}
+
+fn is_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}

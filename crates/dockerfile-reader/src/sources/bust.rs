@@ -1,0 +1,76 @@
+//! Arguments that are there to run steps again.
+
+use std::collections::{BTreeSet, HashSet};
+
+use crate::listing::{Instruction, Listing};
+
+/// Parts of names that mean nothing else, without `_`.
+const CERTAIN: [&str; 2] = ["CACHEBUST", "BUSTCACHE"];
+/// Beginnings of names that may mean something else, so that they count only where nothing uses the argument.
+const USUAL: [&str; 18] = [
+    "CACHEDATE",
+    "CACHEVERSION",
+    "CACHEBREAK",
+    "CACHEBURST",
+    "CACHEINVALID",
+    "CACHEKEY",
+    "CACHETIMESTAMP",
+    "BREAKCACHE",
+    "BUST",
+    "DISABLECACHE",
+    "NOCACHE",
+    "REFRESHCACHE",
+    "SKIPCACHE",
+    "REBUILD",
+    "FORCEREBUILD",
+    "FORCECLONE",
+    "FORCEUPDATE",
+    "INVALIDATE",
+];
+
+/// Which arguments of a Dockerfile are there to run steps again.
+#[derive(Clone, Debug, Default)]
+pub struct Busts {
+    known: BTreeSet<String>,
+    used: HashSet<String>,
+}
+
+impl Busts {
+    /// Those of a Dockerfile, beside the names that are known.
+    pub fn of(listing: &Listing, known: impl IntoIterator<Item = String>) -> Self {
+        let mut used = HashSet::new();
+        for instruction in listing.stages.iter().flat_map(|stage| &stage.instructions) {
+            uses(instruction, &mut used);
+        }
+        Self { known: known.into_iter().collect(), used }
+    }
+
+    /// Whether an argument is one of them.
+    pub fn has(&self, name: &str) -> bool {
+        let plain: String = name.chars().filter(|&c| c != '_').map(|c| c.to_ascii_uppercase()).collect();
+        self.known.contains(name)
+            || CERTAIN.iter().any(|part| plain.contains(part))
+            || (USUAL.iter().any(|start| plain.starts_with(start)) && !self.used.contains(name))
+    }
+}
+
+/// The variables that an instruction uses for more than to print them.
+fn uses(instruction: &Instruction, used: &mut HashSet<String>) {
+    if instruction.keyword == "RUN" {
+        let commands = instruction.commands(None);
+        let works = commands.iter().filter(|command| !matches!(command.program(), "echo" | "printf" | ":" | "true"));
+        used.extend(works.flat_map(|command| &command.words).flat_map(|word| word.expands.iter().cloned()));
+        return;
+    }
+    // `ENV NAME=$NAME` and `LABEL` tell what the value was.
+    let own = instruction.declares();
+    let text: String = instruction.text.iter().map(|(c, _)| c).collect();
+    for part in text.split('$').skip(1).filter(|_| instruction.keyword != "LABEL") {
+        let name = part.trim_start_matches('{');
+        let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+        let name = &name[..end];
+        if !own.iter().any(|own| own.name == name) {
+            used.insert(name.to_owned());
+        }
+    }
+}

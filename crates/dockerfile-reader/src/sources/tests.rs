@@ -1,0 +1,241 @@
+//! What is found in Dockerfiles of many shapes, and what is never found.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Snippets, each with what must be found: line, cover, reference, address.
+const TABLE: &str = concat!(
+    include_str!("../../tests/dockerfiles/clones.txt"),
+    include_str!("../../tests/dockerfiles/arguments.txt"),
+    include_str!("../../tests/dockerfiles/references.txt"),
+    include_str!("../../tests/dockerfiles/packages.txt"),
+    include_str!("../../tests/dockerfiles/others.txt"),
+    include_str!("../../tests/dockerfiles/odd.txt"),
+);
+
+fn found(text: &str, args: &BTreeMap<String, Option<String>>) -> Vec<Fetch> {
+    let listing = Listing::read(text);
+    fetches(&listing, args, &Busts::of(&listing, ["MY_BUST".to_owned()]))
+}
+
+fn words(fetch: &Fetch) -> String {
+    let cover = match &fetch.cover {
+        Cover::Nothing => "-",
+        Cover::Argument(name) => name,
+        Cover::Builder => "builder",
+    };
+    let reference = match &fetch.reference {
+        Reference::Head => "HEAD".to_owned(),
+        Reference::Named(name) => name.clone(),
+        Reference::Commit(name) | Reference::Fixed(name) => format!("pinned:{name}"),
+    };
+    let commit = fetch.commit_arg.as_ref().map(|name| format!("<{name}")).unwrap_or_default();
+    format!("{} {cover} {reference}{commit} {}", fetch.line, fetch.repository)
+}
+
+/// A snippet: title, arguments, text, expected lines.
+type Entry = (&'static str, BTreeMap<String, Option<String>>, &'static str, Vec<String>);
+
+fn table() -> Vec<Entry> {
+    let entries = TABLE.split("=== ").skip(1).map(|entry| {
+        let (title, rest) = entry.split_once('\n').expect("a title");
+        let (text, expected) = rest.split_once("---\n").expect("what is expected");
+        let given = title.split_once(" | ").map_or("", |(_, given)| given).split_whitespace();
+        let given = given.filter_map(|one| one.split_once('=')).map(|(name, value)| (name.into(), Some(value.into())));
+        (title, given.collect(), text, expected.lines().map(str::to_owned).collect())
+    });
+    entries.collect()
+}
+
+#[test]
+fn every_shape_is_read_as_it_is_meant() {
+    let table = table();
+    assert!(table.len() >= 80, "{}", table.len());
+    let wrong: Vec<_> = table
+        .iter()
+        .filter_map(|(title, args, text, expected)| {
+            let read: Vec<_> = found(text, args).iter().map(words).collect();
+            (read != *expected).then(|| format!("{title}:\n  read {read:#?}\n  not  {expected:#?}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{} of {} are read wrongly\n{}", wrong.len(), table.len(), wrong.join("\n"));
+}
+
+#[test]
+fn a_mark_of_the_encoding_is_no_part_of_the_first_instruction() {
+    for (title, args, text, expected) in table() {
+        let read: Vec<_> = found(&format!("\u{feff}{text}"), &args).iter().map(words).collect();
+        assert_eq!(read, expected, "{title}");
+    }
+    let parsed = crate::Dockerfile::parse("\u{feff}FROM a\nARG CACHE_BUST\n").expect("parses");
+    assert!(parsed.closure(None, &Default::default()).expect("a stage").args.contains_key("CACHE_BUST"));
+}
+
+#[test]
+fn lines_may_end_as_on_windows() {
+    for (title, args, text, expected) in table() {
+        let read: Vec<_> = found(&text.replace('\n', "\r\n"), &args).iter().map(words).collect();
+        assert_eq!(read, expected, "{title}");
+    }
+}
+
+/// What a reader with a loop inside a loop would need minutes or hours for.
+#[test]
+fn a_megabyte_is_read_at_once_and_nothing_grows_faster_than_its_text() {
+    let repeated = |start: &str, part: &str| start.to_owned() + &part.repeat((1 << 16) / part.len());
+    let numbered = |size: usize, start: &str, part: &str| {
+        let parts = (0..size / (part.len() + 5)).map(|number| part.replace('#', &number.to_string()));
+        parts.fold(start.to_owned(), |text, part| text + &part)
+    };
+    let a_value = format!("FROM a\nARG A={}\nRUN ", "x".repeat(1000));
+    for text in [
+        repeated("", "FROM a\n"),
+        repeated("FROM a AS a\n", "FROM a AS a\nRUN git pull\n"),
+        repeated("FROM a AS a\n", "ARG A=1\nFROM a AS a\n"),
+        repeated("FROM a\n", "RUN git clone https://h/a && cd a && git checkout x\n"),
+        repeated("FROM a\nRUN ", "git clone https://h/a && cd a && git fetch && git checkout x && \\\n"),
+        repeated("FROM a\nRUN true", " && git remote add a https://h/a && git fetch a b:c"),
+        repeated(&a_value, "echo $A;"),
+        repeated(&a_value, "$A"),
+        repeated("FROM a\nARG A=xy\n", "ARG A=$A$A$A\n"),
+        repeated("FROM a\nRUN ", "$("),
+        repeated("FROM a\nRUN ", "${A:-"),
+        repeated("FROM a\nRUN ", "(("),
+        repeated("FROM a\nRUN ", "conda run -n "),
+        repeated("FROM a\nRUN git clone ", "$A "),
+        repeated("FROM a\nARG A='x y'\nRUN git clone ", "$A "),
+        repeated("FROM a\nARG A='x y'\nRUN git clone ", "$A"),
+        repeated("FROM a\nARG A=xyz\nRUN ", "${A#${A%"),
+        repeated("FROM a\nRUN ", "`\"'"),
+        repeated("FROM a\nRUN ", "sh -c \"sh -c 'sh -c "),
+        repeated("FROM a\nRUN ", "<<E "),
+        repeated("FROM a\n", "RUN <<E\n"),
+        repeated("FROM a\nRUN Rscript -e '", "install_github(\"a/b\""),
+        repeated("FROM a\nRUN npm i ", "@a/b@c/d#"),
+        repeated("FROM a\nWORKDIR ", "../a/"),
+        repeated("FROM a\n", "WORKDIR a\nRUN cd b && git pull\n"),
+        numbered(1 << 16, "FROM a AS s\n", "ARG A#=1\nRUN echo $A#\n"),
+        numbered(1 << 20, "", "FROM a AS s#\n"),
+        numbered(1 << 16, "FROM a AS s0\n", "FROM s0 AS s#\nARG CACHE_BUST\nRUN git clone https://h/#\n"),
+    ] {
+        found(&text, &BTreeMap::new());
+    }
+    let usual = "ARG A#=1\nRUN git clone -b \"$A#\" https://h/# && \\\n  cd # && git checkout dev\n";
+    let found = found(&numbered(1 << 20, "FROM a\n", usual), &BTreeMap::new());
+    assert_eq!(found.last().map(|last| last.repository.len()), Some("https://h/10000".len()));
+}
+
+/// Text that a Dockerfile may be made of, and what never fetches anything.
+const PARTS: &[&str] = &[
+    "FROM a AS b\n",
+    "FROM b\n",
+    "RUN ",
+    "ARG A=",
+    "ENV ",
+    "ADD ",
+    "WORKDIR ",
+    "\n",
+    "\n",
+    " ",
+    "\\\n",
+    "<<E\n",
+    "\nE\n",
+    "$A",
+    "${A",
+    ":-",
+    ":+",
+    "}",
+    "$(",
+    ")",
+    "((",
+    "`",
+    "\"",
+    "'",
+    "git clone ",
+    "git -C ",
+    "git fetch ",
+    "git checkout ",
+    "-b",
+    "--",
+    "https://u@h/a",
+    "git@h:a",
+    "pip install ",
+    "git+",
+    "npm i ",
+    "o/r#",
+    "go install ",
+    "@",
+    "cargo install --git ",
+    "R -e ",
+    "install_github(",
+    "CACHE_BUST",
+    "echo ",
+    "#",
+    "[",
+    "\"sh\", \"-c\"",
+    "]",
+    ";",
+    "&&",
+    "|",
+    "é",
+    "\u{0}",
+    "\r\n",
+    "=",
+    "sudo -u ",
+    "sh -c ",
+];
+
+const SILENT: &[&str] = &[
+    "# git clone https://h/a\n",
+    "   # RUN git clone https://h/a\n",
+    "RUN echo git clone https://h/a\n",
+    "RUN echo \"git clone https://h/a && pip install git+https://h/a\"\n",
+    "RUN printf '%s\\n' 'git clone https://h/a; git clone https://h/b'\n",
+    "RUN true && \\\n  # git clone https://h/a && \\\n  true\n",
+    "RUN true # && git clone https://h/a\n",
+    "RUN : git clone https://h/a\n",
+    "RUN cat <<E > /x\ngit clone https://h/a\nE\n",
+    "COPY <<E /x\nRUN git clone https://h/a\nE\n",
+    "ONBUILD RUN git clone https://h/a\n",
+    "CMD [\"git\", \"clone\", \"https://h/a\"]\n",
+    "LABEL a=\"git clone https://h/a\"\n",
+    "ENV A=\"git clone https://h/a\"\n",
+    "FROM b AS c\n",
+    "ARG CACHE_BUST\n",
+    "WORKDIR /x\n",
+    "\n",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let text = String::from_utf8_lossy(&bytes);
+        found(&text, &BTreeMap::new());
+        found(&format!("FROM a\nRUN git clone {text}"), &BTreeMap::new());
+    }
+
+    #[test]
+    fn no_mixture_makes_it_panic(parts in proptest::collection::vec(prop::sample::select(PARTS), 0..60)) {
+        let text = parts.concat();
+        for fetch in found(&format!("FROM a AS b\n{text}"), &BTreeMap::new()) {
+            prop_assert!(fetch.line >= 1 && fetch.line <= text.lines().count() + 1);
+        }
+    }
+
+    #[test]
+    fn comments_prints_and_files_are_never_fetches(parts in proptest::collection::vec(prop::sample::select(SILENT), 0..30)) {
+        prop_assert_eq!(found(&format!("FROM a AS b\n{}", parts.concat()), &BTreeMap::new()), vec![]);
+    }
+
+    /// Whatever surrounds it, a line of the table that is disabled is gone.
+    #[test]
+    fn a_disabled_line_is_never_a_fetch(index in any::<prop::sample::Index>()) {
+        let table = table();
+        let (_, args, text, _) = index.get(&table);
+        let disabled: String = text.lines().map(|line| format!("# {line}\n")).collect();
+        prop_assert_eq!(found(&format!("FROM a\n{disabled}RUN true\n"), args), vec![]);
+    }
+}

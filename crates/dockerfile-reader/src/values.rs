@@ -1,0 +1,83 @@
+//! What variables are at a place of a Dockerfile.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+use crate::shell;
+
+/// Longest value that is put in the place of a variable; no address or ref is longer.
+const LONGEST: usize = 1024;
+/// Characters that all values together may put into one Dockerfile: values made of values grow without limit.
+const BUDGET: usize = 1 << 20;
+/// Through how many stages a variable is followed.
+const DEPTH: usize = 64;
+
+/// Values of arguments and variables, stage by stage.
+#[derive(Debug)]
+pub struct Values {
+    stages: Vec<Scope>,
+    /// What the script that is read now has set.
+    script: RefCell<HashMap<String, String>>,
+    budget: Cell<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Scope {
+    parent: Option<usize>,
+    own: HashMap<String, String>,
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self { stages: vec![Scope::default()], script: RefCell::default(), budget: Cell::new(BUDGET) }
+    }
+}
+
+impl Values {
+    /// Begins a stage, which has the variables of its parent, counted from 1.
+    pub fn begin_stage(&mut self, parent: Option<usize>) {
+        self.stages.push(Scope { parent, own: HashMap::new() });
+    }
+
+    /// Begins a script: what an earlier one set is gone.
+    pub fn begin_script(&self) {
+        self.script.borrow_mut().clear();
+    }
+
+    /// Sets a variable for the rest of the stage.
+    pub fn set(&mut self, name: &str, value: &str) {
+        if let Some(stage) = self.stages.last_mut().filter(|_| value.len() <= LONGEST) {
+            stage.own.insert(name.to_owned(), value.to_owned());
+        }
+    }
+
+    /// Sets a variable for the rest of the script.
+    pub fn set_in_script(&self, name: &str, value: &str) {
+        if value.len() <= LONGEST {
+            self.script.borrow_mut().insert(name.to_owned(), value.to_owned());
+        }
+    }
+
+    /// What a variable is, as far as the Dockerfile and its arguments say.
+    pub fn get(&self, name: &str) -> Option<String> {
+        let value = self.script.borrow().get(name).cloned().or_else(|| {
+            let mut stage = self.stages.len() - 1;
+            for _ in 0..DEPTH {
+                let scope = &self.stages[stage];
+                if let Some(value) = scope.own.get(name) {
+                    return Some(value.clone());
+                }
+                stage = scope.parent?;
+            }
+            None
+        })?;
+        let left = self.budget.get().checked_sub(value.len())?;
+        self.budget.set(left);
+        Some(value)
+    }
+
+    /// A value as it is written, with its variables replaced.
+    pub fn expand(&self, text: &str) -> String {
+        shell::expand(text, self)
+    }
+}
