@@ -31,6 +31,12 @@ pub struct Global {
     /// Compose file; several are merged as Compose does [default: compose.yml here or above]
     #[arg(short, long = "file", value_name = "FILE", global = true)]
     pub files: Vec<Utf8PathBuf>,
+    /// File with variables for the compose files, in place of `.env`
+    #[arg(long, value_name = "FILE", global = true)]
+    pub env_file: Vec<Utf8PathBuf>,
+    /// Profile to enable beside those of COMPOSE_PROFILES
+    #[arg(long, value_name = "NAME", global = true)]
+    pub profile: Vec<String>,
     /// Buildx builder to build with [default: BUILDX_BUILDER, or the current one]
     #[arg(long, value_name = "NAME", global = true)]
     pub builder: Option<Builder>,

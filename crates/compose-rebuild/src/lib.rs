@@ -52,6 +52,8 @@ pub mod facts;
 pub mod plan;
 mod program;
 #[doc(hidden)]
+pub mod project;
+#[doc(hidden)]
 pub mod promote;
 #[doc(hidden)]
 pub mod push;

@@ -5,17 +5,17 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::cli::Global;
 use crate::error::Failure;
-use crate::facts::compose;
+use crate::facts::compose::Selection;
 use crate::plan::cache_bust::Rule;
-use crate::value::Builder;
+use crate::sys::compose_files;
+use crate::sys::docker::ComposeOptions;
+use crate::value::{Builder, Service};
 
 /// The environment as far as this tool reads it.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     /// CACHE_BUST.
     pub cache_bust: Option<String>,
-    /// COMPOSE_FILE.
-    pub compose_file: Option<String>,
     /// What the CI system counts: GITHUB_RUN_NUMBER, CI_PIPELINE_IID or BUILD_NUMBER.
     pub build_number: Option<String>,
     /// GITHUB_STEP_SUMMARY: the file whose Markdown GitHub Actions shows beside the run.
@@ -32,7 +32,6 @@ impl Environment {
         let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self {
             cache_bust: var("CACHE_BUST"),
-            compose_file: var("COMPOSE_FILE"),
             build_number: ["GITHUB_RUN_NUMBER", "CI_PIPELINE_IID", "BUILD_NUMBER"].into_iter().find_map(var),
             step_summary: var("GITHUB_STEP_SUMMARY"),
             builder: var("BUILDX_BUILDER"),
@@ -44,7 +43,9 @@ impl Environment {
 /// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Compose files, absolute.
+    /// What Compose is told about the project.
+    pub compose: ComposeOptions,
+    /// The compose files that Compose reads first, absolute: for messages, and to know the directory of the project.
     pub files: Vec<Utf8PathBuf>,
     /// A builder other than the current one.
     pub builder: Option<Builder>,
@@ -65,17 +66,27 @@ impl Settings {
         directory: &Utf8PathBuf,
         now: Timestamp,
     ) -> Result<Self, Failure> {
-        let files = compose::find_files(directory, &global.files, environment.compose_file.as_deref())?;
+        let compose = ComposeOptions {
+            files: global.files.clone(),
+            env_files: global.env_file.clone(),
+            profiles: global.profile.clone(),
+        };
+        let files = compose_files::find(directory, &compose)?;
         let builder = match (&global.builder, &environment.builder) {
             (Some(builder), _) => Some(builder.clone()),
             (None, name) => name.as_deref().map(str::parse).transpose()?,
         };
-        Ok(Self { files, builder, now, environment })
+        Ok(Self { compose, files, builder, now, environment })
     }
 
     /// The directory of the project: that of its first compose file.
     pub fn directory(&self) -> &Utf8Path {
         self.files.first().and_then(|file| file.parent()).unwrap_or(Utf8Path::new("."))
+    }
+
+    /// The project that Compose is asked for, when these services are named.
+    pub fn selection<'a>(&'a self, services: &'a [Service]) -> Selection<'a> {
+        Selection { options: &self.compose, files: &self.files, services }
     }
 
     /// How the bust value is made according to the flag, or to CACHE_BUST of the environment.
@@ -102,6 +113,7 @@ mod tests {
     #[test]
     fn the_flag_comes_before_the_environment() {
         let settings = |environment: Option<&str>| Settings {
+            compose: ComposeOptions::default(),
             files: Vec::new(),
             builder: None,
             now: Timestamp::UNIX_EPOCH,

@@ -1,5 +1,6 @@
-//! Building what a plan says with one `docker compose build`, so that all services are one BuildKit solve.
+//! Building what a plan says with one `docker buildx bake`, so that all services are one BuildKit solve.
 
+pub mod digests;
 pub mod events;
 pub mod live;
 pub mod staged;
@@ -13,12 +14,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 use xshell::Shell;
 
 use crate::error::Failure;
+use crate::facts::Facts;
 use crate::facts::images::Store;
-use crate::plan::{Plan, override_file};
+use crate::plan::{Plan, bake};
 use crate::settings::Settings;
 use crate::sys::process::Finished;
 use crate::sys::{docker, files, process};
 use crate::ui::Ui;
+use digests::Digests;
 use events::{Event, Progress};
 use live::Live;
 
@@ -47,6 +50,8 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
+    /// What buildx says that it built: the digests of each target's image.
+    pub digests: Digests,
 }
 
 /// Builds every service of the plan under its staged tag; `local` takes the place of the source stage. How it failed is
@@ -58,27 +63,35 @@ pub struct Outcome {
 pub fn run(
     ui: &Ui,
     settings: &Settings,
-    state: &Utf8Path,
-    plan: &Plan,
+    (facts, plan): (&Facts, &Plan),
     local: Option<&Utf8Path>,
     output: Output,
 ) -> anyhow::Result<Outcome> {
-    let override_path = state.join(format!("override-{}.json", plan.project));
-    files::write(&override_path, override_file::render(plan, local, output.cache).as_bytes())?;
-    let compose_files = [&settings.files[..], &[override_path]].concat();
+    let state = &facts.workspace.state;
     let push = output.store == Store::Registry;
+    let definition = bake::definition(plan, &facts.project, bake::Output { local, cache: output.cache, push });
+    let input = definition.json.to_string();
+    let metadata = state.join(format!("metadata-{}.json", plan.project));
     let logs = state.join("logs");
     files::create_directory(&logs)?;
     let log_path = logs.join(format!("{}-{}.log", settings.now.compact(), plan.project));
+    let bake = docker::Bake {
+        builder: settings.builder.as_ref(),
+        metadata: &metadata,
+        reads: &definition.reads,
+        insecure: definition.insecure,
+        attests: plan.attestations.provenance,
+    };
     let started = Instant::now();
     let mut retried = false;
     loop {
+        // What an earlier build wrote says nothing about this one.
+        let _ = fs_err::remove_file(&metadata);
         let mut log = std::io::BufWriter::new(files::create(&log_path)?);
         let mut progress = Progress::default();
         let mut live = Live::new(ui);
         let sh = Shell::new()?;
-        let command = docker::compose_build(&sh, &compose_files, plan, settings.builder.as_ref(), push);
-        let streamed = process::stream(ui, command, |line| {
+        let streamed = process::stream(ui, docker::bake(&sh, &bake), input.clone().into_bytes(), |line| {
             for event in progress.feed(line) {
                 write_event(&mut log, &event, &progress).with_context(|| format!("could not write `{log_path}`"))?;
                 live.show(&event, &progress);
@@ -91,7 +104,7 @@ pub fn run(
             Ok(finished) => {
                 writeln!(log, "{}", crate::ui::clean(&finished.stderr))?;
                 if !finished.status.success() && engine_failed(&finished, &progress) && !retried {
-                    ui.status("Retrying", &format!("the engine broke off: {}", compose_error(&finished)));
+                    ui.status("Retrying", &format!("the engine broke off: {}", error_of(&finished)));
                     retried = true;
                     continue;
                 }
@@ -100,7 +113,8 @@ pub fn run(
         };
         log.flush()?;
         files::keep_newest(&logs, LOGS)?;
-        return Ok(Outcome { progress, log: log_path, elapsed: started.elapsed(), failure });
+        let digests = digests::read(&metadata);
+        return Ok(Outcome { progress, log: log_path, elapsed: started.elapsed(), failure, digests });
     }
 }
 
@@ -119,12 +133,9 @@ fn write_event(log: &mut impl Write, event: &Event, progress: &Progress) -> std:
     }
 }
 
-/// What Compose itself said last; with JSON progress it writes its errors as JSON too.
-fn compose_error(finished: &Finished) -> String {
-    let last = finished.last_error();
-    let parsed: Option<serde_json::Value> = serde_json::from_str(last).ok();
-    let field = |name: &str| parsed.as_ref()?.get(name)?.as_str().map(str::to_owned);
-    field("message").or_else(|| field("error")).or_else(|| field("text")).unwrap_or_else(|| last.to_owned())
+/// What buildx itself said last.
+fn error_of(finished: &Finished) -> &str {
+    finished.last_error().trim_start_matches("ERROR: ")
 }
 
 /// Whether the builder went away or lost data, of its own or between it and a registry, which a second try survives.
@@ -144,7 +155,7 @@ fn engine_failed(finished: &Finished, progress: &Progress) -> bool {
 
 fn failure(finished: &Finished, progress: &Progress, log: &Utf8Path) -> Failure {
     let kept = "every tag is where it was";
-    let error = compose_error(finished);
+    let error = error_of(finished);
     let all = format!(
         "{}\n{}",
         finished.stderr,
@@ -173,10 +184,10 @@ fn failure(finished: &Finished, progress: &Progress, log: &Utf8Path) -> Failure 
             None => Failure::precondition(cause).kept(kept).hint("check base images and the engine, then run it again"),
         };
     }
-    if finished.stderr.contains("unknown flag") || finished.stderr.contains("unsupported --progress") {
-        return Failure::precondition(format!("Docker Compose is too old: {error}"))
+    if ["unknown flag", "unknown command", "unsupported --progress"].iter().any(|sign| finished.stderr.contains(sign)) {
+        return Failure::precondition(format!("buildx is missing or too old: {error}"))
             .kept(kept)
-            .hint("install 2.33 or newer");
+            .hint("install buildx 0.17 or newer: the package `docker-buildx-plugin`");
     }
     let mut failure = docker::failure(finished).kept(kept);
     failure.cause = format!("the build failed: {error}\n      full log: {log}");

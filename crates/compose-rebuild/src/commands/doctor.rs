@@ -33,7 +33,7 @@ pub fn run(context: &Context, options: &cli::Doctor) -> anyhow::Result<()> {
         let workspace = scope.spawn(|| workspace::read(ui, directory));
         let git = scope.spawn(|| gather::answer(ui, git::version));
         let engine = scope.spawn(|| gather::engine(ui, settings.builder.as_ref()));
-        let examined = project::examine(ui, &settings.files);
+        let examined = project::examine(ui, settings.selection(&[]));
         (examined, join(engine), join(git), join(workspace))
     });
     interrupt::check()?;
@@ -92,18 +92,9 @@ fn configuration(failure: &Failure) -> Finding {
 
 /// What is wrong in a project that Compose resolves, and in its Dockerfiles.
 fn resolved(examined: &Examined, files: &Files, root: &Utf8Path, config: &Config, names: &Names) -> Vec<Finding> {
-    let mut findings = compose::check(&examined.project, &examined.config, files, root.as_str(), names);
+    let mut findings = compose::check(&examined.project, &examined.model, files, root.as_str(), names);
     for (service, failure) in &examined.problems {
         findings.push(files.place(failed(Area::Compose, "project", failure), service, "build"));
-    }
-    for (path, error) in &examined.unreadable {
-        let line = error.rsplit_once(" at line ").and_then(|(_, at)| at.split(' ').next()?.parse().ok());
-        findings.push(
-            Finding::error(Area::Dockerfile, "dockerfile-unreadable", format!("it cannot be read: {error}"))
-                .at(path, line)
-                .why("`cargo xtask rebuild` must know its stages and arguments.")
-                .cure("check it with `docker build --check .`"),
-        );
     }
     for patient in gather::dockerfiles(examined, files, &mut findings) {
         findings.extend(dockerfile::check(&patient, names));

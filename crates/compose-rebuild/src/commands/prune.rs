@@ -16,7 +16,7 @@ use crate::ui::Ui;
 /// Exit code 2 for bad input, 3 when the engine does not answer, 130 when a signal came.
 pub fn run(context: &Context, options: &cli::Prune) -> anyhow::Result<()> {
     let Context { ui, settings, .. } = context;
-    let (_, project) = read_project(ui, &settings.files)?;
+    let (_, project) = read_project(ui, settings.selection(&[]))?;
     let _lock = context.lock(&project.name, !options.no_wait)?;
     let before = store::read(ui)?;
     let policy = Policy {

@@ -51,7 +51,7 @@ impl Run<'_> {
         let pushed = self.upload(facts, verified, store)?;
         let promoted = self.settle(facts, plan, pushed)?;
         if promoted && store == Store::Engine {
-            self.follow(verified)?;
+            self.follow(facts, verified)?;
         }
         Ok(promoted)
     }
@@ -96,15 +96,16 @@ impl Run<'_> {
     }
 
     /// Lets the engine's own mutable tags follow.
-    fn follow(&self, verified: &[Verified<'_>]) -> anyhow::Result<()> {
+    fn follow(&self, facts: &Facts, verified: &[Verified<'_>]) -> anyhow::Result<()> {
         let ui = &self.context.ui;
-        let tags: Vec<_> = verified.iter().map(|one| one.service.image.clone()).collect();
+        let names =
+            |one: &Verified<'_>| facts.project.services[&one.service.service].names().cloned().collect::<Vec<_>>();
+        let tags: Vec<_> = verified.iter().flat_map(names).collect();
         let before = images::inspect(ui, &tags)?;
-        let to = |one: &Verified<'_>| Move {
-            tag: one.service.image.clone(),
-            from: before.get(&one.service.image).map(|image| image.id.clone()),
-            to: one.image.id.clone(),
-        };
-        promote::move_tags(ui, Store::Engine, &verified.iter().map(to).collect::<Vec<_>>())
+        let moves = verified.iter().flat_map(|one| {
+            let from = |tag: &ImageRef| before.get(tag).map(|image| image.id.clone());
+            names(one).into_iter().map(move |tag| Move { from: from(&tag), tag, to: one.image.id.clone() })
+        });
+        promote::move_tags(ui, Store::Engine, &moves.collect::<Vec<_>>())
     }
 }

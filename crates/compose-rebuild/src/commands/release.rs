@@ -8,13 +8,13 @@ use super::{Context, verify};
 use crate::cli;
 use crate::error::Failure;
 use crate::facts::checkout::{self, Checkout};
-use crate::facts::compose::Project;
 use crate::facts::images::{self, Image, Images};
 use crate::facts::{read_project, registry};
 use crate::plan::label;
 use crate::plan::release::checks::{self, Refusal};
 use crate::plan::release::steps::{self, Release};
 use crate::plan::release::{self, files, version};
+use crate::project::Project;
 use crate::value::{ImageRef, Service};
 use crate::verify::verdict::Verdict;
 
@@ -38,7 +38,7 @@ struct Session<'a> {
 /// Exit code 1 when a check says no, 2 for a version that cannot be, 3 when a check cannot be made, and those of a build.
 pub fn run(context: &Context, options: &cli::Release) -> anyhow::Result<()> {
     let Context { ui, settings, started } = context;
-    let (_, project) = read_project(ui, &settings.files)?;
+    let (_, project) = read_project(ui, settings.selection(&[]))?;
     let _lock = context.lock(&project.name, !options.no_wait)?;
     let mut session = Session::gather(context, options)?;
     session.check()?;
@@ -92,7 +92,7 @@ fn unfinished(error: &anyhow::Error) -> Failure {
 impl<'a> Session<'a> {
     fn gather(context: &'a Context, options: &cli::Release) -> anyhow::Result<Self> {
         let Context { ui, settings, .. } = context;
-        let (workspace, project) = read_project(ui, &settings.files)?;
+        let (workspace, project) = read_project(ui, settings.selection(&[]))?;
         let mut checkout = checkout::read(ui, &workspace)?;
         let mut refusals = Vec::new();
         let branch = options.branch.as_ref().map(ToString::to_string).or_else(|| checkout.remote_branch.clone());

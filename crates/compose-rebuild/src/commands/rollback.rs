@@ -16,7 +16,7 @@ use crate::ui::plain;
 /// Exit code 2 for a version that is not there, 3 when the engine does not answer.
 pub fn run(context: &Context, options: &cli::Rollback) -> anyhow::Result<()> {
     let Context { ui, settings, .. } = context;
-    let (_, project) = read_project(ui, &settings.files)?;
+    let (_, project) = read_project(ui, settings.selection(&[]))?;
     let _lock = context.lock(&project.name, !options.no_wait)?;
     let store = store::read(ui)?;
     let versions = rollback::versions(&store, &project);
@@ -35,10 +35,10 @@ pub fn run(context: &Context, options: &cli::Rollback) -> anyhow::Result<()> {
     let moves: Vec<_> = version
         .images
         .iter()
-        .map(|(service, id)| {
-            let tag = &project.services[service].image;
-            let from = store.images.iter().find(|(_, image)| image.tags.contains(tag)).map(|(id, _)| id.clone());
-            Move { tag: tag.clone(), from, to: id.clone() }
+        .flat_map(|(service, id)| {
+            let at = |tag| store.images.iter().find(|(_, image)| image.tags.contains(tag)).map(|(id, _)| id.clone());
+            let names = project.services[service].names();
+            names.map(move |tag| Move { tag: tag.clone(), from: at(tag), to: id.clone() })
         })
         .collect();
     promote::move_tags(ui, Store::Engine, &moves)?;

@@ -10,7 +10,8 @@ use crate::error::Failure;
 use crate::facts::images::{Image, Images, Store};
 use crate::facts::{self, Facts, Resolved, Revision, both, remotes};
 use crate::plan::cache_bust::Rule;
-use crate::plan::{Action, Attestations, Plan, Request, key};
+use crate::plan::{Action, Attestations, Plan, Request};
+use crate::project::key;
 use crate::promote::{self, Move};
 use crate::report::summary::{self, Summary};
 use crate::report::{human, kept, markdown};
@@ -66,7 +67,7 @@ impl<'a> Run<'a> {
         let Context { ui, settings, .. } = self.context;
         ui.detail("Resolving", "workspace, compose project, remotes and images");
         let store = Store::of(self.options.push);
-        let facts = facts::gather(ui, &settings.files, self.local.as_deref(), store)?;
+        let facts = facts::gather(ui, settings.selection(&self.options.services), self.local.as_deref(), store)?;
         let plan = crate::plan::plan(&facts, &self.request(&facts)?)?;
         Ok((facts, plan))
     }
@@ -192,7 +193,7 @@ impl<'a> Run<'a> {
         let local = copy_local(facts, &staged)?;
         let (foresight, outcome) = both(
             || Foresight::begin(self.context, facts, plan),
-            || build::run(ui, settings, state, plan, local, output),
+            || build::run(ui, settings, (facts, plan), local, output),
         );
         let (outcome, foresight) = built.insert((outcome?, foresight));
         thread::scope(|scope| {
@@ -254,16 +255,20 @@ fn taken_as_they_are<'a>(facts: &'a Facts, plan: &Plan) -> Vec<&'a Resolved> {
     facts.sources.iter().filter(is_taken).collect()
 }
 
-/// Mutable tags that go to kept images.
+/// Mutable tags that go to images that are there.
 fn reused(facts: &Facts, plan: &Plan) -> Vec<Move> {
-    let moves = plan.services.iter().filter_map(|service| match &service.action {
-        Action::Reuse(kept) => {
-            let from = facts.images.get(&service.image).map(|image| image.id.clone());
-            Some(Move { tag: service.image.clone(), from, to: facts.images.get(kept)?.id.clone() })
+    let mut moves = Vec::new();
+    for service in &plan.services {
+        let Action::Reuse(kept) = &service.action else { continue };
+        let Some(to) = facts.images.get(kept).map(|image| &image.id) else { continue };
+        for tag in facts.project.services[&service.service].names() {
+            let from = facts.images.get(tag).map(|image| image.id.clone());
+            if from.as_ref() != Some(to) {
+                moves.push(Move { tag: tag.clone(), from, to: to.clone() });
+            }
         }
-        _ => None,
-    });
-    moves.collect()
+    }
+    moves
 }
 
 /// Copies the local directory that takes the place of a remote, if there is one.

@@ -1,111 +1,44 @@
-//! The resolved Compose project: which services are built, and how.
+//! The project as Compose resolves it: what it would build, and how. Compose's own bake definition says that; its model of the
+//! project only adds what a definition has no word for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
-use serde_json::Value;
-use xshell::Shell;
+use serde_json::{Map, Value};
+use xshell::{Cmd, Shell};
 
 use crate::error::Failure;
-use crate::facts::{both, extensions};
-use crate::sys::{docker, process};
+use crate::facts::both;
+use crate::project::{Built, Project};
+use crate::sys::docker::{self, ComposeOptions};
+use crate::sys::process;
 use crate::ui::Ui;
-use crate::value::{ImageRef, ProjectName, Service, show};
-use dockerfile_reader::listing::Listing;
-use dockerfile_reader::{Closure, Dockerfile};
+use crate::value::{Service, show};
 
-/// A Compose project, as far as it is built.
-#[derive(Clone, Debug)]
-pub struct Project {
-    /// The project's name.
-    pub name: ProjectName,
-    /// Services with a build section, by name.
-    pub services: BTreeMap<Service, Built>,
+/// The label by which Compose says which service a target is of.
+const SERVICE: &str = "com.docker.compose.service";
+/// The label by which Compose names the project.
+const PROJECT: &str = "com.docker.compose.project";
+
+/// Which project Compose is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Selection<'a> {
+    /// Its own options.
+    pub options: &'a ComposeOptions,
+    /// The compose files that it reads first.
+    pub files: &'a [Utf8PathBuf],
+    /// Services that are active because they were named.
+    pub services: &'a [Service],
 }
 
-/// A service that is built.
-#[derive(Clone, Debug)]
-pub struct Built {
-    /// The name that its image gets.
-    pub image: ImageRef,
-    /// Whether it is expensive, so that its image is kept (`x-rebuild: {keep: true}`).
-    pub keep: bool,
-    /// Whether it is built and never started (`scale: 0`).
-    pub build_only: bool,
-    /// The stage that is built, the last one when nothing is said.
-    pub target: Option<String>,
-    /// Build arguments as Compose passes them; without a value they come from the environment.
-    pub args: BTreeMap<String, Option<String>>,
-    /// Named contexts.
-    pub contexts: BTreeMap<String, String>,
-    /// Where its Dockerfile is, for messages and to know shared ones.
-    pub dockerfile_path: String,
-    /// What its target is made from, when its Dockerfile is a file of this machine that can be read.
-    pub closure: Option<Closure>,
-    /// The text of its Dockerfile, where that can be read.
-    pub text: Option<String>,
-    /// The same, instruction by instruction.
-    pub listing: Option<Listing>,
-    /// The whole build section as Compose resolved it.
-    pub section: Value,
-}
-
-impl Built {
-    /// The value that the build sees for an argument: what Compose passes, else the Dockerfile's default.
-    pub fn arg(&self, name: &str) -> Option<&str> {
-        match self.args.get(name) {
-            Some(value) => value.as_deref(),
-            None => self.closure.as_ref()?.args.get(name)?.as_deref(),
-        }
+impl Selection<'_> {
+    /// The directory of the project: that of its first compose file.
+    pub fn directory(&self) -> &Utf8Path {
+        self.files.first().and_then(|file| file.parent()).unwrap_or(Utf8Path::new("."))
     }
-
-    /// Whether its build writes its cache anywhere but into the image.
-    pub fn exports_cache(&self) -> bool {
-        let entries = self.section.get("cache_to").and_then(Value::as_array).into_iter().flatten();
-        entries.filter_map(Value::as_str).any(|entry| !entry.is_empty() && !entry.contains("type=inline"))
-    }
-
-    /// Whether the build takes an argument: its stages declare it, or, if they are unknown, Compose passes it.
-    pub fn takes(&self, name: &str) -> bool {
-        match &self.closure {
-            Some(closure) => closure.args.contains_key(name),
-            None => self.args.contains_key(name),
-        }
-    }
-}
-
-/// The compose files as Compose itself finds them: given ones, COMPOSE_FILE, or the first default name at or above
-/// `directory`, with its override file.
-///
-/// # Errors
-/// Exit code 2 when there is none.
-pub fn find_files(
-    directory: &Utf8Path,
-    given: &[Utf8PathBuf],
-    environment: Option<&str>,
-) -> Result<Vec<Utf8PathBuf>, Failure> {
-    let listed = environment.unwrap_or_default().split(':').filter(|name| !name.is_empty()).map(Utf8PathBuf::from);
-    let named: Vec<_> = if given.is_empty() { listed.collect() } else { given.to_vec() };
-    if let Some(missing) = named.iter().find(|file| !directory.join(file).is_file()) {
-        return Err(Failure::usage(format!("there is no compose file {}", show(missing.as_str())))
-            .hint("name a file with `-f FILE`"));
-    }
-    if !named.is_empty() {
-        return Ok(named.iter().map(|file| directory.join(file)).collect());
-    }
-    let base = directory.ancestors().find_map(|above| {
-        let names = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
-        names.iter().map(|name| above.join(name)).find(|path| path.is_file())
-    });
-    let base = base.ok_or_else(|| {
-        Failure::usage(format!("no compose.yml in `{directory}` or above")).hint("name one with `-f FILE`")
-    })?;
-    let stem = base.as_str().trim_end_matches(".yaml").trim_end_matches(".yml").to_owned();
-    let overrides = ["yml", "yaml"].map(|ending| Utf8PathBuf::from(format!("{stem}.override.{ending}")));
-    Ok([base].into_iter().chain(overrides.into_iter().find(|path| path.is_file())).collect())
 }
 
 /// A project, with everything that is in the way of building it.
@@ -113,180 +46,196 @@ pub fn find_files(
 pub struct Examined {
     /// What can be built of it.
     pub project: Project,
-    /// Everything that Compose resolved.
-    pub config: Value,
+    /// Everything that the compose files say, before variables are replaced.
+    pub model: Value,
     /// What makes it impossible to build, by service; empty for what is wrong with all of them.
     pub problems: Vec<(String, Failure)>,
-    /// Dockerfiles of which only BuildKit can tell what changed, each with the reason.
-    pub unreadable: Vec<(String, String)>,
 }
 
 /// Asks Compose for the project and reads its Dockerfiles.
 ///
 /// # Errors
 /// Exit code 2 for a project that Compose refuses or that has nothing to build, 3 without Docker Compose.
-pub fn read(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Project> {
-    let examined = examine(ui, files)?;
-    for (path, error) in &examined.unreadable {
-        ui.warning(&format!("`{path}`: {error}; only BuildKit can tell what changed"));
-    }
+pub fn read(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<Project> {
+    let examined = examine(ui, selection)?;
     match examined.problems.into_iter().next() {
         Some((_, failure)) => Err(failure.into()),
         None => Ok(examined.project),
     }
 }
 
-/// The same, with all problems instead of the first.
+/// Asks Compose for the project and reads its Dockerfiles; all problems are reported instead of the first.
 ///
 /// # Errors
 /// As [`read`], when Compose does not resolve the project at all.
-pub fn examine(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<Examined> {
-    let (extensions, config) =
-        both(|| extensions::read(files, || config(ui, files, false)), || config(ui, files, true));
-    let mut examined = parse(config?, &extensions?)?;
-    let mut missing = Vec::new();
+pub fn examine(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<Examined> {
+    let options = selection.options;
+    let (definition, model) = both(
+        || ask(ui, |sh| docker::compose_definition(sh, options, &[])),
+        || ask(ui, |sh| docker::compose_model(sh, options)),
+    );
+    let (mut definition, model) = (targets(definition?)?, model?);
+    // A service of a profile that is not enabled is active all the same when it is named.
+    let is_hidden = |service: &&Service| {
+        model["services"][service.as_str()]["build"].is_object()
+            && !definition.values().any(|target| target["labels"][SERVICE] == service.as_str())
+    };
+    if selection.services.iter().any(|service| is_hidden(&service)) {
+        let named = ask(ui, |sh| docker::compose_definition(sh, options, selection.services))?;
+        definition.extend(targets(named)?);
+    }
+    // Without variables a number is a number; one that comes from a variable has to be resolved.
+    let counts = |service: &Value| [service["scale"].clone(), service["deploy"]["replicas"].clone()];
+    let mut services = model["services"].as_object().into_iter().flat_map(|services| services.values());
+    let resolved = match services.any(|service| counts(service).iter().any(Value::is_string)) {
+        true => ask(ui, |sh| docker::compose_config(sh, options)).unwrap_or_default(),
+        false => Value::Null,
+    };
+    let replicas = |service: &str| {
+        let known = [&resolved, &model].map(|project| counts(&project["services"][service]));
+        known.iter().flatten().find_map(Value::as_u64)
+    };
+    let mut examined = parse(&definition, &model, replicas)?;
+    examined.model = model;
+    read_dockerfiles(&mut examined);
+    Ok(examined)
+}
+
+fn read_dockerfiles(examined: &mut Examined) {
     for (service, built) in &mut examined.project.services {
-        let inline = built.section.get("dockerfile_inline").and_then(Value::as_str).map(str::to_owned);
-        built.text = inline.or_else(|| fs_err::read_to_string(&built.dockerfile_path).ok());
-        let Some(text) = &built.text else { continue };
-        let dockerfile = match Dockerfile::parse(text) {
-            Ok(dockerfile) => dockerfile,
-            Err(error) => {
-                // BuildKit may well read it. Nothing is known of its stages then, so all of it counts.
-                examined.unreadable.push((built.dockerfile_path.clone(), error));
-                built.section["dockerfile_text"] = text.as_str().into();
-                continue;
-            }
-        };
-        built.listing = Some(Listing::read(text));
-        built.closure = dockerfile.closure(built.target.as_deref(), &built.args);
-        if built.closure.is_none() {
+        if let Some(text) = built.text.take().or_else(|| fs_err::read_to_string(&built.dockerfile_path).ok()) {
+            built.read_dockerfile(text);
+        }
+        if built.text.is_some() && built.closure.is_none() {
             let target = show(built.target.as_deref().unwrap_or_default());
             let path = &built.dockerfile_path;
             let cause = format!("service `{service}` builds stage {target}, which `{path}` does not have");
             let failure = Failure::usage(cause).hint("correct `target` in the compose file");
-            missing.push((service.to_string(), failure));
+            examined.problems.push((service.to_string(), failure));
         }
     }
-    examined.problems.extend(missing);
-    Ok(examined)
 }
 
-fn config(ui: &Ui, files: &[Utf8PathBuf], interpolate: bool) -> anyhow::Result<Value> {
+/// A question to Compose, whose answer is JSON; nothing is printed when there is nothing to build.
+fn ask(ui: &Ui, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> anyhow::Result<Value> {
     let sh = Shell::new()?;
-    let finished = process::output(ui, docker::compose_config(&sh, files, interpolate), Duration::from_secs(60))?;
+    let finished = process::output(ui, command(&sh), Duration::from_secs(60))?;
     if finished.status.success() {
+        if finished.stdout.is_empty() {
+            return Ok(Value::Null);
+        }
         return Ok(serde_json::from_slice(&finished.stdout).map_err(|error| garbled(&error))?);
     }
-    // Without the plugin `docker` takes `-f` for an option of its own, and explains itself.
+    // Without the plugin `docker` takes options of Compose for its own, and explains itself.
     let signs = ["unknown command", "unknown flag", "is not a docker command", "docker [OPTIONS] COMMAND"];
     if signs.iter().any(|sign| finished.stderr.contains(sign)) {
         let error = finished.stderr.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
         return Err(Failure::precondition(format!("Docker Compose is missing or too old: {error}"))
             .kept("nothing was changed")
-            .hint("install Docker Compose 2.33 or newer: the package `docker-compose-plugin`")
+            .hint("install Docker Compose 2.35 or newer: the package `docker-compose-plugin`")
             .into());
     }
     let error = finished.last_error();
     Err(Failure::usage(format!("Compose refuses the project: {error}"))
-        .hint(format!("check it with `docker compose -f {} config`", files.first().map_or("FILE", |f| f.as_str())))
+        .hint("check it with `docker compose build --print`, with the same `-f` and `--profile`")
         .into())
 }
 
 fn garbled(error: &dyn Display) -> Failure {
-    Failure::precondition(format!("the answer of `docker compose config` is cut or garbled: {error}"))
+    Failure::precondition(format!("the answer of Docker Compose is cut or garbled: {error}"))
         .kept("nothing was changed")
-        .hint("run it again; check `docker compose config --format json`")
+        .hint("run it again; check `docker compose build --print`")
 }
 
-/// `x-rebuild` of a service.
+/// The targets of a bake definition, by their names.
+fn targets(mut definition: Value) -> Result<Map<String, Value>, Failure> {
+    let group = definition["group"]["default"]["targets"].as_array().into_iter().flatten();
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = group.filter_map(Value::as_str).find(|name| !seen.insert(*name)) {
+        return Err(Failure::usage(format!("Compose gives two services the same target name `{twice}`"))
+            .hint("rename one: names that differ only in `.` and `_` are the same before Compose 5"));
+    }
+    match definition["target"].take() {
+        Value::Object(targets) => Ok(targets),
+        Value::Null => Ok(Map::new()),
+        _ => Err(garbled(&"`target` is no object")),
+    }
+}
+
+/// The `x-rebuild` field of a service.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Rebuild {
     keep: bool,
 }
 
-/// A build section, as far as it is understood here.
-#[derive(Deserialize)]
-struct Section {
-    #[serde(default)]
-    context: String,
-    dockerfile: Option<String>,
-    target: Option<String>,
-    #[serde(default)]
-    args: BTreeMap<String, Option<String>>,
-    #[serde(default)]
-    additional_contexts: BTreeMap<String, String>,
-}
-
-/// Reads what `docker compose config --format json` prints, and the `x-rebuild` of services.
-pub(crate) fn parse(config: Value, extensions: &Value) -> anyhow::Result<Examined> {
-    let name = config["name"].as_str().ok_or_else(|| garbled(&"the project has no name"))?;
-    let mut services = BTreeMap::new();
-    let mut problems = Vec::new();
-    for (service, resolved) in config["services"].as_object().into_iter().flatten() {
-        match build_of(name, service, resolved, extensions.get(service)) {
-            Ok(Some((service, built))) => drop(services.insert(service, built)),
-            Ok(None) => {}
-            Err(failure) => problems.push((service.clone(), failure)),
-        }
-    }
-    if services.is_empty() {
-        let failure = Failure::usage("no service of the project has a build section");
-        problems.push((String::new(), failure.hint("add one, or name another file with `-f`")));
-    }
-    let project = Project { name: name.parse()?, services };
-    Ok(Examined { project, config, problems, unreadable: Vec::new() })
-}
-
-/// A service, if it is built.
-fn build_of(
-    project: &str,
-    name: &str,
-    resolved: &Value,
-    rebuild: Option<&Value>,
-) -> Result<Option<(Service, Built)>, Failure> {
-    let Some(section) = resolved.get("build").filter(|section| !section.is_null()) else { return Ok(None) };
-    let service: Service = name.parse()?;
-    let build = Section::deserialize(section)
-        .map_err(|error| Failure::usage(format!("service `{service}`: build: {error}")))?;
-    let rebuild = rebuild.map_or(Ok(Rebuild::default()), Rebuild::deserialize).map_err(|error| {
+/// Whether the image of a service is kept.
+fn keeps(service: &str, model: &Value) -> Result<bool, Failure> {
+    let rebuild = &model["services"][service]["x-rebuild"];
+    let rebuild = Option::<Rebuild>::deserialize(rebuild).map_err(|error| {
         Failure::usage(format!("`x-rebuild` of service `{service}`: {error}")).hint("write `x-rebuild: {keep: true}`")
     })?;
-    let image = resolved["image"].as_str().map_or_else(|| format!("{project}-{service}"), str::to_owned);
-    let file = build.dockerfile.as_deref().unwrap_or("Dockerfile");
-    let replicas = resolved["scale"].as_u64().or(resolved["deploy"]["replicas"].as_u64());
-    let built = Built {
-        image: image.parse()?,
-        keep: rebuild.keep,
-        build_only: replicas == Some(0),
-        target: build.target,
-        args: build.args,
-        contexts: build.additional_contexts,
-        dockerfile_path: Utf8Path::new(&build.context).join(file).into_string(),
-        closure: None,
-        text: None,
-        listing: None,
-        section: section.clone(),
-    };
-    Ok(Some((service, built)))
+    Ok(rebuild.unwrap_or_default().keep)
+}
+
+/// Makes a project of a bake definition, the model of the project, and how many containers each service has.
+pub(crate) fn parse(
+    definition: &Map<String, Value>,
+    model: &Value,
+    replicas: impl Fn(&str) -> Option<u64>,
+) -> anyhow::Result<Examined> {
+    let mut services = BTreeMap::new();
+    let mut problems = Vec::new();
+    let mut project = None;
+    for (bake_target, target) in definition {
+        let service = target["labels"][SERVICE].as_str().unwrap_or(bake_target);
+        project = project.or(target["labels"][PROJECT].as_str());
+        let built = keeps(service, model).and_then(|keep| {
+            let built = Built::parse(bake_target, target).map_err(|error| garbled(&error))?;
+            Ok(Built { keep, build_only: replicas(service) == Some(0), ..built })
+        });
+        match built {
+            Ok(built) => drop(services.insert(service.parse()?, built)),
+            Err(failure) => problems.push((service.to_owned(), failure)),
+        }
+    }
+    let is_active = |service: &Value| service["build"].is_object() && service["profiles"].is_null();
+    if definition.is_empty() && model["services"].as_object().is_some_and(|all| all.values().any(is_active)) {
+        return Err(garbled(&"it says nothing about a service that is built").into());
+    }
+    if definition.is_empty() {
+        let failure = Failure::usage("no service of the project has a build section");
+        problems.push((String::new(), failure.hint("add one, name another file with `-f`, or enable a `--profile`")));
+    }
+    let name = project.or(model["name"].as_str()).ok_or_else(|| garbled(&"the project has no name"))?;
+    let project = Project { name: name.parse()?, services };
+    Ok(Examined { project, model: Value::Null, problems })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
-    fn only_built_services_count_and_images_have_the_default_name() {
-        let json = serde_json::json!({"name": "p", "services": {
-            "redis": {"image": "redis"},
-            "web": {"build": {"context": "/c", "args": {"A": "1", "B": null}}, "scale": 0}}});
-        let project = parse(json, &serde_json::json!({"web": {"keep": true}})).expect("valid").project;
-        assert_eq!(project.services.len(), 1);
-        let web = &project.services[&"web".parse::<Service>().expect("name")];
-        assert_eq!(web.image.to_string(), "p-web:latest");
-        assert_eq!(web.dockerfile_path, "/c/Dockerfile");
+    fn a_target_is_the_service_that_its_label_names() {
+        let definition = json!({"web_1": {
+            "context": "/c", "dockerfile": "/c/D", "args": {"A": "$${B}"}, "tags": ["other:1", "p-web.1"],
+            "labels": {SERVICE: "web.1", PROJECT: "p"}}});
+        let model = json!({"services": {"web.1": {"x-rebuild": {"keep": true}}}});
+        let definition = definition.as_object().expect("targets");
+        let project = parse(definition, &model, |_| Some(0)).expect("valid").project;
+        let web = &project.services[&"web.1".parse::<Service>().expect("name")];
+        assert_eq!(project.name.as_str(), "p");
+        assert_eq!((web.image.to_string(), web.tags[0].to_string()), ("p-web.1:latest".into(), "other:1".into()));
+        assert_eq!((web.dockerfile_path.as_str(), web.bake_target.as_str()), ("/c/D", "web_1"));
         assert!(web.keep && web.build_only);
-        assert_eq!(web.arg("A"), Some("1"));
+        assert_eq!(web.arg("A"), Some("${B}"));
+    }
+
+    #[test]
+    fn two_services_with_one_target_name_are_refused() {
+        let definition = json!({"group": {"default": {"targets": ["a_b", "a_b"]}}, "target": {"a_b": {}}});
+        assert_eq!(targets(definition).expect_err("refused").code, 2);
     }
 }

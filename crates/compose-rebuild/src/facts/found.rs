@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::error::Failure;
-use crate::facts::compose::{Built, Project};
 use crate::facts::sources::{Source, Wanted};
 use crate::facts::workspace::Config;
+use crate::project::{Built, Project};
 use crate::value::{ArgName, GitRef, GitUrl, Service, redact, show};
 use dockerfile_reader::sources::{Busts, Cover, Fetch, Reference, fetches};
 
@@ -75,13 +75,14 @@ pub fn add(project: &Project, config: &Config, bust: &ArgName, sources: &mut Vec
         }
         // What is pinned is only of interest where nothing else can be said.
         own.retain(|source| !moves || matches!(source.wanted, Wanted::Ref(_)));
-        for Source { name, repository, wanted, commit_arg, services } in own {
+        for one in own {
             let same = |source: &&mut Source| {
-                source.repository == repository && source.wanted == wanted && source.commit_arg == commit_arg
+                (&source.repository, &source.wanted, &source.commit_arg)
+                    == (&one.repository, &one.wanted, &one.commit_arg)
             };
             match sources.iter_mut().find(same) {
-                Some(source) => source.services.extend(services),
-                None => sources.push(Source { name, repository, wanted, commit_arg, services }),
+                Some(source) => source.services.extend(one.services),
+                None => sources.push(one),
             }
         }
     }
@@ -125,5 +126,6 @@ fn follow(service: &Service, fetch: &Fetch, transports: &[String]) -> Result<Opt
         wanted,
         commit_arg: fetch.commit_arg.as_deref().map(str::parse).transpose()?,
         services: [service.clone()].into(),
+        reaches: BTreeSet::new(),
     }))
 }

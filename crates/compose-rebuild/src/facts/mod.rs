@@ -6,7 +6,6 @@ pub mod checkout;
 pub mod compose;
 pub mod containers;
 pub mod early;
-mod extensions;
 pub mod found;
 pub mod history;
 pub mod images;
@@ -20,15 +19,16 @@ pub mod trees;
 pub mod versions;
 pub mod workspace;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::thread;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
-use crate::plan::key;
+use crate::project::{Built, Project, key};
 use crate::ui::Ui;
 use crate::value::{Commit, ImageRef, Service};
-use compose::Project;
+use compose::Selection;
 use early::{Asked, Questions};
 use found::Found;
 use images::{Images, Store};
@@ -54,15 +54,28 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// The sources of a service.
+    /// The sources whose code is in the image of a service, by itself or through services that it is made from.
     pub fn sources_of(&self, service: &Service) -> impl Iterator<Item = &Resolved> {
+        self.sources.iter().filter(move |resolved| resolved.source.reaches.contains(service))
+    }
+
+    /// The sources that the build of a service fetches.
+    pub fn fetched_by(&self, service: &Service) -> impl Iterator<Item = &Resolved> {
         self.sources.iter().filter(move |resolved| resolved.source.services.contains(service))
     }
 
-    /// Those of them that its Dockerfile takes as they are at the time of the build: it does not take the commit.
+    /// The IDs of the base images of a service that are on this machine, by their names; other services are none.
+    pub fn bases_of(&self, built: &Built) -> BTreeMap<String, &str> {
+        let is_service =
+            |name: &ImageRef| self.project.services.values().any(|other| other.names().any(|own| own == name));
+        let bases = built.images().filter(|name| !is_service(name));
+        bases.filter_map(|name| Some((name.to_string(), self.images.get(&name)?.id.as_str()))).collect()
+    }
+
+    /// The sources that a Dockerfile takes as they are at the time of the build: it does not take the commit.
     pub fn unpinned(&self, service: &Service) -> impl Iterator<Item = &Resolved> {
         let built = &self.project.services[service];
-        self.sources_of(service).filter(|Resolved { source, .. }| {
+        self.fetched_by(service).filter(|Resolved { source, .. }| {
             let takes_commit = source.commit_arg.as_ref().is_some_and(|name| built.takes(name.as_str()));
             matches!(source.wanted, Wanted::Ref(_)) && !takes_commit
         })
@@ -100,9 +113,8 @@ impl fmt::Display for Revision {
 ///
 /// # Errors
 /// Those of the two readers.
-pub fn read_project(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<(Workspace, Project)> {
-    let directory = files.first().and_then(|file| file.parent()).unwrap_or(Utf8Path::new("."));
-    let (workspace, project) = both(|| workspace::read(ui, directory), || compose::read(ui, files));
+pub fn read_project(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<(Workspace, Project)> {
+    let (workspace, project) = both(|| workspace::read(ui, selection.directory()), || compose::read(ui, selection));
     Ok((workspace?, project?))
 }
 
@@ -110,12 +122,13 @@ pub fn read_project(ui: &Ui, files: &[Utf8PathBuf]) -> anyhow::Result<(Workspace
 ///
 /// # Errors
 /// Those of the readers, the first in the order of the data flow.
-pub fn gather(ui: &Ui, files: &[Utf8PathBuf], local: Option<&Utf8Path>, store: Store) -> anyhow::Result<Facts> {
+pub fn gather(ui: &Ui, selection: Selection<'_>, local: Option<&Utf8Path>, store: Store) -> anyhow::Result<Facts> {
+    let files = selection.files;
     let last = local.map_or_else(|| Questions::of_last_run(files, store), |_| None);
     let last = last.unwrap_or_else(|| Questions { store, ..Questions::default() });
     thread::scope(|scope| {
         let mut asked = Asked::new(scope, ui, &last);
-        let (workspace, project) = read_project(ui, files)?;
+        let (workspace, project) = read_project(ui, selection)?;
         let (sources, found) = sources::derive(&project, &workspace.config)?;
         let wanted = key::images_of(&project)?;
         if store == Store::Registry {

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::error::Failure;
-use crate::facts::compose::Project;
-use crate::facts::found::{self, Found};
+use crate::facts::found::{self, Found, Unwatched};
 use crate::facts::workspace::{Config, SourceConfig};
+use crate::project::Project;
+use crate::project::edges;
 use crate::value::{ArgName, Commit, GitRef, GitUrl, Service, redact, show};
 
 /// A repository and a ref that images are made from.
@@ -19,8 +20,10 @@ pub struct Source {
     pub wanted: Wanted,
     /// The build argument that takes the commit.
     pub commit_arg: Option<ArgName>,
-    /// The services made from it.
+    /// The services whose builds fetch it.
     pub services: BTreeSet<Service>,
+    /// The services whose images hold it: those, and all that are made from them.
+    pub reaches: BTreeSet<Service>,
 }
 
 impl Source {
@@ -53,7 +56,7 @@ pub fn derive(project: &Project, config: &Config) -> Result<(Vec<Source>, Found)
     for wanted in config.sources().iter() {
         sources.extend(one(project, config, wanted, &bust)?);
     }
-    let found = found::add(project, config, &bust, &mut sources)?;
+    let mut found = found::add(project, config, &bust, &mut sources)?;
     let has_source = |service| sources.iter().any(|source: &Source| source.services.contains(service));
     let without = project.services.iter().find(|(service, built)| {
         built.takes(bust.as_str()) && !has_source(*service) && !found.fetching.contains(*service)
@@ -64,7 +67,26 @@ pub fn derive(project: &Project, config: &Config) -> Result<(Vec<Source>, Found)
         ))
         .hint("pass GITHUB_REPO as a build argument, or add [[workspace.metadata.xtask.sources]]"));
     }
+    spread(project, &mut sources, &mut found)?;
     Ok((sources, found))
+}
+
+/// Lets services that are made from others hold the code of those, watched or not.
+fn spread(project: &Project, sources: &mut [Source], found: &mut Found) -> Result<(), Failure> {
+    for source in sources.iter_mut() {
+        source.reaches.clone_from(&source.services);
+    }
+    for service in edges::in_order(project)? {
+        for input in edges::inputs_of(project, service) {
+            for source in sources.iter_mut().filter(|source| source.reaches.contains(input.service)) {
+                source.reaches.insert(service.clone());
+            }
+            let through = found.unwatched.iter().filter(|one| one.service == *input.service);
+            let through: Vec<_> = through.map(|one| Unwatched { service: service.clone(), ..one.clone() }).collect();
+            found.unwatched.extend(through);
+        }
+    }
+    Ok(())
 }
 
 fn one(project: &Project, config: &Config, wanted: &SourceConfig, bust: &ArgName) -> Result<Option<Source>, Failure> {
@@ -108,6 +130,7 @@ fn one(project: &Project, config: &Config, wanted: &SourceConfig, bust: &ArgName
         wanted: follow,
         commit_arg: wanted.commit_arg.as_deref().map(str::parse).transpose()?,
         services,
+        reaches: BTreeSet::new(),
     }))
 }
 

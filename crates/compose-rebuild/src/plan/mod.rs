@@ -1,11 +1,10 @@
 //! What to do, decided from facts alone: no process, file, clock or environment is used here.
 
+pub mod bake;
 pub mod cache_bust;
 pub mod inputs;
-pub mod key;
 pub mod label;
 pub mod layers;
-pub mod override_file;
 pub mod predict;
 pub mod prune;
 pub mod release;
@@ -13,19 +12,21 @@ pub mod rollback;
 pub mod service;
 pub mod upstream;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Failure;
-use crate::facts::compose::Project;
 use crate::facts::found::Unwatched;
 use crate::facts::sources::unknown_service;
 use crate::facts::{Facts, Resolved};
+use crate::project::Project;
+use crate::project::edges::{in_order, inputs_of};
+use crate::project::key::Key;
 use crate::value::time::Timestamp;
 use crate::value::{CacheBust, ImageRef, ProjectName, Service};
 use cache_bust::Rule;
-use key::Key;
+use service::Decided;
 
 /// The stage of a Dockerfile, empty in itself, that a local directory takes the place of.
 pub const LOCAL_STAGE: &str = "local-source";
@@ -100,7 +101,7 @@ impl ServicePlan {
     /// The name of its image once the plan is carried out, whether the mutable tag moves or not.
     pub fn made(&self) -> &ImageRef {
         match &self.action {
-            Action::Fresh => &self.image,
+            Action::Fresh | Action::Shared(_) => &self.image,
             Action::Reuse(kept) => kept,
             Action::Build(build) => build.promote.first().unwrap_or(&self.image),
         }
@@ -109,7 +110,7 @@ impl ServicePlan {
     /// Whether the mutable tag moves.
     pub fn moves(&self) -> bool {
         match &self.action {
-            Action::Fresh => false,
+            Action::Fresh | Action::Shared(_) => false,
             Action::Reuse(_) => true,
             Action::Build(build) => build.promote.contains(&self.image),
         }
@@ -128,9 +129,9 @@ pub struct SourcePlan {
 }
 
 impl SourcePlan {
-    fn of(Resolved { source, revision }: &Resolved) -> Self {
+    fn of(Resolved { source, .. }: &Resolved, held: &str) -> Self {
         let (repository, wanted) = (source.repository.to_string(), source.describe());
-        Self { repository, wanted, revision: revision.to_string() }
+        Self { repository, wanted, revision: held.to_owned() }
     }
 }
 
@@ -144,6 +145,8 @@ pub enum Action {
     Reuse(ImageRef),
     /// It is built and promoted.
     Build(Build),
+    /// Nothing of its own: another service has the same image, and the same happens there.
+    Shared(Service),
 }
 
 /// How a service is built.
@@ -177,7 +180,7 @@ pub struct VersionFile {
 impl Plan {
     /// Whether nothing is to be done.
     pub fn is_fresh(&self) -> bool {
-        self.services.iter().all(|plan| matches!(plan.action, Action::Fresh))
+        self.services.iter().all(|plan| matches!(plan.action, Action::Fresh | Action::Shared(_)))
     }
 
     /// Leaves the tags of the compose file where they are, whatever is built.
@@ -185,7 +188,8 @@ impl Plan {
         self.services.retain(|service| !matches!(service.action, Action::Reuse(_)));
         for service in &mut self.services {
             if let Action::Build(build) = &mut service.action {
-                build.promote.retain(|tag| *tag != service.image);
+                // Versioned and kept names stay, those of the compose file do not move.
+                build.promote.truncate(1);
             }
         }
     }
@@ -207,10 +211,27 @@ impl Plan {
 pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Failure> {
     let project = &facts.project;
     check(facts, request)?;
-    let keyed = inputs::keyed(facts, request)?;
     let selected = selected(facts, request)?;
-    let services = selected.iter().map(|service| service::plan(facts, request, service, &keyed, &selected));
-    let services = services.collect::<Result<Vec<_>, _>>()?;
+    let keyed = inputs::keyed(facts, request, &selected)?;
+    let mut services: Vec<ServicePlan> = Vec::new();
+    let mut built = BTreeSet::new();
+    for service in in_order(project)?.into_iter().filter(|service| selected.contains(service)) {
+        let owner = project.owner(service);
+        if let Some(same) = services.iter().find(|plan| plan.service == *owner) {
+            let why = format!("the same image as `{owner}`");
+            services.push(ServicePlan {
+                service: service.clone(),
+                action: Action::Shared(owner.clone()),
+                why,
+                ..same.clone()
+            });
+            continue;
+        }
+        let plan = service::plan(facts, request, service, &Decided { keyed: &keyed, built: &built })?;
+        built.extend(matches!(plan.action, Action::Build(_)).then_some(service));
+        services.push(plan);
+    }
+    services.sort_by(|one, other| one.service.cmp(&other.service));
     check_tags(project, &services)?;
     let (no_cache, pull, attestations) = (request.full, request.pull, request.attestations);
     let unwatched = facts.found.unwatched.iter().filter(|one| selected.contains(&&one.service)).cloned().collect();
@@ -220,8 +241,8 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Failure> {
 /// No tag of this run may be one that another service, a kept image or a staged one has.
 fn check_tags(project: &Project, services: &[ServicePlan]) -> Result<(), Failure> {
     let mut taken: HashMap<ImageRef, &Service> = HashMap::new();
-    for (service, built) in &project.services {
-        taken.insert(built.image.clone(), service);
+    for (service, built) in project.images() {
+        taken.extend(built.names().map(|name| (name.clone(), service)));
     }
     for plan in services {
         let Action::Build(build) = &plan.action else { continue };
@@ -243,16 +264,25 @@ fn check_tags(project: &Project, services: &[ServicePlan]) -> Result<(), Failure
     Ok(())
 }
 
-/// The services that were asked for, with the kept ones that they need and that do not exist yet.
-fn selected<'a>(facts: &'a Facts, request: &Request) -> Result<Vec<&'a Service>, Failure> {
+/// The services that were asked for, with those that they are made from and that do not exist yet.
+fn selected<'a>(facts: &'a Facts, request: &Request) -> Result<BTreeSet<&'a Service>, Failure> {
     let project = &facts.project;
     let asked = |service: &&Service| request.services.is_empty() || request.services.contains(service);
-    let inputs = project.services.keys().filter(asked).flat_map(|service| inputs::inputs_of(project, service));
-    let inputs: Vec<_> = inputs.collect();
-    let mut selected = Vec::new();
-    for (service, built) in &project.services {
-        let needed = built.keep && inputs.contains(&service) && service::kept_image(facts, built)?.is_none();
-        selected.extend((asked(&service) || needed).then_some(service));
+    let mut open: Vec<&Service> = project.services.keys().filter(asked).collect();
+    let mut selected = BTreeSet::new();
+    while let Some(service) = open.pop() {
+        if !selected.insert(service) {
+            continue;
+        }
+        open.push(project.owner(service));
+        for input in inputs_of(project, service) {
+            let built = &project.services[input.service];
+            let exists = match built.keep {
+                true => service::kept_image(facts, input.service)?.is_some(),
+                false => facts.images.contains_key(&built.image),
+            };
+            open.extend((!exists).then_some(input.service));
+        }
     }
     Ok(selected)
 }
@@ -263,14 +293,14 @@ fn check(facts: &Facts, request: &Request) -> Result<(), Failure> {
         return Err(unknown_service(unknown, project));
     }
     for (service, built) in &project.services {
-        let mut before = project.services.iter().take_while(|(other, _)| *other != service);
-        if let Some((other, _)) = before.find(|(_, other)| other.image == built.image) {
-            return Err(Failure::precondition(format!(
-                "services `{other}` and `{service}` both build the image `{}`",
+        let owner = project.owner(service);
+        if !built.builds_the_same(&project.services[owner]) {
+            return Err(Failure::usage(format!(
+                "services `{owner}` and `{service}` build the image `{}` in different ways",
                 built.image
             ))
             .kept("nothing was changed")
-            .hint("give each its own `image` in the compose file"));
+            .hint("give each its own `image` in the compose file, or both the same `build` section"));
         }
         if built.keep && facts.sources_of(service).next().is_some() {
             return Err(Failure::usage(format!(

@@ -11,12 +11,13 @@ use crate::value::time::Timestamp;
 use serde::Serialize;
 
 use crate::error::Failure;
-use crate::facts::compose::Project;
 use crate::facts::store::{Store, Stored};
 use crate::plan::layers::{Layers, Sizes};
 use crate::plan::rollback::versioned_tag;
-use crate::plan::{key, label, release};
-use crate::value::ImageRef;
+use crate::plan::{label, release};
+use crate::project::Project;
+use crate::project::{Built, key};
+use crate::value::{ImageRef, Service};
 
 /// What the user wants kept.
 #[derive(Clone, Debug)]
@@ -99,10 +100,13 @@ struct Names<'a> {
 
 impl<'a> Names<'a> {
     fn of(project: &'a Project) -> Result<Self, Failure> {
-        let current =
-            project.services.iter().map(|(service, built)| (built.image.clone(), service.to_string())).collect();
+        let names = |(service, built): (&Service, &'a Built)| {
+            let service = service.to_string();
+            built.names().map(move |name| (name.clone(), service.clone()))
+        };
+        let current = project.images().flat_map(names).collect();
         let kept = project.services.iter().filter(|(_, built)| built.keep);
-        let kept = kept.map(|(service, built)| Ok((key::kept_image(built)?, service.to_string())));
+        let kept = kept.map(|(service, _)| Ok((key::kept_image(project, service)?, service.to_string())));
         Ok(Self { project, current, kept: kept.collect::<Result<_, Failure>>()? })
     }
 

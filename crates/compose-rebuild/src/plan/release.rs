@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, HashMap};
 use semver::Version;
 
 use crate::error::Failure;
-use crate::facts::compose::Project;
 use crate::plan::rollback::versioned_tag;
+use crate::project::Project;
 use crate::value::{ImageRef, Service};
 
 /// The names that the images of a release get, beside those they have anyway.

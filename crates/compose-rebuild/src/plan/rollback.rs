@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::value::time::Timestamp;
 use serde::Serialize;
 
-use crate::facts::compose::Project;
 use crate::facts::store::{Store, Stored};
 use crate::plan::label;
+use crate::project::Project;
 use crate::value::{CacheBust, ImageRef, Service};
 
 /// A version that every service made from its code has an image of.
@@ -61,7 +61,7 @@ pub fn versions(store: &Store, project: &Project) -> Vec<Version> {
         store.images.iter().filter(|(_, image)| image.label(label::PROJECT) == Some(project.name.as_str()))
     {
         let Some(value) = image.label(label::CACHE_BUST) else { continue };
-        let service = project.services.iter().find(|(service, built)| {
+        let service = project.images().find(|(service, built)| {
             let name = ImageRef { repository: built.image.repository.clone(), tag: versioned_tag(&built.image, value) };
             !built.keep && image.label(label::SERVICE) == Some(service.as_str()) && image.tags.contains(&name)
         });
@@ -77,7 +77,7 @@ pub fn versions(store: &Store, project: &Project) -> Vec<Version> {
 fn version(value: &str, all: &[Versioned<'_>], project: &Project) -> Option<Version> {
     let named: Vec<_> = all.iter().filter(|one| one.value == value).collect();
     let mut images = Vec::new();
-    for (service, _) in project.services.iter().filter(|(_, built)| !built.keep) {
+    for (service, _) in project.images().filter(|(_, built)| !built.keep) {
         let own = || all.iter().filter(|one| one.service == service);
         let alike = || own().filter(|one| named.iter().any(|named| one.has_commits_of(named)));
         match own().find(|one| one.value == value).or_else(|| alike().max_by_key(|one| one.image.created)) {

@@ -1,16 +1,24 @@
 //! What happens to one service, and why.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::error::Failure;
-use crate::facts::compose::Built;
 use crate::facts::images::Image;
-use crate::facts::{Facts, Resolved, Revision};
-use crate::plan::inputs::{Keyed, inputs_of, shares_stage};
-use crate::plan::key::{self, Key};
+use crate::facts::{Facts, Revision};
+use crate::plan::inputs::Keyed;
 use crate::plan::rollback;
 use crate::plan::{Action, Build, LOCAL_STAGE, Request, ServicePlan, SourcePlan, VersionFile, label};
+use crate::project::edges::{By, Input, inputs_of};
+use crate::project::{Project, key};
 use crate::value::{self, CacheBust, ImageRef, Service};
+
+/// What is decided about a service beside what it is made from.
+pub struct Decided<'a> {
+    /// What every service is made from.
+    pub keyed: &'a HashMap<&'a Service, Keyed<'a>>,
+    /// The services that are built in this run, as far as they are decided: all that this one is made from.
+    pub built: &'a BTreeSet<&'a Service>,
+}
 
 /// Plans one service of those that were keyed.
 ///
@@ -20,41 +28,50 @@ pub fn plan(
     facts: &Facts,
     request: &Request,
     service: &Service,
-    all: &HashMap<&Service, Keyed<'_>>,
-    selected: &[&Service],
+    decided: &Decided<'_>,
 ) -> Result<ServicePlan, Failure> {
-    let keyed = &all[service];
-    let Keyed { built, cache_bust, revision, key, .. } = keyed;
+    let keyed = &decided.keyed[service];
+    let Keyed { built, cache_bust, key, .. } = keyed;
     let current = facts.images.get(&built.image);
-    let kept = kept_image(facts, built)?;
+    let kept = kept_image(facts, service)?;
     let again = request.full && !(built.keep && request.keep_models);
     let (action, why) = match (&kept, current) {
         (Some((name, image)), current) if !again => match current {
             Some(current) if current.id == image.id => (Action::Fresh, format!("kept as {}", name.tag)),
             _ => (Action::Reuse(name.clone()), format!("kept as {}", name.tag)),
         },
-        (_, Some(current))
-            if is_fresh(facts, service, key, current) && !again && !asks_more(request) && !copies_context(built) =>
-        {
-            (Action::Fresh, format!("{} is current", current.label(label::CACHE_BUST).unwrap_or_default()))
+        (_, Some(current)) if !again && outdated(facts, request, service, keyed, current).is_none() => {
+            let elsewhere = |tag: &&ImageRef| facts.images.get(tag).is_none_or(|image| image.id != current.id);
+            match built.tags.iter().find(elsewhere) {
+                Some(tag) => (Action::Reuse(built.image.clone()), format!("`{tag}` is not its image yet")),
+                None => {
+                    let value = current.label(label::CACHE_BUST).unwrap_or_default();
+                    (Action::Fresh, format!("{value} is current"))
+                }
+            }
         }
         _ => {
-            let build = build(facts, request, service, all, selected, current)?;
-            (Action::Build(build), why(facts, request, service, keyed, current))
+            let why = match current {
+                None => "never built".to_owned(),
+                Some(_) if request.full => "everything was asked for".to_owned(),
+                Some(current) => outdated(facts, request, service, keyed, current).unwrap_or_default(),
+            };
+            (Action::Build(build(facts, request, service, decided, current)?), why)
         }
     };
     let (service, image) = (service.clone(), built.image.clone());
-    let (cache_bust, revision, key) = (cache_bust.clone(), revision.clone(), key.clone());
-    let sources = facts.sources_of(&service).map(SourcePlan::of).collect();
+    let (cache_bust, revision, key) = (cache_bust.clone(), keyed.revision(), key.clone());
+    let sources =
+        facts.sources_of(&service).zip(&keyed.revisions).map(|(one, held)| SourcePlan::of(one, held)).collect();
     Ok(ServicePlan { service, image, cache_bust, revision, sources, key, action, why })
 }
 
 /// The kept image of a service, if it exists and is ours.
-pub fn kept_image<'a>(facts: &'a Facts, built: &Built) -> Result<Option<(ImageRef, &'a Image)>, Failure> {
-    if !built.keep {
+pub fn kept_image<'a>(facts: &'a Facts, service: &Service) -> Result<Option<(ImageRef, &'a Image)>, Failure> {
+    if !facts.project.services[service].keep {
         return Ok(None);
     }
-    let name = key::kept_image(built)?;
+    let name = key::kept_image(&facts.project, service)?;
     let image = facts.images.get(&name).filter(|image| image.belongs_to(&facts.project.name));
     Ok(image.map(|image| (name, image)))
 }
@@ -63,94 +80,123 @@ pub fn kept_image<'a>(facts: &'a Facts, built: &Built) -> Result<Option<(ImageRe
 ///
 /// # Errors
 /// Exit code 2 for a tag that does not fit.
-pub fn own_image(built: &Built, cache_bust: &CacheBust) -> Result<ImageRef, Failure> {
+pub fn own_image(facts: &Facts, service: &Service, cache_bust: &CacheBust) -> Result<ImageRef, Failure> {
+    let built = &facts.project.services[service];
     match built.keep {
-        true => key::kept_image(built),
+        true => key::kept_image(&facts.project, service),
         false => built.image.with_tag(rollback::versioned_tag(&built.image, cache_bust.as_str())),
     }
 }
 
-fn is_fresh(facts: &Facts, service: &Service, key: &Key, current: &Image) -> bool {
-    current.label(label::KEY) == Some(key.as_str())
-        && current.belongs_to(&facts.project.name)
-        && current.label(label::SERVICE) == Some(service.as_str())
-}
-
-/// Whether more is wanted of an image than that its key is right.
-fn asks_more(request: &Request) -> bool {
-    request.pull || request.attestations.provenance
-}
-
-/// Whether only BuildKit can know if something changed: files of this machine go in, or the Dockerfile is not readable.
-fn copies_context(built: &Built) -> bool {
-    built.closure.as_ref().is_none_or(|closure| closure.copies_context)
-}
-
-fn why(facts: &Facts, request: &Request, service: &Service, keyed: &Keyed<'_>, current: Option<&Image>) -> String {
-    let Some(current) = current else { return "never built".to_owned() };
+/// Why an image that exists has to be built, or may have to be: nothing for one that is fresh.
+fn outdated(facts: &Facts, request: &Request, service: &Service, keyed: &Keyed<'_>, current: &Image) -> Option<String> {
     let prior = current.label(label::REVISION).unwrap_or_default();
     let short = |revisions: &str| revisions.split(' ').map(value::short).collect::<Vec<_>>().join(" ");
-    if !current.belongs_to(&facts.project.name) {
-        return "the image is not one of this tool".to_owned();
+    if !current.belongs_to(&facts.project.name) || current.label(label::SERVICE) != Some(service.as_str()) {
+        return Some("the image is not one of this tool".to_owned());
     }
-    if request.full {
-        return "everything was asked for".to_owned();
-    }
-    if prior != keyed.revision {
+    let revision = keyed.revision();
+    if prior != revision {
         let sources: Vec<_> = facts.sources_of(service).collect();
         let priors: Vec<_> = prior.split(' ').collect();
         let moved = |what: &str, from: &str, to: &str| format!("{what} moved {}..{}", short(from), short(to));
         // With several sources those that moved, as long as they are the same ones.
         if sources.len() > 1 && sources.len() == priors.len() {
-            let moves = sources.iter().zip(priors).filter_map(|(Resolved { source, revision }, prior)| {
-                let now = revision.to_string();
-                let what = format!("{} {}", source.name, source.describe());
-                (now != prior).then(|| moved(&what, prior, &now))
+            let moves = sources.iter().zip(&keyed.revisions).zip(priors).filter_map(|((one, now), prior)| {
+                let what = format!("{} {}", one.source.name, one.source.describe());
+                (now != prior).then(|| moved(&what, prior, now))
             });
-            return moves.collect::<Vec<_>>().join(", ");
+            return Some(moves.collect::<Vec<_>>().join(", "));
         }
         let names: Vec<_> = sources.iter().map(|resolved| resolved.source.describe()).collect();
-        return moved(&names.join(", "), prior, &keyed.revision);
+        return Some(moved(&names.join(", "), prior, &revision));
     }
     if current.label(label::KEY) != Some(keyed.key.as_str()) {
-        return match current.label(label::CACHE_BUST) {
+        return Some(match current.label(label::CACHE_BUST) {
             Some(value) if value != keyed.cache_bust.as_str() => format!("the bust value was {value}"),
             _ => "the Dockerfile, an argument or the image it is built from changed".to_owned(),
+        });
+    }
+    if let Some(reason) = undecided(&facts.project, service) {
+        return Some(format!("{reason}, so BuildKit decides"));
+    }
+    if let Some(newer) = newer_input(facts, service, current) {
+        return Some(format!("the image of `{newer}`, which it is made from, is newer"));
+    }
+    match (request.pull, request.attestations.provenance) {
+        (true, _) => Some("base images may be newer".to_owned()),
+        (false, true) => Some("a release says how it was built".to_owned()),
+        (false, false) => None,
+    }
+}
+
+/// Why only BuildKit can tell whether another image would come out: of a service, or of one that it is made from.
+fn undecided(project: &Project, service: &Service) -> Option<String> {
+    let own = project.services[service].undecided().map(str::to_owned);
+    own.or_else(|| {
+        let inputs = inputs_of(project, service);
+        let kept = |input: &Input<'_>| project.services[input.service].keep;
+        inputs.iter().filter(|input| !kept(input)).find_map(|input| {
+            let reason = undecided(project, input.service)?;
+            Some(format!("it is made from `{}`, and {reason}", input.service))
+        })
+    })
+}
+
+/// A service that this one is made from and whose image was made after this one's: from something else, although its key
+/// may be the same.
+fn newer_input<'a>(facts: &'a Facts, service: &Service, current: &Image) -> Option<&'a Service> {
+    let made = |image: &'a Image| image.label(label::CREATED);
+    let than = current.label(label::CREATED);
+    let is_newer = |input: &Input<'a>| {
+        let kept = kept_image(facts, input.service).ok().flatten().map(|(_, image)| image);
+        let image = kept.or_else(|| facts.images.get(&facts.project.services[input.service].image));
+        image.and_then(made) > than.or(Some(""))
+    };
+    inputs_of(&facts.project, service).into_iter().find(is_newer).map(|input| input.service)
+}
+
+/// What takes the place of stages, named contexts and images that a build names: kept images, and the services that it is
+/// made from, built in the same run or as they are.
+fn contexts(
+    facts: &Facts,
+    request: &Request,
+    service: &Service,
+    built_now: &BTreeSet<&Service>,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let project = &facts.project;
+    let mut contexts = BTreeMap::new();
+    for Input { service: input, name, by } in inputs_of(project, service) {
+        let other = &project.services[input];
+        let is_built = built_now.contains(input);
+        let kept = kept_image(facts, input)?.filter(|_| !(is_built && request.full));
+        let context = match (kept, by) {
+            (Some((kept, _)), _) => format!("docker-image://{kept}"),
+            (None, By::Stage) => continue,
+            (None, _) if is_built => format!("target:{}", other.bake_target),
+            (None, By::Context) => format!("docker-image://{}", other.image),
+            // The name means the current image by itself.
+            (None, By::Image) => continue,
         };
+        contexts.insert(name, context);
     }
-    match (copies_context(keyed.built), request.pull) {
-        (true, _) => "it takes local files, so BuildKit decides",
-        (false, true) => "base images may be newer",
-        (false, false) => "a release says how it was built",
-    }
-    .to_owned()
+    Ok(contexts)
 }
 
 fn build(
     facts: &Facts,
     request: &Request,
     service: &Service,
-    all: &HashMap<&Service, Keyed<'_>>,
-    selected: &[&Service],
+    decided: &Decided<'_>,
     current: Option<&Image>,
 ) -> Result<Build, Failure> {
-    let Keyed { built, cache_bust, revision, args, key } = &all[service];
+    let keyed = &decided.keyed[service];
+    let Keyed { built, cache_bust, args, key, .. } = keyed;
     let image = &built.image;
-    let own = own_image(built, cache_bust)?;
-    let mut contexts = BTreeMap::new();
-    for input in inputs_of(&facts.project, service) {
-        let input_built = all[input].built;
-        let Some((name, _)) = kept_image(facts, input_built)? else { continue };
-        if request.full && !request.keep_models && selected.contains(&input) {
-            continue;
-        }
-        let image = format!("docker-image://{name}");
-        let named =
-            built.contexts.iter().filter(|(_, context)| context.strip_prefix("service:") == Some(input.as_str()));
-        contexts.extend(named.map(|(context, _)| (context.clone(), image.clone())));
-        contexts.extend(shares_stage(built, input_built).map(|stage| (stage.to_owned(), image.clone())));
-    }
+    let own = own_image(facts, service, cache_bust)?;
+    let contexts = contexts(facts, request, service, decided.built)?;
     let sources: Vec<_> = facts.sources_of(service).collect();
+    let fetched: Vec<_> = facts.fetched_by(service).collect();
     let local = sources.iter().any(|resolved| matches!(resolved.revision, Revision::Local(_)));
     if local && !built.closure.as_ref().is_some_and(|closure| closure.stages.contains(LOCAL_STAGE)) {
         return Err(Failure::usage(format!("`--local` needs a stage `{LOCAL_STAGE}` in `{}`", built.dockerfile_path))
@@ -160,8 +206,9 @@ fn build(
     }
     // An image that comes out the same keeps its time, so that it keeps its ID too.
     let created = current.filter(|current| current.label(label::KEY) == Some(key.as_str()) && !request.full);
+    let created = created.filter(|current| newer_input(facts, service, current).is_none());
     let created = created.and_then(|current| current.label(label::CREATED)).map(str::to_owned);
-    reused_value(facts, service, &all[service], current)?;
+    reused_value(facts, service, keyed, current)?;
     let repositories: Vec<_> = sources.iter().map(|resolved| resolved.source.repository.to_string()).collect();
     let labels = [
         (label::PROJECT, facts.project.name.to_string()),
@@ -171,9 +218,9 @@ fn build(
         (label::VERSION, facts.workspace.version_of(service)?.to_string()),
         (label::CREATED, created.unwrap_or_else(|| request.now.to_string())),
         (label::SOURCE, repositories.join(" ")),
-        (label::REVISION, revision.clone()),
+        (label::REVISION, keyed.revision()),
     ];
-    let version_file = match (facts.workspace.config.version_file(service), sources.as_slice()) {
+    let version_file = match (facts.workspace.config.version_file(service), fetched.as_slice()) {
         // An image that is only built, never started, has parts of the code at most.
         (Some(path), [one]) if !built.build_only => {
             Some(VersionFile { path: path.to_owned(), content: one.revision.to_string() })
@@ -182,7 +229,7 @@ fn build(
     };
     Ok(Build {
         staged: image.with_tag(format!("staged-{service}-{}", key.short()))?,
-        promote: vec![own, image.clone()],
+        promote: [own].into_iter().chain(built.names().cloned()).collect(),
         args: args.clone(),
         labels: labels.into_iter().filter(|(_, v)| !v.is_empty()).map(|(n, v)| (n.to_owned(), v)).collect(),
         contexts,
@@ -194,7 +241,7 @@ fn build(
 /// Where the bust value alone makes a clone run again, it must not be one that another commit had.
 fn reused_value(facts: &Facts, service: &Service, keyed: &Keyed<'_>, current: Option<&Image>) -> Result<(), Failure> {
     let says = |name, value: &str| current.and_then(|current| current.label(name)) == Some(value);
-    let reused = says(label::CACHE_BUST, keyed.cache_bust.as_str()) && !says(label::REVISION, &keyed.revision);
+    let reused = says(label::CACHE_BUST, keyed.cache_bust.as_str()) && !says(label::REVISION, &keyed.revision());
     match facts.unpinned(service).next().filter(|_| reused) {
         Some(resolved) => Err(Failure::usage(format!(
             "the bust value `{}` of `{service}` was used for another commit of {}, so its clone would stay cached",

@@ -3,7 +3,7 @@
 use crate::error::Failure;
 use crate::facts::Facts;
 use crate::facts::images::{Image, Images};
-use crate::plan::{Plan, ServicePlan, label, service};
+use crate::plan::{Action, Plan, ServicePlan, label, service};
 use crate::promote::Move;
 use crate::value::ImageRef;
 
@@ -13,7 +13,8 @@ use crate::value::ImageRef;
 /// Exit code 2 for a tag that does not fit.
 pub fn images_of(facts: &Facts, plan: &Plan) -> Result<Vec<ImageRef>, Failure> {
     let own = plan.services.iter().map(|service| own_image(facts, service));
-    plan.services.iter().map(|service| Ok(service.image.clone())).chain(own).collect()
+    let mutable = plan.services.iter().flat_map(|service| facts.project.services[&service.service].names());
+    mutable.map(|name| Ok(name.clone())).chain(own).collect()
 }
 
 /// The name of the image of a service that never moves.
@@ -21,7 +22,7 @@ pub fn images_of(facts: &Facts, plan: &Plan) -> Result<Vec<ImageRef>, Failure> {
 /// # Errors
 /// Exit code 2 for a tag that does not fit.
 pub fn own_image(facts: &Facts, service: &ServicePlan) -> Result<ImageRef, Failure> {
-    service::own_image(&facts.project.services[&service.service], &service.cache_bust)
+    service::own_image(facts, &service.service, &service.cache_bust)
 }
 
 /// Whether an image is the one that a plan wants for a service, whoever built it.
@@ -37,17 +38,19 @@ pub fn is_wanted(facts: &Facts, service: &ServicePlan, image: &Image) -> bool {
 /// Exit code 2 for a tag that does not fit.
 pub fn moves(facts: &Facts, plan: &Plan, found: &Images) -> Result<Option<Vec<Move>>, Failure> {
     let mut moves = Vec::new();
-    for service in &plan.services {
+    for service in plan.services.iter().filter(|service| !matches!(service.action, Action::Shared(_))) {
         let wanted = |image: &&Image| is_wanted(facts, service, image);
-        let current = found.get(&service.image);
-        match found.get(&own_image(facts, service)?).filter(wanted) {
-            Some(own) if current.is_none_or(|current| current.id != own.id) => moves.push(Move {
-                tag: service.image.clone(),
-                from: current.map(|current| current.id.clone()),
-                to: own.id.clone(),
-            }),
-            None if current.filter(wanted).is_none() => return Ok(None),
-            _ => {}
+        let own = found.get(&own_image(facts, service)?).filter(wanted);
+        for tag in facts.project.services[&service.service].names() {
+            let current = found.get(tag);
+            match own {
+                Some(own) if current.is_none_or(|current| current.id != own.id) => {
+                    let from = current.map(|current| current.id.clone());
+                    moves.push(Move { tag: tag.clone(), from, to: own.id.clone() });
+                }
+                None if current.filter(wanted).is_none() => return Ok(None),
+                _ => {}
+            }
         }
     }
     Ok(Some(moves))

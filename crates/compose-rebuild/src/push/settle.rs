@@ -37,7 +37,7 @@ pub fn settle(
         names.sort();
         names.dedup();
         // Only names that move have to be asked for again.
-        found.retain(|name, _| ours.services.iter().all(|one| one.image != *name));
+        found.retain(|name, _| facts.project.services.values().all(|built| built.names().all(|own| own != name)));
         names.retain(|name| !found.contains_key(name));
         found.extend(registry::inspect(ui, &names)?);
         let revisions = |plan: &Plan| plan.services.iter().map(|one| one.revision.clone()).collect::<Vec<_>>();

@@ -12,6 +12,7 @@ pub fn services(ui: &Ui, plan: &Plan) {
         let about = format!("{} ({})", service.service, service.why);
         match &service.action {
             Action::Fresh => ui.status("Fresh", &about),
+            Action::Shared(_) => ui.status("Shared", &about),
             Action::Reuse(_) => ui.status("Keeping", &about),
             Action::Build(_) => {
                 ui.status("Building", &format!("{} {} ({})", service.service, service.cache_bust, service.why));

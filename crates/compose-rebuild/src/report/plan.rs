@@ -10,6 +10,7 @@ pub fn show(ui: &Ui, foreseen: &Foreseen<'_>) {
     for service in &foreseen.plan.services {
         let verb = match service.action {
             Action::Fresh => "fresh",
+            Action::Shared(_) => "shared",
             Action::Reuse(_) => "retag",
             Action::Build(_) => "build",
         };

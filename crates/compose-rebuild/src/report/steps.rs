@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::build::events::Progress;
 use crate::build::step::{Place, Step};
-use crate::facts::compose::Project;
 use crate::plan::Plan;
+use crate::project::Project;
 use crate::report::summary::Summary;
 use crate::value::time::Timestamp;
 

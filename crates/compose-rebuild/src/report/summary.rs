@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::build::Outcome;
 use crate::error::Failure;
-use crate::facts::compose::Project;
 use crate::plan::predict::{Foreseen, StagePrediction};
 use crate::plan::upstream::Upstream;
 use crate::plan::{Action, Plan, SourcePlan};
+use crate::project::Project;
 use crate::report::figures::Figures;
 use crate::report::stages::{self, StageSummary};
 use crate::report::steps::{self, Cause, StepSummary};
@@ -188,6 +188,7 @@ impl Action {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Fresh => "fresh",
+            Self::Shared(_) => "shared",
             Self::Reuse(_) => "reuse",
             Self::Build(_) => "build",
         }

@@ -8,24 +8,46 @@ use std::io::Read;
 use camino::{Utf8Path, Utf8PathBuf};
 use xshell::{Cmd, Shell, cmd};
 
-use crate::plan::Plan;
 use crate::sys::git;
-use crate::value::{Builder, ImageRef, ProjectName};
+use crate::value::{Builder, ImageRef, ProjectName, Service};
 pub use answer::{ask, ask_existing, ask_lines, failure, json, registry_failure};
 
 /// Label of the containers that verification creates and never starts: the project they belong to.
 pub const VERIFY_LABEL: &str = "io.xtask.verify";
 
-/// Compose's options for the given files, with every profile.
-fn on_files(files: &[Utf8PathBuf]) -> impl Iterator<Item = &str> {
-    files.iter().flat_map(|file| ["-f", file.as_str()]).chain(["--profile=*"])
+/// The options of Compose that decide which project it resolves, as the user gave them; Compose finds the rest itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ComposeOptions {
+    /// Compose files.
+    pub files: Vec<Utf8PathBuf>,
+    /// Files with variables.
+    pub env_files: Vec<Utf8PathBuf>,
+    /// Profiles to enable.
+    pub profiles: Vec<String>,
 }
 
-/// The resolved project as JSON, or the project before variables are replaced, which is the only form in which Compose
-/// passes on extension fields of services.
-pub fn compose_config<'a>(sh: &'a Shell, files: &[Utf8PathBuf], interpolate: bool) -> Cmd<'a> {
-    let plain = (!interpolate).then_some("--no-interpolate");
-    compose(sh).args(on_files(files)).args(["config", "--format", "json"]).args(plain)
+impl ComposeOptions {
+    fn words(&self) -> impl Iterator<Item = String> {
+        let files = self.files.iter().map(|file| format!("--file={file}"));
+        let env_files = self.env_files.iter().map(|file| format!("--env-file={file}"));
+        files.chain(env_files).chain(self.profiles.iter().map(|profile| format!("--profile={profile}")))
+    }
+}
+
+/// The bake definition of the project: what Compose would build for these services, or for all that are active.
+pub fn compose_definition<'a>(sh: &'a Shell, options: &ComposeOptions, services: &[Service]) -> Cmd<'a> {
+    compose(sh).args(options.words()).args(["build", "--print", "--"]).args(services)
+}
+
+/// The project before variables are replaced, as JSON: the only form in which Compose passes on extension fields of services,
+/// and one that needs no `env_file` and no profile.
+pub fn compose_model<'a>(sh: &'a Shell, options: &ComposeOptions) -> Cmd<'a> {
+    compose(sh).args(options.words()).args(["config", "--format", "json", "--no-interpolate"])
+}
+
+/// The resolved project as JSON.
+pub fn compose_config<'a>(sh: &'a Shell, options: &ComposeOptions) -> Cmd<'a> {
+    compose(sh).args(options.words()).args(["config", "--format", "json"])
 }
 
 /// Compose by itself, which takes 0.04 s to start; as a plugin it takes 0.12 s. A script in place of `docker` is there to
@@ -107,24 +129,33 @@ fn client_directory() -> Option<Utf8PathBuf> {
     own.or_else(|_| std::env::var("HOME").map(|home| Utf8PathBuf::from(home).join(".docker"))).ok()
 }
 
-/// One build of all that a plan builds, events as JSON lines on the standard output; with `push` into the registry.
-pub fn compose_build<'a>(
-    sh: &'a Shell,
-    files: &[Utf8PathBuf],
-    plan: &Plan,
-    builder: Option<&Builder>,
-    push: bool,
-) -> Cmd<'a> {
-    let options = [(plan.no_cache, "--no-cache"), (plan.pull, "--pull"), (push, "--push")];
-    let options = options.into_iter().filter_map(|(is_wanted, option)| is_wanted.then_some(option));
-    let cmd = compose(sh).args(on_files(files)).args(["--progress", "json", "build"]).args(options).args(on(builder));
+/// One build of a bake definition, which is read from the standard input; events come as JSON lines on the standard error.
+pub fn bake<'a>(sh: &'a Shell, bake: &Bake<'_>) -> Cmd<'a> {
+    let options = ["bake", "--file", "-", "--progress", "rawjson", "--metadata-file", bake.metadata.as_str()];
+    let allowed = bake.reads.iter().map(|path| format!("fs.read={path}"));
+    let allowed = allowed.chain(bake.insecure.then(|| "security.insecure".to_owned()));
+    let allowed = allowed.flat_map(|what| ["--allow".to_owned(), what]);
     // Attestations give the same build a new digest every time; without them nobody reads what buildx asks Git about the
     // directory of the compose file, a dozen processes for each build.
     let without = [("BUILDX_NO_DEFAULT_ATTESTATIONS", "1"), ("BUILDX_GIT_INFO", "false")];
-    let without = without.into_iter().filter(|_| !plan.attestations.provenance);
+    let without = without.into_iter().filter(|_| !bake.attests);
     let token = std::env::var_os(git::TOKEN).map(|token| (git::TOKEN, token));
-    let services = plan.builds().map(|(service, _)| &service.service);
-    cmd.arg("--").args(services).envs(without).envs(token)
+    buildx(sh).args(options).args(allowed).args(on(bake.builder)).envs(without).envs(token)
+}
+
+/// What a build is given beside its definition.
+#[derive(Clone, Copy, Debug)]
+pub struct Bake<'a> {
+    /// The builder, the current one when none is named.
+    pub builder: Option<&'a Builder>,
+    /// Where the digests of what was built are written.
+    pub metadata: &'a Utf8Path,
+    /// Directories of this machine that it may read.
+    pub reads: &'a [String],
+    /// Whether steps may leave their sandbox.
+    pub insecure: bool,
+    /// Whether images say how they were built.
+    pub attests: bool,
 }
 
 /// Everything about the images that exist, as a JSON array; the others are named on the standard error.

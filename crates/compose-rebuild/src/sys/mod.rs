@@ -1,5 +1,6 @@
 //! The only effects: processes, signals, files, locks and disks.
 
+pub mod compose_files;
 pub mod disk;
 pub mod docker;
 pub mod files;

@@ -1,6 +1,6 @@
 //! Running one process: its own group, bounded time and memory, stopped by a signal.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -117,40 +117,69 @@ fn bounded_read<T: Send + 'static>(
     Ok((finished, taken))
 }
 
-/// Runs `cmd` to its end and hands every line of its standard output to `on_line`, without the line feed.
-/// An unterminated last line counts as a line; a line of more than 4 MiB is dropped.
+/// Runs `cmd` to its end with `input` on its standard input and hands every line of its standard error that is a JSON object
+/// to `on_line`, without the line feed; the other lines are its errors. An unterminated last line counts as a line; a line of
+/// more than 4 MiB is dropped.
 ///
 /// # Errors
 /// Exit code 3 when it cannot start, 130 when a signal came, or the error of `on_line`.
-pub fn stream(ui: &Ui, cmd: Cmd<'_>, mut on_line: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<Finished> {
+pub fn stream(
+    ui: &Ui,
+    cmd: Cmd<'_>,
+    input: Vec<u8>,
+    mut on_line: impl FnMut(&[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<Finished> {
     let shown = cmd.to_string();
-    let mut child = spawn(ui, cmd, 0)?;
-    let stdout = child.stdout.take();
+    let mut command = command(cmd);
+    command.stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut child = start(ui, command, 0, &shown)?;
+    let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
+    // What does not read its input says why at its end.
+    thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
     // A few lines at most wait in memory, however long they are.
     let (send, receive) = sync_channel(2);
     thread::spawn(move || {
-        let Some(stdout) = stdout else { return };
-        let mut reader = BufReader::with_capacity(64 << 10, stdout);
+        let Some(stderr) = stderr else { return };
+        let mut reader = BufReader::with_capacity(64 << 10, stderr);
         while let Ok(Some(line)) = read_line(&mut reader) {
             if send.send(line).is_err() {
                 return;
             }
         }
     });
-    supervise(ui, child, &shown, None, 0, receive, |line: Vec<u8>| on_line(&line))
+    let mut errors = Tail::default();
+    let finished = supervise(ui, child, &shown, None, 0, receive, |line: Vec<u8>| {
+        if line.first() == Some(&b'{') {
+            return on_line(&line);
+        }
+        errors.add(&line);
+        errors.add(b"\n");
+        Ok(())
+    })?;
+    Ok(Finished { stderr: errors.text(), ..finished })
 }
 
 fn spawn(ui: &Ui, cmd: Cmd<'_>, signals: usize) -> anyhow::Result<Child> {
-    interrupt::check_since(signals)?;
-    ui.command(&cmd);
+    let shown = cmd.to_string();
+    start(ui, command(cmd), signals, &shown)
+}
+
+/// A command in a process group of its own, with nothing to read and both outputs piped.
+fn command(cmd: Cmd<'_>) -> Command {
     let mut command = Command::from(cmd);
-    let program = command.get_program().to_string_lossy().into_owned();
     // Only what is given the token needs it.
     if !command.get_envs().any(|(name, _)| name == git::TOKEN) {
         command.env_remove(git::TOKEN);
     }
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn start(ui: &Ui, mut command: Command, signals: usize, shown: &str) -> anyhow::Result<Child> {
+    interrupt::check_since(signals)?;
+    ui.command(&shown);
     command.spawn().map_err(|error| {
+        let program = command.get_program().to_string_lossy();
         Failure::precondition(format!("could not start `{program}`: {error}"))
             .hint(format!("install `{program}`, or put it on PATH"))
             .into()
@@ -243,17 +272,31 @@ fn stop(child: &mut Child) {
     }
 }
 
-/// The end of a stream, as text.
-fn tail(mut from: impl Read) -> String {
-    let mut kept = Vec::new();
-    let mut chunk = [0; 8 << 10];
-    while let Ok(n @ 1..) = from.read(&mut chunk) {
-        kept.extend_from_slice(&chunk[..n]);
-        if kept.len() > 2 * STDERR_LIMIT {
-            kept.drain(..kept.len() - STDERR_LIMIT);
+/// The end of a text that may be of any length.
+#[derive(Default)]
+struct Tail(Vec<u8>);
+
+impl Tail {
+    fn add(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+        if self.0.len() > 2 * STDERR_LIMIT {
+            self.0.drain(..self.0.len() - STDERR_LIMIT);
         }
     }
-    String::from_utf8_lossy(&kept).into_owned()
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+}
+
+/// The end of a stream, as text.
+fn tail(mut from: impl Read) -> String {
+    let mut kept = Tail::default();
+    let mut chunk = [0; 8 << 10];
+    while let Ok(n @ 1..) = from.read(&mut chunk) {
+        kept.add(&chunk[..n]);
+    }
+    kept.text()
 }
 
 /// The next line without its line feed; the rest of a line beyond the limit is read and dropped, and the line with it.

@@ -17,6 +17,11 @@ pub struct ImageRef {
 }
 
 impl ImageRef {
+    /// The name as people write it: without `:latest`. BuildKit knows a named context that replaces the image by this.
+    pub fn familiar(&self) -> String {
+        if self.tag == "latest" { self.repository.clone() } else { self.to_string() }
+    }
+
     /// The same repository under another tag.
     ///
     /// # Errors

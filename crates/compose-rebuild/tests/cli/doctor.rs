@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::state::Rule;
 use crate::support::{Outcome, Run, World};
 
-const BUILD: &str = "--progress json build";
+const BUILD: &str = "buildx bake";
 
 /// What a healthy machine answers.
 const HEALTHY: [(&str, &str); 6] = [

@@ -64,14 +64,14 @@ fn without_docker_or_git_the_missing_program_is_named() {
 #[test]
 fn a_project_that_compose_refuses_is_bad_input_and_a_missing_compose_is_not() {
     let world = moved();
-    world.fault(&["config --format json"], says("services.vibevoice Additional property buld is not allowed", 15));
+    world.fault(&["build --print"], says("services.vibevoice Additional property buld is not allowed", 15));
     fails_without_a_trace(&world, 2).says("buld");
     world.heal();
     let without_plugin = "unknown shorthand flag: 'f' in -f\n\nUsage:  docker [OPTIONS] COMMAND [ARG...]\n\n\
         Run 'docker --help' for more information";
     for said in ["docker: 'compose' is not a docker command.", without_plugin] {
         world.heal();
-        world.fault(&["config --format json"], says(said, 1));
+        world.fault(&["build --print"], says(said, 1));
         fails_without_a_trace(&world, 3).says("Docker Compose is missing");
     }
 }
@@ -82,9 +82,9 @@ fn answers_of_the_engine_that_are_cut_are_no_bug_of_ours() {
     for (command, stdout) in [
         ("image inspect", "[{\"Id\":"),
         ("image inspect", ""),
-        ("config --format json", "{\"name\":\"vibe"),
-        ("config --format json", ""),
-        ("config --format json", "\u{1b}[31mnot json"),
+        ("build --print", "{\"name\":\"vibe"),
+        ("build --print", ""),
+        ("build --print", "\u{1b}[31mnot json"),
     ] {
         world.fault(&[command], Rule { stdout: stdout.into(), exit: Some(0), ..Rule::default() });
         fails_without_a_trace(&world, 3);
@@ -296,10 +296,9 @@ fn verify_compares_remote_label_and_content() {
 #[test]
 fn planted_links_are_refused_and_what_they_point_to_is_untouched() {
     type Paths = fn(&World) -> Vec<std::path::PathBuf>;
-    let plant: [(&str, Paths); 4] = [
+    let plant: [(&str, Paths); 3] = [
         ("reports", |world| vec![world.project().join("target/xtask/reports")]),
         ("logs", |world| vec![world.project().join("target/xtask/logs")]),
-        ("override", |world| vec![world.project().join("target/xtask/override-vibevoice.json")]),
         // Logs and reports are named by the second in which the run starts.
         ("next files", |world| {
             let name = |seconds: u64, directory: &str, ending: &str| {

@@ -31,7 +31,7 @@ fn label(world: &World, name: &str) -> String {
 }
 
 fn args(world: &World) -> Value {
-    world.overrides()["services"]["app"]["build"]["args"].clone()
+    world.baked("app")["args"].clone()
 }
 
 /// A run that ends well, with a warning that has this text.
@@ -139,11 +139,10 @@ fn a_remote_that_moves_during_the_build_is_not_promoted() {
     world.run(["rebuild"]).ok();
     push(&world, APP, 'b');
     let before = (world.tags(), world.image("app:latest").unwrap().id);
-    world
-        .fault(&["--progress json build"], Rule { wait_for: Some("go".to_owned()), times: Some(1), ..Rule::default() });
+    world.fault(&["buildx bake"], Rule { wait_for: Some("go".to_owned()), times: Some(1), ..Rule::default() });
     world.forget_calls();
     let running = world.run(["rebuild"]).start();
-    world.until_called("--progress json build");
+    world.until_called("buildx bake");
     push(&world, APP, 'c');
     world.release("go");
     let outcome = running.wait().fails(1);

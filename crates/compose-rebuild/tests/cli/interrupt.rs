@@ -9,11 +9,11 @@ use crate::support::{MUTABLE, World, commit};
 
 /// Where a run hangs when the signal comes: the command that hangs, and whether the engine has done its work by then.
 const PHASES: [(&str, &str, bool); 9] = [
-    ("reading the project", "config --format json", false),
+    ("reading the project", "build --print", false),
     ("resolving", "ls-remote", false),
     ("looking at images", "image inspect", false),
-    ("building", "--progress json build", false),
-    ("built", "--progress json build", true),
+    ("building", "buildx bake", false),
+    ("built", "buildx bake", true),
     ("verifying, before a container", "docker create", false),
     ("verifying, with a container that has no name yet", "docker create", true),
     ("verifying, with a container", "docker cp", false),
@@ -83,9 +83,9 @@ fn ctrl_c_in_the_middle_of_promotion_moves_no_tag_alone() {
 
 #[test]
 fn an_interrupt_says_what_was_kept_and_what_to_do() {
-    let world = hanging_at("--progress json build", false);
+    let world = hanging_at("buildx bake", false);
     let running = world.run(["rebuild"]).start();
-    world.until_called("--progress json build");
+    world.until_called("buildx bake");
     running.signal(SIGINT);
     running.wait().fails(130).says(" kept: ");
 }
@@ -93,10 +93,10 @@ fn an_interrupt_says_what_was_kept_and_what_to_do() {
 #[test]
 fn being_asked_to_end_is_the_same_as_ctrl_c() {
     for signal in [SIGTERM, SIGHUP] {
-        let world = hanging_at("--progress json build", false);
+        let world = hanging_at("buildx bake", false);
         let mutable = world.mutable();
         let running = world.run(["rebuild"]).start();
-        world.until_called("--progress json build");
+        world.until_called("buildx bake");
         running.signal(signal);
         let outcome = running.wait();
         assert_eq!(outcome.code, Some(130), "{signal}\n{outcome}");
@@ -114,7 +114,7 @@ fn a_second_ctrl_c_kills_a_build_that_does_not_listen() {
     let step =
         "{\"vertexes\":[{\"digest\":\"a\",\"name\":\"[x y 1/1] RUN z\",\"started\":\"2026-01-01T00:00:00Z\"}]}\n";
     let deaf = Rule { hang: true, deaf: true, stdout: step.into(), ..Rule::default() };
-    world.fault(&["--progress json build"], deaf);
+    world.fault(&["buildx bake"], deaf);
     let mutable = world.mutable();
     let mut running = world.run(["rebuild"]).start();
     running.until_says("RUN z");
@@ -126,7 +126,7 @@ fn a_second_ctrl_c_kills_a_build_that_does_not_listen() {
     assert_eq!(outcome.code, Some(130), "{outcome}");
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     assert_eq!(world.mutable(), mutable);
-    let last = world.calls_of("--progress json build").pop().unwrap();
+    let last = world.calls_of("buildx bake").pop().unwrap();
     assert!(!std::path::Path::new(&format!("/proc/{}", last.pid)).exists(), "the build is alive");
     world.assert_nothing_staged();
 }

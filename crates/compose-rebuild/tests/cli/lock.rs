@@ -5,7 +5,7 @@ use nix::sys::signal::Signal::{SIGINT, SIGKILL};
 use crate::support::state::Rule;
 use crate::support::{MUTABLE, World, commit};
 
-const BUILD: &str = "--progress json build";
+const BUILD: &str = "buildx bake";
 
 /// A project whose branch moved, and whose first build waits for the file `go`.
 #[track_caller]

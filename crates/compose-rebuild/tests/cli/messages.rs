@@ -79,7 +79,8 @@ fn verbose_shows_every_command_as_it_can_be_pasted() {
     let outcome = world.run(["rebuild", "-v"]).ok();
     for call in world.calls() {
         // A plugin is shown by its path.
-        let args: Vec<_> = call.args.iter().filter(|arg| *arg != "compose").map(String::as_str).collect();
+        let args: Vec<_> =
+            call.args.iter().filter(|arg| !["compose", "buildx"].contains(&arg.as_str())).map(String::as_str).collect();
         let rest = |line: &str| line.replace(['"', '\''], "").contains(&args.join(" "));
         for verb in ["     Running ", "       Ended after 0."] {
             assert!(outcome.stderr.lines().any(|line| line.starts_with(verb) && rest(line)), "{call:?}\n{outcome}");
@@ -144,18 +145,18 @@ fn compose_files_of_flag_and_environment_reach_compose() {
     world.file("other.yml", "services: {}\n");
     world.file("more.yml", "services: {}\n");
     let files = |call: &crate::support::state::Call| -> Vec<String> {
-        let named = call.args.windows(2).filter(|pair| pair[0] == "-f");
-        named.map(|pair| pair[1].rsplit('/').next().unwrap().to_owned()).collect()
+        call.args.iter().filter_map(|arg| arg.strip_prefix("--file=")).map(str::to_owned).collect()
     };
     world.run(["rebuild", "--dry-run", "-f", "other.yml", "-f", "more.yml"]).env("COMPOSE_FILE", "compose.yml").ok();
-    assert_eq!(files(&world.calls_of("config")[0]), ["other.yml", "more.yml"]);
+    let asked = &world.calls_of("build --print")[0];
+    assert_eq!(files(asked), ["other.yml", "more.yml"]);
     world.forget_calls();
-    world.run(["rebuild", "--dry-run"]).env("COMPOSE_FILE", "compose.yml:more.yml").ok();
-    assert_eq!(files(&world.calls_of("config")[0]), ["compose.yml", "more.yml"]);
-    world.forget_calls();
-    world.file("compose.override.yml", "services: {}\n");
-    world.run(["rebuild", "--dry-run"]).ok();
-    assert_eq!(files(&world.calls_of("config")[0]), ["compose.yml", "compose.override.yml"]);
+    // What is not given, Compose finds by itself.
+    let options = ["rebuild", "--dry-run", "--env-file", "production.env", "--profile", "gpu"];
+    world.run(options).env("COMPOSE_FILE", "compose.yml:more.yml").ok();
+    let asked = &world.calls_of("build --print")[0];
+    assert_eq!(asked.args[1..3], ["--env-file=production.env", "--profile=gpu"]);
+    assert_eq!(asked.env["COMPOSE_FILE"], "compose.yml:more.yml");
 }
 
 #[test]

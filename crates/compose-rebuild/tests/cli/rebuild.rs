@@ -20,7 +20,7 @@ fn the_first_rebuild_builds_everything_with_one_build() {
     let world = World::new();
     world.run(["rebuild"]).ok();
 
-    let builds = world.calls_of("--progress json build");
+    let builds = world.calls_of("buildx bake");
     assert_eq!(builds.len(), 1);
     let at = builds[0].args.iter().position(|arg| arg == "--").unwrap();
     assert_eq!(builds[0].args[at + 1..], ["backend-builder", "model-downloader", "vibevoice"]);
@@ -68,30 +68,8 @@ fn what_is_fresh_is_left_alone() {
     assert_eq!(world.written(), reports);
     for call in world.calls() {
         let line = call.args.join(" ");
-        let reads = ["config --format json", "ls-remote --", "image inspect --"];
+        let reads = ["build --print", "config --format json --no-interpolate", "ls-remote --", "image inspect --"];
         assert!(reads.iter().any(|words| line.contains(words)), "{line}");
-    }
-}
-
-#[test]
-fn extension_fields_are_asked_for_again_when_a_compose_file_changed() {
-    let world = World::built();
-    world.forget_calls();
-    let kept = || world.run(["rebuild", "--dry-run"]).ok().stdout.contains("kept as");
-    assert!(kept());
-    assert!(world.calls_of("--no-interpolate").is_empty());
-    let compose = include_str!("../../../../compose.yml");
-    world.file("compose.yml", compose.replace("x-rebuild: {keep: true}", "x-rebuild: {keep: false}"));
-    world.engine(|engine| engine.config["services"]["model-downloader"]["x-rebuild"]["keep"] = json!(false));
-    for asked in [1, 1] {
-        assert!(!kept());
-        assert_eq!(world.calls_of("--no-interpolate").len(), asked);
-    }
-    // What another file brings in may change by itself.
-    world.file("compose.yml", format!("include: [other.yml]\n{compose}"));
-    for asked in [2, 3] {
-        kept();
-        assert_eq!(world.calls_of("--no-interpolate").len(), asked);
     }
 }
 
@@ -100,8 +78,10 @@ fn a_moved_branch_is_rebuilt_at_its_commit() {
     let world = World::built();
     world.push(&commit('b'));
     world.run(["rebuild"]).ok();
-    let args = &world.overrides()["services"]["vibevoice"]["build"]["args"];
-    assert_eq!(args, &json!({"GITHUB_COMMIT": commit('b'), "CACHE_BUST": "v0.1.0-bbbbbbbbbbbb"}));
+    let args = &world.baked("vibevoice")["args"];
+    assert_eq!(args["GITHUB_COMMIT"], commit('b'));
+    assert_eq!(args["CACHE_BUST"], "v0.1.0-bbbbbbbbbbbb");
+    assert_eq!(args["GITHUB_BRANCH"], "main", "what Compose passes stays");
     assert_eq!(world.image(MUTABLE[2]).unwrap().version, Some(commit('b') + "\n"));
     // The version before stays, for a rollback.
     let old = world.image("zhaokundev/vibevoicefusion:v0.1.0-aaaaaaaaaaaa").unwrap();
@@ -115,13 +95,11 @@ fn the_kept_model_takes_the_place_of_its_stage() {
     let (kept, model) = (kept_tag(&world), world.image(MUTABLE[0]).unwrap());
     world.push(&commit('b'));
     world.run(["rebuild"]).ok();
-    let build = &world.calls_of("--progress json build")[0];
-    assert!(!build.args.contains(&"model-downloader".to_owned()), "{build:?}");
-    let overrides = world.overrides();
-    let contexts = &overrides["services"]["vibevoice"]["build"]["additional_contexts"];
+    assert!(world.baked("model-downloader").is_null());
+    let contexts = &world.baked("vibevoice")["contexts"];
     assert_eq!(contexts, &json!({"model-downloader": format!("docker-image://{kept}")}));
     // The service that does not use the model is not built from it.
-    assert_eq!(overrides["services"]["backend-builder"]["build"]["additional_contexts"], json!({}));
+    assert_eq!(world.baked("backend-builder")["contexts"], json!({}));
     assert_eq!(world.image(MUTABLE[0]), Some(model));
 }
 
@@ -185,10 +163,10 @@ fn full_builds_the_model_again_without_cache() {
     let world = World::built();
     let before = world.mutable();
     world.run(["full", "--yes"]).ok();
-    let build = &world.calls_of("--progress json build")[0];
-    assert!(build.args.contains(&"--no-cache".to_owned()) && build.args.contains(&"model-downloader".to_owned()));
-    let overrides = world.overrides();
-    assert_eq!(overrides["services"]["vibevoice"]["build"]["additional_contexts"], json!({}));
+    for service in ["model-downloader", "vibevoice"] {
+        assert_eq!(world.baked(service)["no-cache"], true, "{service}");
+    }
+    assert_eq!(world.baked("vibevoice")["contexts"], json!({}));
     for (before, after) in before.iter().zip(world.mutable()) {
         assert_ne!(*before, after);
     }
@@ -201,7 +179,7 @@ fn full_can_keep_the_models() {
     let world = World::built();
     let before = world.mutable();
     world.run(["full", "--yes", "--keep-models"]).ok();
-    let build = &world.calls_of("--progress json build")[0];
+    let build = &world.calls_of("buildx bake")[0];
     assert!(build.args.contains(&"--no-cache".to_owned()) && !build.args.contains(&"model-downloader".to_owned()));
     let after = world.mutable();
     assert_eq!(after[0], before[0]);
@@ -267,13 +245,13 @@ fn a_dry_run_says_what_the_real_run_does() {
 fn a_builder_and_pull_reach_the_build() {
     let world = World::new();
     world.run(["rebuild", "--builder", "remote-1", "--pull"]).ok();
-    let build = &world.calls_of("--progress json build")[0];
+    let build = &world.calls_of("buildx bake")[0];
     assert!(build.args.windows(2).any(|pair| pair == ["--builder", "remote-1"]), "{build:?}");
     assert!(build.args.contains(&"--pull".to_owned()));
     world.forget_calls();
     world.push(&commit('b'));
     world.run(["rebuild"]).env("BUILDX_BUILDER", "remote-2").ok();
-    let build = &world.calls_of("--progress json build")[0];
+    let build = &world.calls_of("buildx bake")[0];
     assert!(build.args.windows(2).any(|pair| pair == ["--builder", "remote-2"]), "{build:?}");
 }
 
@@ -283,8 +261,7 @@ fn the_token_of_a_private_repository_reaches_git_and_the_build_and_nothing_else(
     world.run(["rebuild", "-v"]).env("GIT_AUTH_TOKEN", "canary").ok();
     let (with, without): (Vec<_>, Vec<_>) =
         world.calls().into_iter().partition(|call| call.env.contains_key("GIT_AUTH_TOKEN"));
-    let needs =
-        |call: &Call| ["ls-remote", "fetch", "build"].iter().any(|verb| call.args.iter().any(|arg| arg == verb));
+    let needs = |call: &Call| ["ls-remote", "fetch", "bake"].iter().any(|verb| call.args.iter().any(|arg| arg == verb));
     assert!(with.len() >= 2 && with.iter().all(needs), "{with:?}");
     assert!(without.len() > 5 && !without.iter().any(needs), "{without:?}");
     let told = &world.calls_of("ls-remote")[0];
@@ -330,16 +307,16 @@ fn a_build_that_the_engine_broke_off_is_tried_once_more() {
     let broken = Rule { stderr: "rpc error: transport is closing\n".to_owned(), exit: Some(1), ..Rule::default() };
     let lost = "failed to push r/app:x: errors:\nunknown: blob unknown to registry - sha256:1\n".to_owned();
     for (broken, next) in [(broken.clone(), 'b'), (Rule { stderr: lost, ..broken.clone() }, 'c')] {
-        world.fault(&["--progress json build"], Rule { times: Some(1), ..broken });
+        world.fault(&["buildx bake"], Rule { times: Some(1), ..broken });
         world.run(["rebuild"]).ok().says("Retrying");
-        assert_eq!(world.calls_of("--progress json build").len(), 2);
+        assert_eq!(world.calls_of("buildx bake").len(), 2);
         world.heal();
         world.push(&commit(next));
         world.forget_calls();
     }
     let before = world.mutable();
-    world.fault(&["--progress json build"], broken);
+    world.fault(&["buildx bake"], broken);
     world.run(["rebuild"]).fails(3);
-    assert_eq!(world.calls_of("--progress json build").len(), 2);
+    assert_eq!(world.calls_of("buildx bake").len(), 2);
     assert_eq!(world.mutable(), before);
 }

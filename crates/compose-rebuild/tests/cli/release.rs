@@ -245,7 +245,7 @@ fn killed_after_any_step_and_run_again_the_end_is_the_same() {
     for (words, late) in [
         ("commit --quiet", false),
         ("commit --quiet", true),
-        ("--progress json build", true),
+        ("buildx bake", true),
         ("image tag -- sha256:", true),
         (" vibevoicefusion:model-downloader-1.3.0 ", true),
         (" vibevoicefusion:model-downloader-1.3 ", true),
@@ -360,14 +360,14 @@ fn only_a_release_says_how_it_was_built() {
     world.engine(|engine| engine.containerd = true);
     world.forget_calls();
     world.run(["release", "minor", "--execute"]).ok().says("no SBOM");
-    let build = |world: &World| world.calls_of("--progress json build").pop().unwrap();
+    let build = |world: &World| world.calls_of("buildx bake").pop().unwrap();
     for name in ["BUILDX_NO_DEFAULT_ATTESTATIONS", "BUILDX_GIT_INFO"] {
         assert!(!build(&world).env.contains_key(name), "{name}");
     }
-    assert_eq!(world.overrides()["services"]["vibevoice"]["build"]["provenance"], "mode=min");
+    assert_eq!(world.baked("vibevoice")["attest"][0], "type=provenance,mode=min");
     world.push(&commit('b'));
     world.run(["rebuild"]).ok();
     assert_eq!(build(&world).env["BUILDX_NO_DEFAULT_ATTESTATIONS"], "1");
     assert_eq!(build(&world).env["BUILDX_GIT_INFO"], "false");
-    assert!(world.overrides()["services"]["vibevoice"]["build"].get("provenance").is_none());
+    assert!(world.baked("vibevoice").get("attest").is_none());
 }

@@ -140,7 +140,7 @@ fn a_helper_that_keeps_the_standard_error_open_does_not_hold_up_the_run() {
 #[test]
 fn an_answer_that_outlives_its_process_by_a_moment_counts() {
     // What a machine under load does to any process, made certain.
-    for words in ["ls-remote", "config --format json", "image inspect"] {
+    for words in ["ls-remote", "build --print", "image inspect"] {
         let world = moved();
         world.fault(&[words], Rule { answer_by_child: true, times: Some(1), ..Rule::default() });
         world.run(["rebuild"]).ok();

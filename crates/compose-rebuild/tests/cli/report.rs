@@ -12,7 +12,7 @@ use crate::schema;
 use crate::support::state::Rule;
 use crate::support::{World, commit};
 
-const BUILD: &str = "--progress json build";
+const BUILD: &str = "buildx bake";
 /// A tag, an attribute that ends, a cell that ends, a code span that ends, a command of GitHub, a terminal sequence.
 const HOSTILE: &str = "<script>alert(1)</script>' \" onload=x | `x` ##[add-mask]y \u{1b}[2K\u{9b}1A";
 

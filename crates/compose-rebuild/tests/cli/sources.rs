@@ -40,7 +40,7 @@ fn two_services_from_two_repositories() {
     world.forget_calls();
     world.remote("https://git.example/api.git", format!("{}\trefs/heads/stable\n", commit('4')));
     world.run(["rebuild"]).ok();
-    let build = &world.calls_of("--progress json build")[0];
+    let build = &world.calls_of("buildx bake")[0];
     let at = build.args.iter().position(|arg| arg == "--").unwrap();
     assert_eq!(build.args[at + 1..], ["api"]);
 }
@@ -92,8 +92,8 @@ fn a_local_directory_takes_the_place_of_the_clone() {
     assert_ne!(listed.version.unwrap().trim(), value);
     assert_eq!(listed.files, ["backend/run.py", "frontend/package.json"]);
     assert!(world.calls_of("ls-remote").is_empty());
-    let context = &world.overrides()["services"]["vibevoice"]["build"]["additional_contexts"]["local-source"];
-    assert!(context.as_str().unwrap().contains("pro$$ject%{x}$${HOME}$$$$/"), "{context}");
+    let context = &world.baked("vibevoice")["contexts"]["local-source"];
+    assert!(context.as_str().unwrap().contains("pro$ject%%{x}$${HOME}$$/"), "{context}");
     world.assert_nothing_staged();
 
     // The same files again are fresh; one byte more is not.
@@ -102,5 +102,5 @@ fn a_local_directory_takes_the_place_of_the_clone() {
     assert!(world.calls_of(" build ").is_empty());
     std::fs::write(checkout.join("backend/run.py"), "print(2)").unwrap();
     world.run(["rebuild", "--local", path]).ok();
-    assert_eq!(world.calls_of("--progress json build").len(), 1);
+    assert_eq!(world.calls_of("buildx bake").len(), 1);
 }

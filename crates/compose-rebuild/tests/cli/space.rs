@@ -280,7 +280,7 @@ fn prune_waits_for_a_rebuild_and_ctrl_c_leaves_what_the_next_run_goes_on_with() 
     let world = crowded();
     let before = ids(&world);
     world.push(&commit('7'));
-    let build = "--progress json build";
+    let build = "buildx bake";
     world.forget_calls();
     world.fault(&[build], Rule { wait_for: Some("go".to_owned()), ..Rule::default() });
     let rebuild = world.run(["rebuild"]).start();

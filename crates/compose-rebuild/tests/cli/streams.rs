@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::state::Rule;
 use crate::support::{MUTABLE, World, commit};
 
-const BUILD: &str = "--progress json build";
+const BUILD: &str = "buildx bake";
 /// Erases a line, sets a title, a C1 introducer, a bidirectional override, a carriage return.
 const FORGED: &str = "\u{1b}[2K\u{1b}]0;owned\u{7}\u{9b}1A\u{202e}\r    Verified everything";
 
@@ -111,7 +111,7 @@ fn forged_text_is_inert_everywhere_and_the_verdict_unchanged() {
         }
     }
     world.heal();
-    for (words, code) in [("ls-remote", 3), ("config --format json", 2), ("image inspect", 3)] {
+    for (words, code) in [("ls-remote", 3), ("build --print", 2), ("image inspect", 3)] {
         world.fault(&[words], Rule { stderr: format!("{FORGED}\n"), exit: Some(1), ..Rule::default() });
         let outcome = world.run(["rebuild"]).fails(code);
         assert_inert(&outcome.stderr, words);

@@ -236,7 +236,7 @@ fn flag_before_environment_before_configuration_before_auto() {
     // An empty variable is none.
     world.run(["rebuild"]).env("CACHE_BUST", "").ok();
     assert_eq!(bust(&world), "from-configuration");
-    assert_eq!(world.overrides()["services"]["vibevoice"]["build"]["args"]["CACHE_BUST"], "from-configuration");
+    assert_eq!(world.baked("vibevoice")["args"]["CACHE_BUST"], "from-configuration");
     world.manifest("[workspace.metadata.xtask]\ncache-bust = \"$(id)\"\n");
     world.run(["rebuild"]).fails(2);
 }

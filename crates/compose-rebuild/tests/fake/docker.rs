@@ -1,6 +1,7 @@
 //! The fake engine: transitions and error texts as the real one has them.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 
 use compose_rebuild::value::digest::sha256;
@@ -20,7 +21,13 @@ pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
         ["compose", .., "config", "--format", "json", "--no-interpolate"] => {
             Reply::ok(Engine::read(state).config.to_string())
         }
-        ["compose", rest @ ..] if rest.contains(&"build") => Engine::update(state, |e| build(e, rest, names)),
+        ["compose", .., "build", "--print"] => Reply::ok(definition(&Engine::read(state).config, names).to_string()),
+        ["buildx", "bake", rest @ ..] => {
+            let mut input = String::new();
+            std::io::stdin().read_to_string(&mut input).unwrap();
+            std::fs::write(state.join("definition.json"), &input).unwrap();
+            Engine::update(state, |e| bake(e, rest, &input))
+        }
         ["info", "--format", "{{json .}}"] => {
             let status = if Engine::read(state).containerd {
                 json!([["driver-type", "io.containerd.snapshotter.v1"]])
@@ -77,6 +84,44 @@ pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
         }
         _ => Reply::error(125, format!("the fake docker does not know: {}", words.join(" "))),
     }
+}
+
+/// The bake definition that Compose makes of a project, for these services or all of them.
+fn definition(config: &Value, names: &[&str]) -> Value {
+    let project = config["name"].as_str().unwrap();
+    let mut targets = serde_json::Map::new();
+    for (service, resolved) in config["services"].as_object().into_iter().flatten() {
+        let build = &resolved["build"];
+        if !build.is_object() || !(names.is_empty() || names.contains(&service.as_str())) {
+            continue;
+        }
+        let context = build["context"].as_str().unwrap();
+        let file = build["dockerfile"].as_str().unwrap_or("Dockerfile");
+        let image = resolved["image"].as_str().map_or_else(|| format!("{project}-{service}"), str::to_owned);
+        let tags = build["tags"].as_array().into_iter().flatten().cloned().chain([json!(image)]);
+        let contexts = build["additional_contexts"].as_object().into_iter().flatten();
+        let contexts = contexts.map(|(name, value)| (name, value.as_str().unwrap().replace("service:", "target:")));
+        let args = build["args"].as_object().into_iter().flatten().filter(|(_, value)| value.is_string());
+        let mut target = json!({
+            "context": context, "tags": tags.collect::<Vec<_>>(), "output": ["type=docker"],
+            "args": args.collect::<BTreeMap<_, _>>(), "contexts": contexts.collect::<BTreeMap<_, _>>(),
+            "labels": {"com.docker.compose.project": project, "com.docker.compose.service": service},
+        });
+        match build["dockerfile_inline"].as_str() {
+            Some(text) => target["dockerfile-inline"] = json!(text.replace("${", "$${")),
+            None => target["dockerfile"] = json!(Path::new(context).join(file)),
+        }
+        for (own, printed) in
+            [("target", "target"), ("cache_to", "cache-to"), ("no_cache", "no-cache"), ("pull", "pull")]
+        {
+            if !build[own].is_null() {
+                target[printed] = build[own].clone();
+            }
+        }
+        targets.insert(service.clone(), target);
+    }
+    let names: Vec<_> = targets.keys().cloned().collect();
+    json!({"group": {"default": {"targets": names}}, "target": targets})
 }
 
 /// Compose passes on extension fields of services only before it replaces variables.
@@ -255,28 +300,25 @@ fn remove(engine: &mut Engine, name: &str) -> Result<String, String> {
     if engine.containers.len() == before { Err(no_such("container", name)) } else { Ok(format!("{name}\n")) }
 }
 
-fn build(engine: &mut Engine, options: &[&str], services: &[&str]) -> Reply {
-    let file = options.windows(2).rev().find(|pair| pair[0] == "-f").unwrap()[1];
-    let text = std::fs::read_to_string(file).unwrap();
-    if text.replace("$$", "").contains('$') {
-        return Reply::error(1, format!("{file}: invalid interpolation format"));
-    }
-    let change: Value = serde_json::from_str(&text.replace("$$", "$")).unwrap();
+fn bake(engine: &mut Engine, options: &[&str], input: &str) -> Reply {
+    let plain = input.replace("$${", "${").replace("%%{", "%{");
+    let definition: Value = serde_json::from_str(&plain).unwrap();
     let mut reply = Reply::default();
-    for &service in services {
-        let (base, over) = (&engine.config["services"][service]["build"], &change["services"][service]);
-        let merged = |section: &str| -> BTreeMap<String, String> {
-            let pairs = |value: &Value| value[section].as_object().cloned().unwrap_or_default();
-            let all = pairs(base).into_iter().chain(pairs(&over["build"]));
-            all.map(|(name, value)| (name, value.as_str().unwrap_or_default().to_owned())).collect()
+    let mut metadata = serde_json::Map::new();
+    for service in definition["group"]["default"]["targets"].as_array().unwrap() {
+        let service = service.as_str().unwrap();
+        let target = &definition["target"][service];
+        let pairs = |section: &str| -> BTreeMap<String, String> {
+            let all = target[section].as_object().into_iter().flatten();
+            all.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
         };
-        let (args, contexts, mut labels) = (merged("args"), merged("additional_contexts"), merged("labels"));
-        let stage = base["target"].as_str().unwrap_or("stage-0");
+        let (args, contexts, mut labels) = (pairs("args"), pairs("contexts"), pairs("labels"));
+        let stage = target["target"].as_str().unwrap_or("stage-0");
         let error = engine.build.fail.get(service).map_or("", String::as_str);
-        reply.stdout.extend(step(service, stage, error).bytes());
+        reply.stderr += &step(service, stage, error);
         if !error.is_empty() {
-            reply.stderr = format!("{}\n", json!({"error": true, "message": format!("failed to solve: {error}")}));
-            reply.code = 17;
+            reply.stderr += &format!("ERROR: target {service}: failed to solve: {error}\n");
+            reply.code = 1;
             continue;
         }
         let is_commit =
@@ -290,21 +332,28 @@ fn build(engine: &mut Engine, options: &[&str], services: &[&str]) -> Reply {
         let version = engine.build.version.get(service).cloned().unwrap_or(version);
         labels.extend(engine.build.labels.get(service).cloned().unwrap_or_default());
         labels.retain(|_, value| !value.is_empty());
+        engine.made += 1;
+        // Steps that run again give files another time, and so the image another ID.
+        let salt = if target["no-cache"] == json!(true) { engine.made } else { 0 };
+        let content = json!([service, args, contexts, labels, version, files, salt]);
+        let id = format!("sha256:{}", sha256(content.to_string()));
+        metadata.insert(service.to_owned(), json!({"containerimage.digest": id}));
         if engine.build.no_image.iter().any(|other| other == service) {
             continue;
         }
-        engine.made += 1;
-        // Steps that run again give files another time, and so the image another ID.
-        let salt = if options.contains(&"--no-cache") { engine.made } else { 0 };
-        let content = json!([service, args, contexts, labels, version, files, salt]);
-        let id = format!("sha256:{}", sha256(content.to_string()));
         engine.images.retain(|image| image.id != id || !image.tags.is_empty());
         if engine.find(&id).is_none() {
             let working_dir = args.get("WORKDIR").cloned().unwrap_or_else(|| "/app".to_owned());
             let (id, tags, size) = (id.clone(), Vec::new(), 1_000_000);
             engine.images.push(Image { id, tags, size, labels, working_dir, version, files });
         }
-        engine.tag(&id, over["image"].as_str().unwrap());
+        for tag in target["tags"].as_array().unwrap() {
+            engine.tag(&id, tag.as_str().unwrap());
+        }
+    }
+    let file = options.windows(2).find(|pair| pair[0] == "--metadata-file").unwrap()[1];
+    if reply.code == 0 {
+        std::fs::write(file, Value::from(metadata).to_string()).unwrap();
     }
     reply
 }

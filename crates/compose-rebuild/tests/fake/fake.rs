@@ -44,13 +44,13 @@ fn main() -> ExitCode {
     let mut argv = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned());
     let program = Path::new(&argv.next().unwrap()).file_name().unwrap().to_string_lossy().into_owned();
     let mut args: Vec<String> = argv.collect();
-    // Compose is also started as the plugin that it is.
-    let program = match program.as_str() {
-        "docker-compose" => {
-            args.insert(0, "compose".to_owned());
+    // Compose and buildx are also started as the plugins that they are.
+    let program = match program.strip_prefix("docker-") {
+        Some(plugin) => {
+            args.insert(0, plugin.to_owned());
             "docker".to_owned()
         }
-        _ => program,
+        None => program,
     };
     // The state is beside the directory of the fakes, which is first on PATH: git gets hardly any other variable.
     let path = std::env::var_os("PATH").unwrap();
@@ -76,7 +76,7 @@ fn main() -> ExitCode {
         if rule.late {
             act();
         }
-        if let Some(code) = obey(&state, &rule) {
+        if let Some(code) = obey(&state, &rule, args.iter().any(|arg| arg == "bake")) {
             return code.into();
         }
     }
@@ -92,12 +92,16 @@ fn answer(stdout: &[u8], stderr: &str) {
 }
 
 /// Does what a rule says; an exit status ends the command before it does anything else.
-fn obey(state: &Path, rule: &Rule) -> Option<u8> {
+fn obey(state: &Path, rule: &Rule, is_build: bool) -> Option<u8> {
     if rule.deaf {
         let heard = state.join("heard");
         ctrlc::set_handler(move || std::fs::write(&heard, "").unwrap()).unwrap();
     }
-    answer(&std::fs::read(state.join(&rule.stdout_file)).unwrap(), &rule.stderr);
+    let events = std::fs::read(state.join(&rule.stdout_file)).unwrap();
+    // A build writes its events where others write their errors.
+    let (stdout, stderr) = if is_build { (&[][..], &events[..]) } else { (&events[..], &[][..]) };
+    let _ = std::io::stderr().write_all(stderr);
+    answer(stdout, &rule.stderr);
     flood(rule);
     if rule.leave_stderr_open {
         // As `ssh` with ControlPersist does: a child that lives on with the same standard error.
@@ -134,7 +138,7 @@ fn flood(rule: &Rule) {
     let text: String = "a line of the log of a step that cannot stop talking\n".chars().cycle().take(bytes).collect();
     let data = base64::engine::general_purpose::STANDARD.encode(text);
     let line = format!("{{\"logs\":[{{\"vertex\":\"sha256:flood\",\"stream\":1,\"data\":\"{data}\"}}]}}\n");
-    let mut out = std::io::stdout().lock();
+    let mut out = std::io::stderr().lock();
     let begin = "{\"vertexes\":[{\"digest\":\"sha256:flood\",\"name\":\"[vibevoice frontend 3/3] RUN npm run build\",\
                  \"started\":\"2026-01-01T00:00:00Z\"}]}\n";
     let _ = out.write_all(begin.as_bytes());

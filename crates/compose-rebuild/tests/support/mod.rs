@@ -57,8 +57,9 @@ impl World {
             fake.is_file(),
             "the fakes are not built: run `cargo test -p compose-rebuild`, or `cargo build -p compose-rebuild --example fake`"
         );
-        // Compose as the user's own plugin comes before any that this machine has.
-        for program in ["bin/docker", "bin/git", "home/.docker/cli-plugins/docker-compose"] {
+        // A plugin of the user's own comes before any that this machine has.
+        let plugins = ["docker-compose", "docker-buildx"].map(|plugin| format!("home/.docker/cli-plugins/{plugin}"));
+        for program in plugins.iter().map(String::as_str).chain(["bin/docker", "bin/git"]) {
             std::os::unix::fs::symlink(&fake, world.path(program)).unwrap();
         }
         world.manifest("[workspace.metadata.xtask]\nversion-file = \"backend/version.txt\"\n");
@@ -238,10 +239,10 @@ impl World {
         let _ = fs::remove_file(self.path("state/calls"));
     }
 
-    /// The override file of the last build, as Compose reads it.
-    pub(crate) fn overrides(&self) -> Value {
-        let text = fs::read_to_string(self.project().join("target/xtask/override-vibevoice.json")).unwrap();
-        serde_json::from_str(&text).unwrap()
+    /// The target of a service in the definition of the last build, as buildx reads it.
+    pub(crate) fn baked(&self, service: &str) -> Value {
+        let text = fs::read_to_string(self.path("state/definition.json")).unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()["target"][service].clone()
     }
 
     /// A run of xtask with these arguments, not started.

@@ -15,11 +15,12 @@ use crate::doctor::machine::Machine;
 use crate::doctor::place::Files;
 use crate::doctor::{Area, Finding};
 use crate::error::Failure;
-use crate::facts::compose::{Examined, Project};
+use crate::facts::compose::Examined;
 use crate::facts::images::{self, Image};
 use crate::facts::join;
 use crate::facts::workspace::Workspace;
-use crate::plan::key;
+use crate::project::Project;
+use crate::project::key;
 use crate::sys::{disk, docker, files, lock, process};
 use crate::ui::Ui;
 use crate::value::Builder;
@@ -83,7 +84,8 @@ pub(super) fn images(ui: &Ui, project: &Project, engine: &mut Engine) {
     let Some(found) = names.and_then(|names| images::inspect(ui, &names).ok()) else { return };
     let size = |image: &Image| image.size;
     let kept = project.services.iter().filter(|(_, built)| built.keep);
-    let unprotected = kept.filter(|(_, built)| key::kept_image(built).is_ok_and(|name| !found.contains_key(&name)));
+    let unprotected =
+        kept.filter(|(service, _)| key::kept_image(project, service).is_ok_and(|name| !found.contains_key(&name)));
     engine.unprotected =
         unprotected.map(|(service, built)| (service.to_string(), found.get(&built.image).map(size))).collect();
     engine.largest = found.values().map(size).max();
@@ -94,7 +96,6 @@ pub(super) fn dockerfiles(examined: &Examined, files: &Files, findings: &mut Vec
     let mut patients: Vec<Patient> = Vec::new();
     for (service, built) in &examined.project.services {
         let path = &built.dockerfile_path;
-        let file = if built.section.get("dockerfile_inline").is_some() { "dockerfile_inline" } else { path };
         let Some(text) = &built.text else {
             // Else the context is no directory of this machine.
             if Utf8Path::new(path).is_absolute() {
@@ -107,9 +108,9 @@ pub(super) fn dockerfiles(examined: &Examined, files: &Files, findings: &mut Vec
             continue;
         };
         let kept: BTreeSet<_> = built.target.iter().filter(|_| built.keep).map(|stage| stage.to_lowercase()).collect();
-        match patients.iter_mut().find(|patient| patient.file == file && patient.text == *text) {
+        match patients.iter_mut().find(|patient| patient.file == *path && patient.text == *text) {
             Some(patient) => patient.kept.extend(kept),
-            None => patients.push(Patient { file: file.to_owned(), text: text.clone(), kept }),
+            None => patients.push(Patient { file: path.clone(), text: text.clone(), kept }),
         }
     }
     patients

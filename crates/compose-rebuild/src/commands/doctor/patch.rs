@@ -20,7 +20,7 @@ use dockerfile_reader::sources::Busts;
 /// Exit code 2 for a project or a configuration that cannot be read.
 pub(super) fn run(context: &Context, directory: &Utf8Path) -> anyhow::Result<()> {
     let Context { ui, settings, .. } = context;
-    let examined = examine(ui, &settings.files)?;
+    let examined = examine(ui, settings.selection(&[]))?;
     let names = Names::of(&workspace::read(ui, directory)?.config);
     let files = gather::compose_files(&settings.files);
     let mut changed: Vec<(&str, &str, Vec<Edit>)> = Vec::new();
@@ -30,7 +30,7 @@ pub(super) fn run(context: &Context, directory: &Utf8Path) -> anyhow::Result<()>
         let new = apply(&patient.text, &edits);
         let (listing, parsed) = (Listing::read(&new), Dockerfile::parse(&new).ok());
         let busts = Busts::of(&listing, [names.bust.clone()]);
-        let of_file = |(_, built): &(&_, &crate::facts::compose::Built)| built.dockerfile_path == patient.file;
+        let of_file = |(_, built): &(&_, &crate::project::Built)| built.dockerfile_path == patient.file;
         for (service, built) in examined.project.services.iter().filter(of_file) {
             let closure = parsed.as_ref().and_then(|parsed| parsed.closure(built.target.as_deref(), &built.args));
             let args = closure.into_iter().flat_map(|closure| closure.args.into_keys());

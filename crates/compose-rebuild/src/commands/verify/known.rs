@@ -1,16 +1,16 @@
 //! What is known before anything is opened: the project, its sources with what they are now, and its images.
 
-use camino::Utf8PathBuf;
-
 use crate::error::Failure;
-use crate::facts::compose::Project;
+use crate::facts::compose::Selection;
 use crate::facts::found::{Found, Unwatched};
 use crate::facts::images::{Image, Images, Store};
 use crate::facts::repository::Remote;
 use crate::facts::sources::{self, Source};
 use crate::facts::workspace::{Config, Workspace};
 use crate::facts::{Facts, Revision, gather, read_project};
-use crate::plan::{key, label};
+use crate::plan::label;
+use crate::project::Project;
+use crate::project::key;
 use crate::ui::Ui;
 use crate::value::{Commit, ImageRef, Service, show};
 use crate::verify::skip::is_inside;
@@ -37,15 +37,15 @@ impl Known {
     ///
     /// # Errors
     /// Those of the facts.
-    pub fn gather(ui: &Ui, files: &[Utf8PathBuf], offline: bool, store: Store) -> anyhow::Result<Self> {
+    pub fn gather(ui: &Ui, selection: Selection<'_>, offline: bool, store: Store) -> anyhow::Result<Self> {
         if !offline {
-            let facts = gather(ui, files, None, store)?;
+            let facts = gather(ui, selection, None, store)?;
             let sources = facts.sources.iter().cloned().map(|resolved| (resolved.source, Some(resolved.revision)));
             let sources = sources.collect();
             let Facts { workspace, project, found, images, .. } = facts;
             return Ok(Self { workspace, project, sources, found, images, store });
         }
-        let (workspace, project) = read_project(ui, files)?;
+        let (workspace, project) = read_project(ui, selection)?;
         let (sources, found) = sources::derive(&project, &workspace.config)?;
         let images = store.inspect(ui, &key::images_of(&project)?)?;
         let sources = sources.into_iter().map(|source| (source, None)).collect();
@@ -61,10 +61,11 @@ impl Known {
     /// The image of a service, and what it should be.
     pub fn service(&self, service: &Service) -> Subject<'_> {
         let built = &self.project.services[service];
-        let sources: Vec<_> = self.sources.iter().filter(|(source, _)| source.services.contains(service)).collect();
+        let sources: Vec<_> = self.sources.iter().filter(|(source, _)| source.reaches.contains(service)).collect();
         let image = self.images.get(&built.image);
         // The name may have been given to the image of another service.
-        let is_its = |image: &Image| image.label(label::SERVICE) == Some(service.as_str());
+        let owner = self.project.owner(service);
+        let is_its = |image: &Image| image.label(label::SERVICE) == Some(owner.as_str());
         let ours = image.is_some_and(|image| image.belongs_to(&self.project.name) && is_its(image));
         Subject { alone: false, ..self.subject(Some(service), built.image.clone(), image.cloned(), sources, ours) }
     }

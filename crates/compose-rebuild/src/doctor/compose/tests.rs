@@ -1,23 +1,32 @@
 //! Each check finds its fault, and nothing where there is none.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::facts::compose as facts;
-use dockerfile_reader::Dockerfile;
+use crate::project::Built;
 
 const DOCKERFILE: &str = "FROM a AS model\nRUN x\nFROM a AS app\nARG GITHUB_REPO=https://h/default\n\
     ARG GITHUB_BRANCH=main\nARG GITHUB_COMMIT\nARG CACHE_BUST=unknown\nRUN x\nFROM app AS builder\nCOPY --from=model / /\n";
 
+/// The project of these services, as Compose would print it.
 fn project(services: &Value, extensions: &Value) -> Project {
-    let config = json!({"name": "p", "services": services});
-    let mut project = facts::parse(config, extensions).expect("valid").project;
-    let dockerfile = Dockerfile::parse(DOCKERFILE).expect("valid");
-    for built in project.services.values_mut() {
-        built.closure = dockerfile.closure(built.target.as_deref(), &built.args);
+    let mut built = BTreeMap::new();
+    for (name, service) in services.as_object().expect("services") {
+        let Some(build) = service["build"].as_object() else { continue };
+        let mut target = build.clone();
+        let args = build.get("args").and_then(Value::as_object).cloned().unwrap_or_default();
+        let args: Map<String, Value> = args.into_iter().filter(|(_, value)| value.is_string()).collect();
+        target.insert("args".to_owned(), args.into());
+        target.insert("tags".to_owned(), json!([service["image"].as_str().unwrap_or("i")]));
+        let (Ok(mut one), Ok(name)) = (Built::parse(name, &target.into()), name.parse()) else { continue };
+        one.keep = extensions[crate::value::Service::as_str(&name)]["keep"] == true;
+        one.read_dockerfile(DOCKERFILE.to_owned());
+        built.insert(name, one);
     }
-    project
+    Project { name: "p".parse().expect("name"), services: built }
 }
 
 fn found(services: &Value, extensions: &Value) -> Vec<Finding> {
@@ -142,7 +151,7 @@ proptest! {
         let services = json!({"a": service(&key, json!({"A": text, "GITHUB_REPO": text, "B": null})), "b": {"build": text},
             "c": {"build": {}, "image": text}, &key: {"privileged": [1], "build": {"entitlements": text}}});
         let config = json!({"name": "p", "services": services});
-        let project = facts::parse(config.clone(), &Value::Null).expect("valid").project;
+        let project = project(&config["services"], &Value::Null);
         let compose = format!("services:\n  a:\n    {text}\n  {key}: {{}}\n");
         let files = Files(vec![(key.clone(), text.clone()), ("x".to_owned(), compose)]);
         check(&project, &config, &files, "/p", &Names::of(&Default::default()));

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::facts::compose::Built;
 use crate::facts::trees::Tree;
 use crate::facts::{Facts, Revision};
-use crate::plan::inputs::shares_stage;
 use crate::plan::predict::mark::Mark;
 use crate::plan::predict::record::Stages;
 use crate::plan::predict::stages::{self, Code, Recipe};
 use crate::plan::predict::values::{Values, expand};
 use crate::plan::{Build, LOCAL_STAGE, Plan, ServicePlan};
+use crate::project::edges::shares_stage;
+use crate::project::{Built, texts};
 use crate::value::short;
 use dockerfile_reader::listing::{Instruction, Listing};
 
@@ -60,10 +60,10 @@ pub fn stages(facts: &Facts, plan: &Plan, known: &Known) -> Stages {
     let mut all: Stages = Vec::new();
     for (service, build) in plan.builds() {
         let Some(recipe) = recipe(facts, plan, service, build, known) else { continue };
-        let section = &facts.project.services[&service.service].section;
+        let definition = &facts.project.services[&service.service].definition;
         for mut simulated in stages::simulate(&recipe).into_values() {
             let name = service.service.to_string();
-            simulated.uncached = is_uncached(section, &simulated.name);
+            simulated.uncached = is_uncached(definition, &simulated.name);
             match all.iter_mut().find(|(_, one)| one.name == simulated.name && one.mark == simulated.mark) {
                 Some((services, one)) => {
                     one.uncached |= simulated.uncached;
@@ -84,14 +84,14 @@ fn args(facts: &Facts, service: &ServicePlan, build: &Build) -> Values {
 
 /// What every `RUN` of a service is run with.
 fn settings(built: &Built) -> String {
-    let names = ["entitlements", "extra_hosts", "network", "platforms", "privileged", "shm_size", "ulimits"];
-    names.iter().filter_map(|name| Some(format!("{name}={}\n", built.section.get(name)?))).collect()
+    let names = ["entitlements", "extra-hosts", "network", "platforms", "shm-size", "ulimits"];
+    names.iter().filter_map(|name| Some(format!("{name}={}\n", built.definition.get(*name)?))).collect()
 }
 
-/// Whether a build section wants a stage built without the cache.
-pub(super) fn is_uncached(section: &Value, stage: &str) -> bool {
-    let filter = section.get("no_cache_filter").and_then(Value::as_array).into_iter().flatten();
-    section.get("no_cache") == Some(&Value::Bool(true)) || filter.filter_map(Value::as_str).any(|name| name == stage)
+/// Whether a target wants a stage built without the cache.
+pub(super) fn is_uncached(definition: &Map<String, Value>, stage: &str) -> bool {
+    let mut filter = texts(definition, "no-cache-filter");
+    definition.get("no-cache") == Some(&Value::Bool(true)) || filter.any(|name| name == stage)
 }
 
 fn recipe<'a>(
@@ -115,7 +115,7 @@ fn recipe<'a>(
         contexts: contexts(facts, plan, service, build, known),
         code: code.collect(),
         // What is pulled may have moved.
-        bases: if built.section.get("pull") == Some(&Value::Bool(true)) { &PULLED } else { &known.bases },
+        bases: if built.definition.get("pull") == Some(&Value::Bool(true)) { &PULLED } else { &known.bases },
         version_file: build.version_file.as_ref(),
     })
 }
@@ -134,9 +134,10 @@ fn contexts(
     // The tag of a kept image says what is in it.
     for ((name, value), kept) in given.chain(build.contexts.iter().map(|context| (context, true))) {
         let own = facts.project.services.values().any(|other| shares_stage(built, other) == Some(name));
-        let other = value.strip_prefix("service:");
-        let key =
-            other.and_then(|other| plan.services.iter().find(|one| one.service.as_str() == other)).map(|one| &one.key);
+        let is_other = |one: &&ServicePlan| {
+            value.strip_prefix("target:") == Some(facts.project.services[&one.service].bake_target.as_str())
+        };
+        let key = plan.services.iter().find(is_other).map(|one| &one.key);
         contexts.insert(
             name.to_lowercase(),
             match (own, key) {

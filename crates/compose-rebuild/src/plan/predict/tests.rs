@@ -174,13 +174,14 @@ fn what_was_thrown_away_is_not_expected_to_be_there() {
 
 #[test]
 fn a_stage_that_is_built_without_the_cache_runs() {
-    let section = serde_json::json!({"no_cache_filter": ["docs"]});
+    let definition = |json: serde_json::Value| json.as_object().expect("a target").clone();
+    let filter = definition(serde_json::json!({"no-cache-filter": ["docs"]}));
     let mut record = Record::default();
     record.built(&stages_of(&given()), &[], Cache::Kept, BTreeSet::new());
     let mut stages = stages_of(&given());
-    stages.iter_mut().for_each(|(_, stage)| stage.uncached = recipe::is_uncached(&section, &stage.name));
+    stages.iter_mut().for_each(|(_, stage)| stage.uncached = recipe::is_uncached(&filter, &stage.name));
     let all = predict(&stages, &record, Cache::Kept);
     let runs = all.iter().filter(|one| one.expected == Expected::Runs).map(|one| one.stage.as_str());
     assert_eq!(runs.collect::<Vec<_>>(), ["docs"]);
-    assert!(recipe::is_uncached(&serde_json::json!({"no_cache": true}), "any"));
+    assert!(recipe::is_uncached(&definition(serde_json::json!({"no-cache": true})), "any"));
 }

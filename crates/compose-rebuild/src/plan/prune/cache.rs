@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{Line, Policy};
-use crate::facts::compose::Project;
 use crate::facts::store::{CacheRecord, Store};
+use crate::project::Project;
 
 /// Records to remove until the rest is within the limit: the least recently used first, those of kept stages last, and
 /// none that another one is made from before that one.

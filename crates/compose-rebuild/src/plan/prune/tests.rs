@@ -4,26 +4,14 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::facts::compose::Built;
 use crate::facts::store::CacheRecord;
+use crate::project::Built;
 use crate::value::Service;
 
 const NOW: u64 = 1_000_000;
 
 fn project() -> Project {
-    let built = |image: &str, keep| Built {
-        image: image.parse().expect("name"),
-        keep,
-        build_only: false,
-        target: None,
-        args: BTreeMap::new(),
-        contexts: BTreeMap::new(),
-        dockerfile_path: String::new(),
-        closure: None,
-        text: None,
-        listing: None,
-        section: json!({}),
-    };
+    let built = |image: &str, keep| Built { keep, ..Built::parse("app", &json!({"tags": [image]})).expect("valid") };
     let service = |name: &str| name.parse::<Service>().expect("name");
     let services = [(service("app"), built("app:latest", false)), (service("model"), built("app:model", true))];
     Project { name: "p".parse().expect("name"), services: services.into() }
@@ -59,8 +47,7 @@ fn removed(store: &Store, policy: &Policy) -> Vec<String> {
 }
 
 fn store() -> Store {
-    let kept =
-        key::kept_image(&project().services[&"model".parse::<Service>().expect("name")]).expect("name").to_string();
+    let kept = key::kept_image(&project(), &"model".parse::<Service>().expect("name")).expect("name").to_string();
     let images = [
         ("current", image(&["app:latest", "app:v4"], "v4", Some("p"), 10)),
         ("last", image(&["app:v3"], "v3", Some("p"), 20)),

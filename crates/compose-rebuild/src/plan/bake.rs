@@ -1,0 +1,88 @@
+//! The bake definition of a plan: the one that Compose printed, with the changes of the plan.
+
+use std::collections::BTreeMap;
+
+use camino::Utf8Path;
+use serde_json::{Map, Value, json};
+
+use crate::plan::{Build, LOCAL_STAGE, Plan};
+use crate::project::{Project, is_local, texts};
+
+/// What `docker buildx bake` is given.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    /// The definition itself.
+    pub json: Value,
+    /// Directories of this machine that it reads: Compose allows the same ones.
+    pub reads: Vec<String>,
+    /// Whether a step may leave its sandbox: Compose allows that where the compose file asks for it.
+    pub insecure: bool,
+}
+
+/// How images are made beside what the plan says.
+#[derive(Clone, Copy, Debug)]
+pub struct Output<'a> {
+    /// The directory that takes the place of [`LOCAL_STAGE`].
+    pub local: Option<&'a Utf8Path>,
+    /// Whether the cache is exported where the compose file says.
+    pub cache: bool,
+    /// Whether the builder pushes its images to their registry.
+    pub push: bool,
+}
+
+/// The definition that builds everything that a plan builds in one solve.
+pub fn definition(plan: &Plan, project: &Project, output: Output<'_>) -> Definition {
+    let (mut names, mut targets, mut reads, mut insecure) = (Vec::new(), Map::new(), Vec::new(), false);
+    for (service, build) in plan.builds() {
+        let built = &project.services[&service.service];
+        let target = target(plan, build, &built.definition, output);
+        let contexts = target.get("contexts").and_then(Value::as_object).into_iter().flat_map(Map::values);
+        let contexts = contexts.chain(target.get("context")).filter_map(Value::as_str);
+        reads.extend(contexts.filter(|context| is_local(context)).map(str::to_owned));
+        insecure |= texts(&target, "entitlements").any(|one| one == "security.insecure");
+        names.push(built.bake_target.as_str());
+        targets.insert(built.bake_target.clone(), target.into());
+    }
+    reads.sort();
+    reads.dedup();
+    Definition { json: json!({"group": {"default": {"targets": names}}, "target": targets}), reads, insecure }
+}
+
+/// One target of Compose's definition with what the plan changes.
+fn target(plan: &Plan, build: &Build, printed: &Map<String, Value>, output: Output<'_>) -> Map<String, Value> {
+    let mut target = printed.clone();
+    let mut contexts = build.contexts.clone();
+    if let Some(directory) = output.local.filter(|_| build.local) {
+        contexts.insert(LOCAL_STAGE.to_owned(), directory.to_string());
+    }
+    for (name, changes) in [("args", &build.args), ("labels", &build.labels), ("contexts", &contexts)] {
+        let all = target.entry(name).or_insert_with(|| json!({}));
+        all.as_object_mut().into_iter().for_each(|all| all.extend(escaped(changes)));
+    }
+    target.insert("tags".to_owned(), json!([build.staged.to_string()]));
+    if plan.no_cache {
+        target.insert("no-cache".to_owned(), true.into());
+    }
+    if plan.pull {
+        target.insert("pull".to_owned(), true.into());
+    }
+    // With `mode=max` the values of build arguments would be in it.
+    let attests = [(plan.attestations.provenance, "type=provenance,mode=min"), (plan.attestations.sbom, "type=sbom")];
+    let attests: Vec<_> = attests.into_iter().filter_map(|(is_wanted, what)| is_wanted.then_some(what)).collect();
+    if !attests.is_empty() {
+        target.insert("attest".to_owned(), json!(attests));
+    }
+    if !output.cache {
+        target.remove("cache-to");
+    }
+    if output.push {
+        target.insert("output".to_owned(), json!(["type=registry"]));
+    }
+    target
+}
+
+/// Texts of a bake definition are templates, in which `${` and `%{` begin an expression.
+fn escaped(map: &BTreeMap<String, String>) -> impl Iterator<Item = (String, Value)> {
+    let escape = |text: &str| text.replace("${", "$${").replace("%{", "%%{");
+    map.iter().map(move |(name, value)| (name.clone(), escape(value).into()))
+}

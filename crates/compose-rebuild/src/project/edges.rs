@@ -1,0 +1,89 @@
+//! Which services are made from which other ones.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::error::Failure;
+use crate::project::{Built, Project};
+use crate::value::{ImageRef, Service};
+
+/// Another service that a service is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input<'a> {
+    /// The other service.
+    pub service: &'a Service,
+    /// What the Dockerfile calls it: a named context, a stage, or the familiar form of an image's name.
+    pub name: String,
+    /// How it is used.
+    pub by: By,
+}
+
+/// How a service uses another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// As a named context of the compose file: `service:x`.
+    Context,
+    /// By the name of its image, in `FROM` or `--from=`.
+    Image,
+    /// As a stage of the same Dockerfile, whose image is kept.
+    Stage,
+}
+
+/// The services that a service is made from; of those that share an image the one that it is built for.
+pub fn inputs_of<'a>(project: &'a Project, service: &Service) -> Vec<Input<'a>> {
+    let built = &project.services[service];
+    let mut inputs: Vec<Input<'a>> = Vec::new();
+    for (other, input) in project.services.iter().filter(|(_, input)| input.image != built.image) {
+        let target = format!("target:{}", input.bake_target);
+        let contexts = built.contexts.iter().filter(|(_, value)| **value == target);
+        let mut uses: Vec<_> = contexts.map(|(name, _)| (name.clone(), By::Context)).collect();
+        for name in input.names().map(ImageRef::familiar) {
+            if built.images().any(|image| image.familiar() == name) {
+                uses.push((name, By::Image));
+            }
+        }
+        let stage = shares_stage(built, input).filter(|_| input.keep);
+        uses.extend(stage.map(|stage| (stage.to_owned(), By::Stage)));
+        for (name, by) in uses {
+            let input = Input { service: project.owner(other), name, by };
+            if !inputs.contains(&input) {
+                inputs.push(input);
+            }
+        }
+    }
+    inputs
+}
+
+/// The stage of `built` that the kept service `input` builds, if it is one of the same Dockerfile.
+pub fn shares_stage<'a>(built: &Built, input: &'a Built) -> Option<&'a str> {
+    let target = input.target.as_deref()?;
+    let used = built.closure.as_ref().is_some_and(|closure| closure.stages.contains(&target.to_lowercase()));
+    let same = built.shares_dockerfile(input) && built.definition.get("context") == input.definition.get("context");
+    (same && used && built.target.as_deref() != Some(target)).then_some(target)
+}
+
+/// The services in an order in which each comes after those that it is made from.
+///
+/// # Errors
+/// Exit code 2 for services that are made from each other.
+pub fn in_order(project: &Project) -> Result<Vec<&Service>, Failure> {
+    let inputs: HashMap<_, _> = project.services.keys().map(|service| (service, inputs_of(project, service))).collect();
+    let mut order: Vec<&Service> = Vec::new();
+    let mut done = BTreeSet::new();
+    let mut open: Vec<&Service> = project.services.keys().collect();
+    while !open.is_empty() {
+        let ready = |service: &&Service| inputs[service].iter().all(|input| done.contains(input.service));
+        let (now, later): (Vec<_>, Vec<_>) = open.into_iter().partition(ready);
+        if now.is_empty() {
+            let names: Vec<_> = later.iter().map(|service| format!("`{service}`")).collect();
+            return Err(Failure::usage(format!(
+                "services are built from each other in a circle: {}",
+                names.join(", ")
+            ))
+            .hint("check their `additional_contexts`, `FROM` and `--from=`"));
+        }
+        done.extend(now.iter().copied());
+        order.extend(now);
+        open = later;
+    }
+    Ok(order)
+}

@@ -1,0 +1,216 @@
+//! The project: what Compose would build, how services are made from each other, and the keys of what is built. Pure values.
+
+pub mod edges;
+pub mod key;
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use camino::Utf8Path;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::error::Failure;
+use crate::value::{ImageRef, ProjectName, Service};
+use dockerfile_reader::listing::Listing;
+use dockerfile_reader::{Closure, Dockerfile};
+
+/// How labels begin that Compose itself writes.
+const COMPOSE: &str = "com.docker.compose.";
+
+/// A Compose project, as far as it is built.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// The project's name.
+    pub name: ProjectName,
+    /// The active services with a build section, by name.
+    pub services: BTreeMap<Service, Built>,
+}
+
+impl Project {
+    /// The service that an image is built for: the first of those that share it.
+    pub fn owner<'a>(&'a self, service: &'a Service) -> &'a Service {
+        let image = self.services.get(service).map(|built| &built.image);
+        let mut sharing = self.services.iter().filter(|(_, built)| Some(&built.image) == image);
+        sharing.next().map_or(service, |(owner, _)| owner)
+    }
+
+    /// The images that are built, each with the service that it is built for.
+    pub fn images(&self) -> impl Iterator<Item = (&Service, &Built)> {
+        self.services.iter().filter(|(service, _)| self.owner(service) == *service)
+    }
+}
+
+/// A service that is built.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// What Compose calls it in a bake definition.
+    pub bake_target: String,
+    /// The name that its image gets.
+    pub image: ImageRef,
+    /// Further names for its image: `build.tags`.
+    pub tags: Vec<ImageRef>,
+    /// Whether it is expensive, so that its image is kept (`x-rebuild: {keep: true}`).
+    pub keep: bool,
+    /// Whether it is built and never started (`scale: 0`).
+    pub build_only: bool,
+    /// The stage that is built, the last one when nothing is said.
+    pub target: Option<String>,
+    /// Build arguments as Compose passes them.
+    pub args: BTreeMap<String, Option<String>>,
+    /// Named contexts; `target:NAME` is another service's target.
+    pub contexts: BTreeMap<String, String>,
+    /// Where its Dockerfile is, for messages and to know shared ones.
+    pub dockerfile_path: String,
+    /// What its target is made from, when its Dockerfile is on this machine and can be read.
+    pub closure: Option<Closure>,
+    /// The text of its Dockerfile, where that can be read.
+    pub text: Option<String>,
+    /// The same, instruction by instruction.
+    pub listing: Option<Listing>,
+    /// Its whole target in the bake definition.
+    pub definition: Map<String, Value>,
+}
+
+/// A bake target, as far as it is understood here.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Target {
+    #[serde(default)]
+    context: String,
+    #[serde(default)]
+    contexts: BTreeMap<String, String>,
+    #[serde(default)]
+    dockerfile: String,
+    dockerfile_inline: Option<String>,
+    #[serde(default)]
+    args: BTreeMap<String, String>,
+    #[serde(default)]
+    tags: Vec<String>,
+    target: Option<String>,
+}
+
+impl Built {
+    /// Reads a target of the bake definition that Compose prints; what its Dockerfile says is read later.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(bake_target: &str, definition: &Value) -> Result<Self, String> {
+        let garbled = |error: &dyn Display| format!("target `{bake_target}`: {error}");
+        let target = Target::deserialize(definition).map_err(|error| garbled(&error))?;
+        // Compose puts the service's own image behind its `build.tags`.
+        let tags = target.tags.iter().map(|tag| tag.parse().map_err(|error: Failure| garbled(&error)));
+        let mut tags = tags.collect::<Result<Vec<ImageRef>, _>>()?;
+        let image = tags.pop().ok_or_else(|| garbled(&"it has no tag"))?;
+        let args = target.args.iter().map(|(name, value)| (name.clone(), Some(unescaped(value))));
+        let file = if target.dockerfile.is_empty() { "Dockerfile" } else { &target.dockerfile };
+        let dockerfile_path = match &target.dockerfile_inline {
+            Some(_) => "dockerfile_inline".to_owned(),
+            None => Utf8Path::new(&target.context).join(file).into_string(),
+        };
+        Ok(Self {
+            bake_target: bake_target.to_owned(),
+            image,
+            tags,
+            keep: false,
+            build_only: false,
+            target: target.target,
+            args: args.collect(),
+            contexts: target.contexts,
+            dockerfile_path,
+            closure: None,
+            text: target.dockerfile_inline.as_deref().map(unescaped),
+            listing: None,
+            definition: definition.as_object().cloned().unwrap_or_default(),
+        })
+    }
+
+    /// Reads its Dockerfile; without its target there is no closure.
+    pub fn read_dockerfile(&mut self, text: String) {
+        self.listing = Some(Listing::read(&text));
+        let dockerfile = Dockerfile::parse(&text).ok();
+        self.closure = dockerfile.and_then(|dockerfile| dockerfile.closure(self.target.as_deref(), &self.args));
+        self.text = Some(text);
+    }
+
+    /// The value that the build sees for an argument: what Compose passes, else the Dockerfile's default.
+    pub fn arg(&self, name: &str) -> Option<&str> {
+        match self.args.get(name) {
+            Some(value) => value.as_deref(),
+            None => self.closure.as_ref()?.args.get(name)?.as_deref(),
+        }
+    }
+
+    /// The names that move to its image when it is promoted; its own comes last.
+    pub fn names(&self) -> impl Iterator<Item = &ImageRef> {
+        self.tags.iter().chain([&self.image])
+    }
+
+    /// Whether its build writes its cache anywhere but into the image.
+    pub fn exports_cache(&self) -> bool {
+        texts(&self.definition, "cache-to").any(|entry| !entry.is_empty() && !entry.contains("type=inline"))
+    }
+
+    /// Whether the build takes an argument: its stages declare it, or, if they are unknown, Compose passes it.
+    pub fn takes(&self, name: &str) -> bool {
+        match &self.closure {
+            Some(closure) => closure.args.contains_key(name),
+            None => self.args.contains_key(name),
+        }
+    }
+
+    /// The images that its stages are made from or copy from, as far as their names are known.
+    pub fn images(&self) -> impl Iterator<Item = ImageRef> {
+        std::iter::empty()
+    }
+
+    /// Why only BuildKit can tell whether another image would come out, if that is so.
+    pub fn undecided(&self) -> Option<&'static str> {
+        let is_set = |name: &str| self.definition.get(name) == Some(&Value::Bool(true));
+        let Some(closure) = &self.closure else { return Some("its Dockerfile cannot be read here") };
+        if is_set("no-cache") || texts(&self.definition, "no-cache-filter").next().is_some() {
+            return Some("the compose file says `no_cache`");
+        }
+        if is_set("pull") {
+            return Some("the compose file says `pull`");
+        }
+        if closure.copies_context {
+            return Some("it takes local files");
+        }
+        None
+    }
+
+    /// Whether both have the same build section, whatever service they are.
+    pub fn builds_the_same(&self, other: &Self) -> bool {
+        let plain = |built: &Self| {
+            let mut definition = built.definition.clone();
+            definition.remove("labels");
+            definition
+        };
+        let labels = |built: &Self| -> Map<String, Value> {
+            let all = built.definition.get("labels").and_then(Value::as_object).cloned().unwrap_or_default();
+            all.into_iter().filter(|(name, _)| !name.starts_with(COMPOSE)).collect()
+        };
+        plain(self) == plain(other) && labels(self) == labels(other)
+    }
+
+    /// Whether both are built from one Dockerfile.
+    pub fn shares_dockerfile(&self, other: &Self) -> bool {
+        self.dockerfile_path == other.dockerfile_path && self.text == other.text
+    }
+}
+
+/// The texts of a list in a bake target.
+pub fn texts<'a>(target: &'a Map<String, Value>, name: &str) -> impl Iterator<Item = &'a str> {
+    target.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// Whether a context is a directory of this machine.
+pub fn is_local(context: &str) -> bool {
+    !context.contains("://") && !context.starts_with("target:") && !context.starts_with("git@")
+}
+
+/// A text of a bake definition, in which `$${` stands for `${`.
+fn unescaped(text: &str) -> String {
+    text.replace("$${", "${")
+}

@@ -1,0 +1,66 @@
+//! Where Compose begins to read a project. What it makes of the files is its own business: these paths are for messages, for
+//! the directory of the project, and to see whether anything changed.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::error::Failure;
+use crate::sys::docker::ComposeOptions;
+use crate::value::show;
+
+/// The compose files, absolute: given ones, those of COMPOSE_FILE in the environment or in `.env`, or the first default name
+/// at or above `directory`, with its override file.
+///
+/// # Errors
+/// Exit code 2 when there is none.
+pub fn find(directory: &Utf8Path, options: &ComposeOptions) -> Result<Vec<Utf8PathBuf>, Failure> {
+    let variable = |name: &str| {
+        let set = std::env::var(name).ok().filter(|value| !value.is_empty());
+        set.or_else(|| env_files(directory, options).iter().rev().find_map(|file| value_in(file, name)))
+    };
+    let named = match options.files.is_empty() {
+        false => options.files.clone(),
+        true => {
+            let separator = variable("COMPOSE_PATH_SEPARATOR").unwrap_or(":".to_owned());
+            let listed = variable("COMPOSE_FILE").unwrap_or_default();
+            listed.split(&separator).filter(|name| !name.is_empty()).map(Utf8PathBuf::from).collect()
+        }
+    };
+    if let Some(missing) = named.iter().find(|file| !directory.join(file).is_file()) {
+        return Err(Failure::usage(format!("there is no compose file {}", show(missing.as_str())))
+            .hint("name a file with `-f FILE`"));
+    }
+    if !named.is_empty() {
+        return Ok(named.iter().map(|file| directory.join(file)).collect());
+    }
+    let base = directory.ancestors().find_map(|above| {
+        let names = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+        names.iter().map(|name| above.join(name)).find(|path| path.is_file())
+    });
+    let base = base.ok_or_else(|| {
+        Failure::usage(format!("no compose.yml in `{directory}` or above")).hint("name one with `-f FILE`")
+    })?;
+    let stem = base.as_str().trim_end_matches(".yaml").trim_end_matches(".yml").to_owned();
+    let overrides = ["yml", "yaml"].map(|ending| Utf8PathBuf::from(format!("{stem}.override.{ending}")));
+    Ok([base].into_iter().chain(overrides.into_iter().find(|path| path.is_file())).collect())
+}
+
+/// The files with variables that Compose reads before anything else.
+pub fn env_files(directory: &Utf8Path, options: &ComposeOptions) -> Vec<Utf8PathBuf> {
+    let listed = std::env::var("COMPOSE_ENV_FILES").unwrap_or_default();
+    let files = match (options.env_files.is_empty(), listed.is_empty()) {
+        (false, _) => options.env_files.clone(),
+        (true, false) => listed.split(',').map(Utf8PathBuf::from).collect(),
+        (true, true) => vec![Utf8PathBuf::from(".env")],
+    };
+    files.iter().map(|file| directory.join(file)).collect()
+}
+
+/// The value of a variable in a file of lines `NAME=value`.
+fn value_in(file: &Utf8Path, name: &str) -> Option<String> {
+    let text = fs_err::read_to_string(file).ok()?;
+    let value = text.lines().rev().find_map(|line| {
+        let (key, value) = line.trim().trim_start_matches("export ").split_once('=')?;
+        (key.trim() == name).then(|| value.trim().trim_matches(['"', '\'']).to_owned())
+    });
+    value.filter(|value| !value.is_empty())
+}
