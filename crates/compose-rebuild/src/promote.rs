@@ -5,9 +5,9 @@ use std::time::Duration;
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::at_once;
 use crate::facts::images::Store;
 use crate::push;
+use crate::sys::threads::at_once;
 use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::ImageRef;

@@ -13,8 +13,9 @@ use crate::doctor::place::Files;
 use crate::doctor::{Area, Finding, Names, Severity, compose, dockerfile, engine, machine};
 use crate::error::Failure;
 use crate::facts::compose::{self as project, Examined};
+use crate::facts::sources;
 use crate::facts::workspace::{self, Config};
-use crate::facts::{join, sources};
+use crate::sys::threads::join;
 use crate::sys::{git, interrupt};
 use crate::ui::Ui;
 

@@ -5,16 +5,17 @@ use std::collections::BTreeSet;
 use super::{Context, Run};
 use crate::build::Outcome;
 use crate::cli;
+use crate::facts::Facts;
 use crate::facts::cache;
 use crate::facts::history::{self, Relation};
 use crate::facts::repository::Remote;
-use crate::facts::{Facts, both};
 use crate::plan::Plan;
 use crate::plan::predict::recipe;
 use crate::plan::predict::record::{Record, Stages};
 use crate::plan::predict::{self, Cache, Foreseen, StagePrediction};
 use crate::plan::upstream::{self, Moved, Upstream};
 use crate::report;
+use crate::sys::threads::both;
 
 /// Runs the command.
 ///

@@ -3,11 +3,12 @@
 use super::Run;
 use crate::build::Output;
 use crate::facts::images::{self, Image, Images, Store};
-use crate::facts::{Facts, at_once, builder, registry};
+use crate::facts::{Facts, builder, registry};
 use crate::plan::Plan;
 use crate::promote::{self, Move};
 use crate::push::{self, goal, settle};
 use crate::sys::docker;
+use crate::sys::threads::at_once;
 use crate::value::ImageRef;
 use crate::verify::Verified;
 

@@ -7,12 +7,13 @@ use camino::Utf8PathBuf;
 use xshell::Shell;
 
 use crate::facts::repository::Remote;
-use crate::facts::{Facts, Resolved, Revision, at_once, both, images, trees};
+use crate::facts::{Facts, Resolved, Revision, images, trees};
 use crate::plan::Plan;
 use crate::plan::predict::Cache;
 use crate::plan::predict::recipe::{self, Known};
 use crate::plan::predict::record::Record;
 use crate::settings::Settings;
+use crate::sys::threads::{at_once, both};
 use crate::sys::{docker, files, process};
 use crate::ui::Ui;
 

@@ -10,7 +10,8 @@ use serde_json::Value;
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::{both, extensions};
+use crate::facts::extensions;
+use crate::sys::threads::both;
 use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::{ImageRef, ProjectName, Service, show};

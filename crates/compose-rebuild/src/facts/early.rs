@@ -7,9 +7,10 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::images::{Images, Store};
-use crate::facts::{join, remotes};
+use crate::facts::remotes;
 use crate::sys::files;
 use crate::sys::process::Finished;
+use crate::sys::threads::join;
 use crate::ui::Ui;
 use crate::value::digest::sha256;
 use crate::value::{Commit, GitRef, GitUrl, ImageRef};

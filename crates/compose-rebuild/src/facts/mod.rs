@@ -26,6 +26,7 @@ use std::thread;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::plan::key;
+use crate::sys::threads::{at_once, both, join};
 use crate::ui::Ui;
 use crate::value::{Commit, ImageRef, Service};
 use compose::Project;
@@ -190,27 +191,4 @@ fn question(source: &Source) -> Option<(String, String)> {
 
 fn names(images: &[ImageRef]) -> Vec<String> {
     images.iter().map(ToString::to_string).collect()
-}
-
-/// Does two things at the same time, the first in a thread of its own.
-pub fn both<A: Send, B>(there: impl FnOnce() -> A + Send, here: impl FnOnce() -> B) -> (A, B) {
-    thread::scope(|scope| {
-        let there = scope.spawn(there);
-        let here = here();
-        (join(there), here)
-    })
-}
-
-/// Does the same with every item at the same time; the results have the order of the items.
-pub fn at_once<T: Send, R: Send>(items: impl IntoIterator<Item = T>, act: impl Fn(T) -> R + Sync) -> Vec<R> {
-    thread::scope(|scope| {
-        let act = &act;
-        let threads: Vec<_> = items.into_iter().map(|item| scope.spawn(move || act(item))).collect();
-        threads.into_iter().map(join).collect()
-    })
-}
-
-/// The result of a thread; a panic goes on in this one.
-pub fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

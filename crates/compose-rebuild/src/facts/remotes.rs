@@ -7,8 +7,9 @@ use xshell::Shell;
 
 use crate::error::Failure;
 use crate::facts::sources::Wanted;
-use crate::facts::{Resolved, Revision, at_once};
+use crate::facts::{Resolved, Revision};
 use crate::sys::process::Finished;
+use crate::sys::threads::at_once;
 use crate::sys::{git, interrupt, process};
 use crate::ui::Ui;
 use crate::value::{Commit, GitRef, GitUrl};

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::thread;
 
+use crate::sys::threads::join;
 use crate::value::time::Timestamp;
 use serde::Deserialize;
 
 use crate::facts::images::{self, Image};
-use crate::facts::join;
 use crate::plan::label;
 use crate::sys::docker;
 use crate::sys::process::LONG;

@@ -13,8 +13,8 @@ use sha1_smol::Sha1;
 
 use crate::error::Failure;
 use crate::facts::images::Image;
-use crate::facts::join;
 use crate::facts::trees::Blob;
+use crate::sys::threads::join;
 use crate::value::ImageRef;
 use crate::value::digest::hex;
 use crate::verify::Opened;
