@@ -11,11 +11,10 @@ use crate::facts::checkout::{self, Checkout};
 use crate::facts::compose::Project;
 use crate::facts::images::{self, Image, Images};
 use crate::facts::{read_project, registry};
-use crate::plan::label;
 use crate::plan::release::checks::{self, Refusal};
 use crate::plan::release::steps::{self, Release};
 use crate::plan::release::{self, files, version};
-use crate::value::{ImageRef, Service};
+use crate::value::{ImageRef, Service, label};
 use crate::verify::verdict::Verdict;
 
 /// A release with all that it was decided from.

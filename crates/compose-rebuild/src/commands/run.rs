@@ -18,6 +18,7 @@ use crate::sys::lock::Lock;
 use crate::sys::threads::both;
 use crate::sys::{disk, docker, files};
 use crate::ui::Ui;
+use crate::value::measure;
 use crate::verify::Place;
 use crate::{build, cli, verify as check};
 
@@ -286,7 +287,7 @@ fn preflight(ui: &Ui, facts: &Facts) -> anyhow::Result<()> {
     match disk::free(&directory) {
         Some(free) if free < DISK_FLOOR => Err(Failure::precondition(format!(
             "the disk of the Docker engine is almost full: {} free in `{directory}`",
-            human::bytes(free)
+            measure::bytes(free)
         ))
         .kept("nothing was changed")
         .hint("free 1 GB or more: `docker builder prune` removes build cache; the kept model stays")

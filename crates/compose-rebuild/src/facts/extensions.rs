@@ -4,7 +4,6 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 
-use crate::facts::early::kept_for;
 use crate::sys::files as own;
 use crate::value::digest::sha256;
 
@@ -25,7 +24,7 @@ pub(super) fn read(files: &[Utf8PathBuf], ask: impl Fn() -> anyhow::Result<Value
         return Ok(Value::Null);
     }
     let digest = sha256(texts.join("\0"));
-    let path = kept_for(FIELD, files).ok();
+    let path = own::kept_for(FIELD, files).ok();
     if let Some(known) = path.as_ref().and_then(|path| last(path, &digest)) {
         return Ok(known);
     }

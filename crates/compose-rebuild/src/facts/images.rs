@@ -6,10 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::facts::registry;
-use crate::plan::label;
 use crate::sys::docker;
 use crate::ui::Ui;
-use crate::value::{ImageRef, ProjectName};
+use crate::value::{ImageRef, ProjectName, label};
 
 /// How long the engine may take for one answer.
 const DEADLINE: Duration = Duration::from_secs(60);

@@ -10,9 +10,8 @@ use crate::facts::sources::Source;
 use crate::facts::trees::{Blob, Tree};
 use crate::sys::{git, process};
 use crate::ui::Ui;
-use crate::value::digest::{Parts, hex};
+use crate::value::digest::{Parts, git_blob, hex};
 use crate::value::show;
-use crate::verify::deep::hash;
 
 /// The files of a directory.
 #[derive(Clone, Debug)]
@@ -73,7 +72,7 @@ pub fn read(ui: &Ui, root: &Utf8Path) -> anyhow::Result<Local> {
         let metadata = fs_err::symlink_metadata(&path)?;
         let link = metadata.is_symlink();
         let content = if link { path.read_link_utf8()?.into_string().into_bytes() } else { fs_err::read(&path)? };
-        let mut id = hash(40, content.len() as u64, &mut content.as_slice())?;
+        let mut id = git_blob(40, content.len() as u64, &mut content.as_slice())?;
         match metadata.permissions().mode() & 0o755 {
             0o644 => {}
             0o755 => drop(tree.executable.insert(file.as_str().into())),

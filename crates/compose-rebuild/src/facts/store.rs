@@ -6,14 +6,13 @@ use std::thread;
 
 use crate::sys::threads::join;
 use crate::value::time::Timestamp;
+use crate::value::{ImageRef, label, measure};
 use serde::Deserialize;
 
 use crate::facts::images::{self, Image};
-use crate::plan::label;
 use crate::sys::docker;
 use crate::sys::process::LONG;
 use crate::ui::Ui;
-use crate::value::{ImageRef, measure};
 
 /// Images that the engine is asked about at once: its answers are long, and so are command lines.
 const AT_ONCE: usize = 500;

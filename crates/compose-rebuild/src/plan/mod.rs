@@ -3,7 +3,6 @@
 pub mod cache_bust;
 pub mod inputs;
 pub mod key;
-pub mod label;
 pub mod layers;
 pub mod override_file;
 pub mod predict;

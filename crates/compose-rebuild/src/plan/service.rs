@@ -8,9 +8,8 @@ use crate::facts::images::Image;
 use crate::facts::{Facts, Resolved, Revision};
 use crate::plan::inputs::{Keyed, inputs_of, shares_stage};
 use crate::plan::key::{self, Key};
-use crate::plan::rollback;
-use crate::plan::{Action, Build, LOCAL_STAGE, Request, ServicePlan, SourcePlan, VersionFile, label};
-use crate::value::{self, CacheBust, ImageRef, Service};
+use crate::plan::{Action, Build, LOCAL_STAGE, Request, ServicePlan, SourcePlan, VersionFile};
+use crate::value::{self, CacheBust, ImageRef, Service, label};
 
 /// Plans one service of those that were keyed.
 ///
@@ -66,7 +65,7 @@ pub fn kept_image<'a>(facts: &'a Facts, built: &Built) -> Result<Option<(ImageRe
 pub fn own_image(built: &Built, cache_bust: &CacheBust) -> Result<ImageRef, Failure> {
     match built.keep {
         true => key::kept_image(built),
-        false => built.image.with_tag(rollback::versioned_tag(&built.image, cache_bust.as_str())),
+        false => built.image.with_tag(built.image.versioned_tag(cache_bust.as_str())),
     }
 }
 

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::plan::predict::{Expected, StagePrediction};
-use crate::report::human::seconds;
 use crate::report::steps::{Status, StepSummary};
+use crate::value::measure::seconds;
 
 /// What happened to one stage; times in milliseconds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use xshell::{Cmd, Shell, cmd};
 
 use crate::plan::Plan;
 use crate::sys::git;
-use crate::value::{Builder, ImageRef, ProjectName};
+use crate::value::{Builder, ImageRef, ProjectName, label};
 pub use answer::{ask, ask_existing, ask_lines, failure, json, registry_failure};
 
 /// Label of the containers that verification creates and never starts: the project they belong to.
@@ -72,7 +72,7 @@ pub fn info<'a>(sh: &'a Shell) -> Cmd<'a> {
 
 /// The tags of the images that this tool built for a project, one a line.
 pub fn project_tags<'a>(sh: &'a Shell, project: &ProjectName) -> Cmd<'a> {
-    let filter = format!("label={}={project}", crate::plan::label::PROJECT);
+    let filter = format!("label={}={project}", label::PROJECT);
     cmd!(sh, "docker image ls --filter {filter} --format").arg("{{.Repository}}:{{.Tag}}")
 }
 

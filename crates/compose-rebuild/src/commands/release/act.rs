@@ -5,19 +5,18 @@ use xshell::Shell;
 use super::Session;
 use crate::cli;
 use crate::commands::Run;
-use crate::facts::images::Store;
-use crate::facts::images::{self, Images};
+use crate::facts::images::{self, Images, Store};
 use crate::facts::{builder, checkout, registry};
 use crate::plan::cache_bust::Rule;
 use crate::plan::release::files::Edit;
 use crate::plan::release::steps::Step;
 use crate::plan::release::version;
-use crate::plan::{Attestations, ServicePlan, label};
+use crate::plan::{Attestations, ServicePlan};
 use crate::promote::{self, Move};
 use crate::push;
 use crate::sys::git::checkout as git;
 use crate::sys::{docker, files, process};
-use crate::value::ImageRef;
+use crate::value::{ImageRef, label};
 
 /// The image that BuildKit looks into others with, to list what is in them.
 const SCANNER: &str = "docker.io/docker/buildkit-syft-scanner:stable-1";

@@ -10,9 +10,9 @@ use crate::facts::repository::Remote;
 use crate::facts::sources::{self, Source};
 use crate::facts::workspace::{Config, Workspace};
 use crate::facts::{Facts, Revision, gather, read_project};
-use crate::plan::{key, label};
+use crate::plan::key;
 use crate::ui::Ui;
-use crate::value::{Commit, ImageRef, Service, show};
+use crate::value::{Commit, ImageRef, Service, label, show};
 use crate::verify::skip::is_inside;
 use crate::verify::verdict::Part;
 
