@@ -5,7 +5,7 @@ use std::time::Duration;
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::images::Store;
+use crate::facts::image::Store;
 use crate::push;
 use crate::sys::threads::at_once;
 use crate::sys::{docker, process};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::images::Image;
+use crate::facts::image::Image;
 use crate::facts::registry;
 use crate::sys::{docker, process};
 use crate::ui::Ui;

@@ -13,7 +13,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::images::Store;
+use crate::facts::image::Store;
 use crate::plan::{Plan, override_file};
 use crate::settings::Settings;
 use crate::sys::process::Finished;

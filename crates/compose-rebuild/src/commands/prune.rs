@@ -2,8 +2,9 @@
 
 use super::Context;
 use crate::cli;
+use crate::facts::gather::read_project;
+use crate::facts::store;
 use crate::facts::store::{CacheRecord, Store};
-use crate::facts::{read_project, store};
 use crate::plan::layers::Sizes;
 use crate::plan::prune::{self, Line, Policy};
 use crate::sys::{docker, process};

@@ -2,8 +2,8 @@
 
 use super::Run;
 use crate::build::Output;
-use crate::facts::images::{self, Image, Images, Store};
-use crate::facts::{Facts, builder, registry};
+use crate::facts::image::{Image, Images, Store};
+use crate::facts::{Facts, builder, images, registry};
 use crate::plan::Plan;
 use crate::promote::{self, Move};
 use crate::push::{self, goal, settle};

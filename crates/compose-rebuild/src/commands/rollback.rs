@@ -3,8 +3,9 @@
 use super::Context;
 use crate::cli;
 use crate::error::Failure;
-use crate::facts::images::Store;
-use crate::facts::{read_project, store};
+use crate::facts::gather::read_project;
+use crate::facts::image::Store;
+use crate::facts::store;
 use crate::plan::rollback::{self, Version};
 use crate::promote::{self, Move};
 use crate::ui::plain;

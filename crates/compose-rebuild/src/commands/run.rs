@@ -7,8 +7,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::build::staged::Staged;
 use crate::error::Failure;
-use crate::facts::images::{Image, Images, Store};
-use crate::facts::{self, Facts, Resolved, Revision, remotes};
+use crate::facts::image::{Image, Images, Store};
+use crate::facts::source::{Resolved, Revision};
+use crate::facts::{Facts, gather, remotes};
 use crate::plan::cache_bust::Rule;
 use crate::plan::{Action, Attestations, Plan, Request, key};
 use crate::promote::{self, Move};
@@ -68,7 +69,7 @@ impl<'a> Run<'a> {
         let Context { ui, settings, .. } = self.context;
         ui.detail("Resolving", "workspace, compose project, remotes and images");
         let store = Store::of(self.options.push);
-        let facts = facts::gather(ui, &settings.files, self.local.as_deref(), store)?;
+        let facts = gather::facts(ui, &settings.files, self.local.as_deref(), store, key::images_of)?;
         let plan = crate::plan::plan(&facts, &self.request(&facts)?)?;
         Ok((facts, plan))
     }

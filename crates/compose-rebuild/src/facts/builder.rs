@@ -5,7 +5,7 @@ use std::time::Duration;
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::images::Store;
+use crate::facts::image::Store;
 use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value;

@@ -7,7 +7,8 @@ use camino::Utf8PathBuf;
 use xshell::Shell;
 
 use crate::facts::repository::Remote;
-use crate::facts::{Facts, Resolved, Revision, images, trees};
+use crate::facts::source::{Resolved, Revision};
+use crate::facts::{Facts, images, trees};
 use crate::plan::Plan;
 use crate::plan::predict::Cache;
 use crate::plan::predict::recipe::{self, Known};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::images::Config;
+use crate::facts::image::Config;
 use crate::sys::docker;
 use crate::ui::{Ui, plain};
 use crate::value::{ProjectName, label};

@@ -6,7 +6,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
-use crate::facts::images::{Images, Store};
+use crate::facts::image::{Images, Store};
 use crate::facts::remotes;
 use crate::sys::files;
 use crate::sys::process::Finished;

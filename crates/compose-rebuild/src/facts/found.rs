@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::error::Failure;
 use crate::facts::compose::{Built, Project};
-use crate::facts::sources::{Source, Wanted};
+use crate::facts::source::{Source, Wanted};
 use crate::facts::workspace::Config;
 use crate::value::{ArgName, GitRef, GitUrl, Service, redact, show};
 use dockerfile_reader::sources::{Busts, Cover, Fetch, Reference, fetches};

@@ -6,25 +6,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::sources::Source;
-use crate::facts::trees::{Blob, Tree};
+use crate::facts::source::{Local, Source};
+use crate::facts::tree::{Blob, Tree};
 use crate::sys::{git, process};
 use crate::ui::Ui;
 use crate::value::digest::{Parts, git_blob, hex};
 use crate::value::show;
-
-/// The files of a directory.
-#[derive(Clone, Debug)]
-pub struct Local {
-    /// The directory.
-    pub root: Utf8PathBuf,
-    /// Files and symbolic links below it, relative and sorted; what Git ignores is left out.
-    pub files: Vec<Utf8PathBuf>,
-    /// The same files as a commit would have them.
-    pub tree: Tree,
-    /// The first 12 hexadecimal digits of the SHA-256 of all names, kinds and contents.
-    pub digest: String,
-}
 
 /// Checks that `path` can take the place of the sources.
 ///

@@ -8,7 +8,7 @@ use serde_json::Value;
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::images::{Config, Image, Images};
+use crate::facts::image::{Config, Image, Images};
 use crate::sys::threads::at_once;
 use crate::sys::{docker, process};
 use crate::ui::Ui;

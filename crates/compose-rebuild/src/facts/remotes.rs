@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::sources::Wanted;
-use crate::facts::{Resolved, Revision};
+use crate::facts::source::{Resolved, Revision, Wanted};
 use crate::sys::process::Finished;
 use crate::sys::threads::at_once;
 use crate::sys::{git, interrupt, process};

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::thread;
 
+use crate::facts::image::Image;
 use crate::sys::threads::join;
 use crate::value::time::Timestamp;
 use crate::value::{ImageRef, label, measure};
 use serde::Deserialize;
 
-use crate::facts::images::{self, Image};
+use crate::facts::images;
 use crate::sys::docker;
 use crate::sys::process::LONG;
 use crate::ui::Ui;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::facts::images::{self, Image};
+use crate::facts::image::Image;
+use crate::facts::images;
 use crate::sys::docker;
 use crate::ui::Ui;
 use crate::value::{ImageRef, ProjectName, Service, label};

@@ -17,10 +17,11 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Failure;
+use crate::facts::Facts;
 use crate::facts::compose::Project;
 use crate::facts::found::Unwatched;
+use crate::facts::source::Resolved;
 use crate::facts::sources::unknown_service;
-use crate::facts::{Facts, Resolved};
 use crate::value::time::Timestamp;
 use crate::value::{CacheBust, ImageRef, ProjectName, Service};
 use cache_bust::Rule;

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::error::Failure;
+use crate::facts::Facts;
 use crate::facts::compose::Built;
-use crate::facts::images::Image;
-use crate::facts::{Facts, Resolved, Revision};
+use crate::facts::image::Image;
+use crate::facts::source::{Resolved, Revision};
 use crate::plan::inputs::{Keyed, inputs_of, shares_stage};
 use crate::plan::key::{self, Key};
 use crate::plan::{Action, Build, LOCAL_STAGE, Request, ServicePlan, SourcePlan, VersionFile};

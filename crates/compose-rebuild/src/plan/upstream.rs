@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::facts::Facts;
 use crate::facts::history::{Missed, Relation};
-use crate::facts::sources::Source;
-use crate::facts::{Facts, Resolved, Revision};
+use crate::facts::source::{Resolved, Revision, Source};
 use crate::plan::Plan;
 use crate::value::{Commit, label};
 

@@ -2,7 +2,7 @@
 
 use crate::error::Failure;
 use crate::facts::Facts;
-use crate::facts::images::{Image, Images};
+use crate::facts::image::{Image, Images};
 use crate::plan::{Plan, ServicePlan, service};
 use crate::promote::Move;
 use crate::value::{ImageRef, label};

@@ -9,8 +9,8 @@ use std::sync::Mutex;
 use std::thread;
 
 use crate::error::Failure;
-use crate::facts::images::Image;
-use crate::facts::trees::Blob;
+use crate::facts::image::Image;
+use crate::facts::tree::Blob;
 use crate::sys::threads::join;
 use crate::value::ImageRef;
 use crate::value::digest::git_blob;
@@ -98,7 +98,7 @@ fn see(archive: &mut dyn Read, above: &[u8], expected: &Expected) -> io::Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::trees::Tree;
+    use crate::facts::tree::Tree;
     use crate::verify::skip::Skip;
 
     // `printf 'hello\n' | git hash-object --stdin`

@@ -10,7 +10,7 @@ use camino::Utf8Path;
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::images::Image;
+use crate::facts::image::Image;
 use crate::sys::process::Finished;
 use crate::sys::threads::at_once;
 use crate::sys::{docker, process};

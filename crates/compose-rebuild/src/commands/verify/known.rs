@@ -5,11 +5,11 @@ use camino::Utf8PathBuf;
 use crate::error::Failure;
 use crate::facts::compose::Project;
 use crate::facts::found::{Found, Unwatched};
-use crate::facts::images::{Image, Images, Store};
+use crate::facts::image::{Image, Images, Store};
 use crate::facts::repository::Remote;
-use crate::facts::sources::{self, Source};
+use crate::facts::source::{Revision, Source};
 use crate::facts::workspace::{Config, Workspace};
-use crate::facts::{Facts, Revision, gather, read_project};
+use crate::facts::{Facts, gather};
 use crate::plan::key;
 use crate::ui::Ui;
 use crate::value::{Commit, ImageRef, Service, label, show};
@@ -38,17 +38,15 @@ impl Known {
     /// # Errors
     /// Those of the facts.
     pub fn gather(ui: &Ui, files: &[Utf8PathBuf], offline: bool, store: Store) -> anyhow::Result<Self> {
-        if !offline {
-            let facts = gather(ui, files, None, store)?;
-            let sources = facts.sources.iter().cloned().map(|resolved| (resolved.source, Some(resolved.revision)));
-            let sources = sources.collect();
-            let Facts { workspace, project, found, images, .. } = facts;
-            return Ok(Self { workspace, project, sources, found, images, store });
-        }
-        let (workspace, project) = read_project(ui, files)?;
-        let (sources, found) = sources::derive(&project, &workspace.config)?;
-        let images = store.inspect(ui, &key::images_of(&project)?)?;
-        let sources = sources.into_iter().map(|source| (source, None)).collect();
+        let (facts, sources) = if offline {
+            let (facts, sources) = gather::offline(ui, files, store, key::images_of)?;
+            (facts, sources.into_iter().map(|source| (source, None)).collect())
+        } else {
+            let mut facts = gather::facts(ui, files, None, store, key::images_of)?;
+            let sources = std::mem::take(&mut facts.sources);
+            (facts, sources.into_iter().map(|resolved| (resolved.source, Some(resolved.revision))).collect())
+        };
+        let Facts { workspace, project, found, images, .. } = facts;
         Ok(Self { workspace, project, sources, found, images, store })
     }
 

@@ -1,6 +1,6 @@
 //! What is at a path of a stage: BuildKit keys a `COPY --from` by content, so a stage that ran may still give the same.
 
-use crate::facts::trees::Tree;
+use crate::facts::tree::Tree;
 use crate::plan::predict::cause::Cause;
 use crate::plan::predict::checkout::Effects;
 use crate::plan::predict::mark::Mark;

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::facts::Facts;
 use crate::facts::compose::Built;
-use crate::facts::trees::Tree;
-use crate::facts::{Facts, Revision};
+use crate::facts::source::Revision;
+use crate::facts::tree::Tree;
 use crate::plan::inputs::shares_stage;
 use crate::plan::predict::mark::Mark;
 use crate::plan::predict::record::Stages;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::facts::trees::Tree;
+use crate::facts::tree::Tree;
 use crate::plan::VersionFile;
 use crate::plan::predict::cause::Cause;
 use crate::plan::predict::instructions::Reader;

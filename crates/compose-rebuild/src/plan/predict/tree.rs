@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::facts::trees::Tree;
+use crate::facts::tree::Tree;
 use crate::plan::predict::mark::Mark;
 
 /// The part of a tree that a path means.
@@ -105,7 +105,7 @@ pub(super) fn fits(pattern: &[u8], name: &[u8]) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::facts::trees::Blob;
+    use crate::facts::tree::Blob;
 
     /// A tree of files, each `path=content`; with a leading `@` a link.
     pub(in crate::plan::predict) fn tree_of(files: &[&str]) -> Tree {
