@@ -66,7 +66,13 @@ pub fn run(
     let override_path = state.join(format!("override-{}.json", plan.project));
     files::write(&override_path, override_file::render(plan, local, output.cache).as_bytes())?;
     let compose_files = [&settings.files[..], &[override_path]].concat();
-    let push = output.store == Store::Registry;
+    let options = docker::BuildOptions {
+        builder: settings.builder.as_ref(),
+        no_cache: plan.no_cache,
+        pull: plan.pull,
+        push: output.store == Store::Registry,
+        provenance: plan.attestations.provenance,
+    };
     let logs = state.join("logs");
     files::create_directory(&logs)?;
     let log_path = logs.join(format!("{}-{}.log", settings.now.compact(), plan.project));
@@ -77,7 +83,8 @@ pub fn run(
         let mut progress = Progress::default();
         let mut live = Live::new(ui);
         let sh = Shell::new()?;
-        let command = docker::compose_build(&sh, &compose_files, plan, settings.builder.as_ref(), push);
+        let services = plan.builds().map(|(service, _)| &service.service);
+        let command = docker::compose_build(&sh, &compose_files, services, options);
         let streamed = process::stream(ui, command, |line| {
             for event in progress.feed(line) {
                 write_event(&mut log, &event, &progress).with_context(|| format!("could not write `{log_path}`"))?;

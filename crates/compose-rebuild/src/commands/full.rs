@@ -1,11 +1,11 @@
 //! `full`: everything again without cache.
 
-use super::{Context, Run};
+use super::{Context, Run, kept};
 use crate::cli;
 use crate::error::Failure;
 use crate::facts::Facts;
 use crate::plan::Plan;
-use crate::report::{human, kept};
+use crate::report::human;
 use crate::value::measure;
 
 /// Runs the command.

@@ -14,7 +14,7 @@ use crate::plan::cache_bust::Rule;
 use crate::plan::{Action, Attestations, Plan, Request, key};
 use crate::promote::{self, Move};
 use crate::report::summary::{self, Summary};
-use crate::report::{human, kept, markdown};
+use crate::report::{human, markdown};
 use crate::sys::lock::Lock;
 use crate::sys::threads::both;
 use crate::sys::{disk, docker, files};
@@ -23,8 +23,8 @@ use crate::value::measure;
 use crate::verify::Place;
 use crate::{build, cli, verify as check};
 
-use super::Context;
-use super::plan::Foresight;
+use super::{Context, kept};
+use crate::foresight::Foresight;
 
 /// Free space below which no build starts, in bytes.
 const DISK_FLOOR: u64 = 1 << 30;
@@ -194,12 +194,12 @@ impl<'a> Run<'a> {
         let staged = Staged::begin(ui, state, plan)?;
         let local = copy_local(facts, &staged)?;
         let (foresight, outcome) = both(
-            || Foresight::begin(self.context, facts, plan),
+            || Foresight::begin(ui, settings, facts, plan),
             || build::run(ui, settings, state, plan, local, output),
         );
         let (outcome, foresight) = built.insert((outcome?, foresight));
         thread::scope(|scope| {
-            scope.spawn(|| foresight.end(self.context, facts, plan, outcome));
+            scope.spawn(|| foresight.end(ui, settings, facts, plan, outcome));
             match &outcome.failure {
                 Some(failure) => Err(failure.clone().into()),
                 None => self.bring_into_use(facts, plan, output.store, staged),

@@ -78,37 +78,6 @@ impl Built {
     }
 }
 
-/// The compose files as Compose itself finds them: given ones, COMPOSE_FILE, or the first default name at or above
-/// `directory`, with its override file.
-///
-/// # Errors
-/// Exit code 2 when there is none.
-pub fn find_files(
-    directory: &Utf8Path,
-    given: &[Utf8PathBuf],
-    environment: Option<&str>,
-) -> Result<Vec<Utf8PathBuf>, Failure> {
-    let listed = environment.unwrap_or_default().split(':').filter(|name| !name.is_empty()).map(Utf8PathBuf::from);
-    let named: Vec<_> = if given.is_empty() { listed.collect() } else { given.to_vec() };
-    if let Some(missing) = named.iter().find(|file| !directory.join(file).is_file()) {
-        return Err(Failure::usage(format!("there is no compose file {}", show(missing.as_str())))
-            .hint("name a file with `-f FILE`"));
-    }
-    if !named.is_empty() {
-        return Ok(named.iter().map(|file| directory.join(file)).collect());
-    }
-    let base = directory.ancestors().find_map(|above| {
-        let names = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
-        names.iter().map(|name| above.join(name)).find(|path| path.is_file())
-    });
-    let base = base.ok_or_else(|| {
-        Failure::usage(format!("no compose.yml in `{directory}` or above")).hint("name one with `-f FILE`")
-    })?;
-    let stem = base.as_str().trim_end_matches(".yaml").trim_end_matches(".yml").to_owned();
-    let overrides = ["yml", "yaml"].map(|ending| Utf8PathBuf::from(format!("{stem}.override.{ending}")));
-    Ok([base].into_iter().chain(overrides.into_iter().find(|path| path.is_file())).collect())
-}
-
 /// A project, with everything that is in the way of building it.
 #[derive(Debug)]
 pub struct Examined {

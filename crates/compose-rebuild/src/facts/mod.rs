@@ -1,7 +1,6 @@
 //! What is true now; everything after this is decided from these values.
 
 pub mod builder;
-pub mod cache;
 pub mod checkout;
 pub mod compose;
 pub mod containers;

@@ -5,12 +5,11 @@ pub mod inputs;
 pub mod key;
 pub mod layers;
 pub mod override_file;
-pub mod predict;
 pub mod prune;
 pub mod release;
 pub mod rollback;
 pub mod service;
-pub mod upstream;
+pub mod store;
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,7 +1,7 @@
 //! A plan with what is foreseen of it.
 
+use crate::foresight::predict::{Expected, Foreseen, Longest, StagePrediction};
 use crate::plan::Action;
-use crate::plan::predict::{Expected, Foreseen, Longest, StagePrediction};
 use crate::report::human::{several, unwatched};
 use crate::ui::Ui;
 use crate::value::measure::seconds;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::predict::{Expected, StagePrediction};
+use crate::foresight::predict::{Expected, StagePrediction};
 use crate::report::steps::{Status, StepSummary};
 use crate::value::measure::seconds;
 

@@ -8,9 +8,8 @@ use std::io::Read;
 use camino::{Utf8Path, Utf8PathBuf};
 use xshell::{Cmd, Shell, cmd};
 
-use crate::plan::Plan;
 use crate::sys::git;
-use crate::value::{Builder, ImageRef, ProjectName, label};
+use crate::value::{Builder, ImageRef, ProjectName, Service, label};
 pub use answer::{ask, ask_existing, ask_lines, failure, json, registry_failure};
 
 /// Label of the containers that verification creates and never starts: the project they belong to.
@@ -107,23 +106,37 @@ fn client_directory() -> Option<Utf8PathBuf> {
     own.or_else(|_| std::env::var("HOME").map(|home| Utf8PathBuf::from(home).join(".docker"))).ok()
 }
 
-/// One build of all that a plan builds, events as JSON lines on the standard output; with `push` into the registry.
+/// How services are built.
+#[derive(Clone, Copy, Debug)]
+pub struct BuildOptions<'a> {
+    /// The builder, if it is not the current one.
+    pub builder: Option<&'a Builder>,
+    /// Whether every step runs again.
+    pub no_cache: bool,
+    /// Whether newer base images are looked for.
+    pub pull: bool,
+    /// Whether images go into the registry.
+    pub push: bool,
+    /// Whether images say how they were built.
+    pub provenance: bool,
+}
+
+/// One build of these services, events as JSON lines on the standard output.
 pub fn compose_build<'a>(
     sh: &'a Shell,
     files: &[Utf8PathBuf],
-    plan: &Plan,
-    builder: Option<&Builder>,
-    push: bool,
+    services: impl Iterator<Item = &'a Service>,
+    options: BuildOptions<'_>,
 ) -> Cmd<'a> {
-    let options = [(plan.no_cache, "--no-cache"), (plan.pull, "--pull"), (push, "--push")];
-    let options = options.into_iter().filter_map(|(is_wanted, option)| is_wanted.then_some(option));
-    let cmd = compose(sh).args(on_files(files)).args(["--progress", "json", "build"]).args(options).args(on(builder));
+    let BuildOptions { builder, no_cache, pull, push, provenance } = options;
+    let flags = [(no_cache, "--no-cache"), (pull, "--pull"), (push, "--push")];
+    let flags = flags.into_iter().filter_map(|(is_wanted, flag)| is_wanted.then_some(flag));
+    let cmd = compose(sh).args(on_files(files)).args(["--progress", "json", "build"]).args(flags).args(on(builder));
     // Attestations give the same build a new digest every time; without them nobody reads what buildx asks Git about the
     // directory of the compose file, a dozen processes for each build.
     let without = [("BUILDX_NO_DEFAULT_ATTESTATIONS", "1"), ("BUILDX_GIT_INFO", "false")];
-    let without = without.into_iter().filter(|_| !plan.attestations.provenance);
+    let without = without.into_iter().filter(|_| !provenance);
     let token = std::env::var_os(git::TOKEN).map(|token| (git::TOKEN, token));
-    let services = plan.builds().map(|(service, _)| &service.service);
     cmd.arg("--").args(services).envs(without).envs(token)
 }
 

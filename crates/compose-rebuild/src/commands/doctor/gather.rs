@@ -8,12 +8,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 use xshell::{Cmd, Shell};
 
-use super::Context;
-use crate::doctor::dockerfile::Patient;
+use crate::commands::Context;
 use crate::doctor::engine::{Answer, Engine};
 use crate::doctor::machine::Machine;
 use crate::doctor::place::Files;
-use crate::doctor::{Area, Finding};
+use crate::doctor::{Area, Finding, Patient};
 use crate::error::Failure;
 use crate::facts::compose::{Examined, Project};
 use crate::facts::image::Image;

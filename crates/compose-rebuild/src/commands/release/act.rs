@@ -10,7 +10,7 @@ use crate::facts::{builder, checkout, images, registry};
 use crate::plan::cache_bust::Rule;
 use crate::plan::release::files::Edit;
 use crate::plan::release::steps::Step;
-use crate::plan::release::version;
+use crate::plan::release::{tag_name, version};
 use crate::plan::{Attestations, ServicePlan};
 use crate::promote::{self, Move};
 use crate::push;
@@ -150,7 +150,7 @@ impl Session<'_> {
         });
         let message = format!("{}\n\n{}", version::subject(version), images.collect::<String>());
         let sh = Shell::new()?;
-        let command = git::tag(&sh, &self.checkout.root, version, &message, &self.checkout.head);
+        let command = git::tag(&sh, &self.checkout.root, &tag_name(version), &message, &self.checkout.head);
         checkout::required(&self.context.ui, command).map(|_| ())
     }
 
@@ -168,7 +168,7 @@ impl Session<'_> {
         for tags in self.release.tags.values() {
             let digest = &self.registered[&tags.own].id;
             for tag in &tags.moving {
-                push::point(ui, tag, digest)?;
+                promote::point(ui, tag, digest)?;
                 push::read_back(ui, tag, digest)?;
             }
         }
@@ -177,7 +177,7 @@ impl Session<'_> {
 
     fn push_git(&self) -> anyhow::Result<()> {
         let sh = Shell::new()?;
-        let command = git::push(&sh, &self.checkout.root, &self.release.branch, &self.release.version);
+        let command = git::push(&sh, &self.checkout.root, &self.release.branch, &tag_name(&self.release.version));
         checkout::required(&self.context.ui, command).map(|_| ())
     }
 }
