@@ -9,7 +9,7 @@ use super::place::Files;
 use super::secrets::{has_credential, is_secret_name};
 use super::{Area, Finding, Names, list};
 use crate::error::Failure;
-use crate::facts::compose::{Built, Project};
+use crate::facts::project::{Built, Project};
 use crate::value::{CacheBust, Commit, GitRef, GitUrl, Service, redact, show};
 
 const ANCHOR: &str = "give every service the same arguments from one YAML anchor: `args: *args`";

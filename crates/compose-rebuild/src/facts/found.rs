@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::error::Failure;
-use crate::facts::compose::{Built, Project};
+use crate::facts::project::{Built, Project};
 use crate::facts::source::{Source, Wanted};
 use crate::facts::workspace::Config;
 use crate::value::{ArgName, GitRef, GitUrl, Service, redact, show};

@@ -5,9 +5,10 @@ use std::thread;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::error::Failure;
-use crate::facts::compose::{self, Project};
+use crate::facts::compose;
 use crate::facts::early::{Asked, Questions};
 use crate::facts::image::{Images, Store};
+use crate::facts::project::Project;
 use crate::facts::source::{Resolved, Revision, Source, Wanted};
 use crate::facts::workspace::{self, Workspace};
 use crate::facts::{Facts, images, local, registry, remotes, sources};

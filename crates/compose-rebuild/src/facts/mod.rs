@@ -12,6 +12,7 @@ pub mod history;
 pub mod image;
 pub mod images;
 pub mod local;
+pub mod project;
 pub mod registry;
 pub mod remotes;
 pub mod repository;
@@ -24,9 +25,9 @@ pub mod versions;
 pub mod workspace;
 
 use crate::value::{ImageRef, Service};
-use compose::Project;
 use found::Found;
 use image::Images;
+use project::Project;
 use source::{Resolved, Wanted};
 use workspace::Workspace;
 

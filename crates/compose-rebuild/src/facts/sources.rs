@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::error::Failure;
-use crate::facts::compose::Project;
 use crate::facts::found::{self, Found};
+use crate::facts::project::Project;
 use crate::facts::source::{Source, Wanted};
 use crate::facts::workspace::{Config, SourceConfig};
 use crate::value::{ArgName, GitUrl, Service, redact, show};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::error::Failure;
 use crate::facts::Facts;
-use crate::facts::compose::{Built, Project};
+use crate::facts::project::{Built, Project};
 use crate::plan::key::{self, Inputs, Key};
 use crate::plan::{Request, cache_bust};
 use crate::value::{CacheBust, Service};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::error::Failure;
-use crate::facts::compose::{Built, Project};
+use crate::facts::project::{Built, Project};
 use crate::value::digest::sha256;
 use crate::value::{ImageRef, Service, text};
 

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Failure;
 use crate::facts::Facts;
-use crate::facts::compose::Project;
 use crate::facts::found::Unwatched;
+use crate::facts::project::Project;
 use crate::facts::source::Resolved;
 use crate::facts::sources::unknown_service;
 use crate::value::time::Timestamp;

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use std::time::Duration;
 
+use crate::facts::project::Project;
 use crate::value::time::Timestamp;
 use crate::value::{ImageRef, label};
 use serde::Serialize;
 
 use crate::error::Failure;
-use crate::facts::compose::Project;
 use crate::facts::store::{Store, Stored};
 use crate::plan::layers::{Layers, Sizes};
 use crate::plan::{key, release};

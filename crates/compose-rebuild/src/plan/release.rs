@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use semver::Version;
 
 use crate::error::Failure;
-use crate::facts::compose::Project;
+use crate::facts::project::Project;
 use crate::value::{ImageRef, Service};
 
 /// The names that the images of a release get, beside those they have anyway.

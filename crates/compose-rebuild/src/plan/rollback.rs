@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::facts::project::Project;
 use crate::value::time::Timestamp;
 use crate::value::{CacheBust, ImageRef, Service, label};
 use serde::Serialize;
 
-use crate::facts::compose::Project;
 use crate::facts::store::{Store, Stored};
 
 /// A version that every service made from its code has an image of.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::error::Failure;
 use crate::facts::Facts;
-use crate::facts::compose::Built;
 use crate::facts::image::Image;
+use crate::facts::project::Built;
 use crate::facts::source::{Resolved, Revision};
 use crate::plan::inputs::{Keyed, inputs_of, shares_stage};
 use crate::plan::key::{self, Key};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::build::events::Progress;
 use crate::build::step::{Place, Step};
-use crate::facts::compose::Project;
+use crate::facts::project::Project;
 use crate::plan::Plan;
 use crate::report::summary::Summary;
 use crate::value::time::Timestamp;

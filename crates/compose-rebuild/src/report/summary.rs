@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::build::Outcome;
 use crate::error::Failure;
-use crate::facts::compose::Project;
+use crate::facts::project::Project;
 use crate::foresight::predict::{Foreseen, StagePrediction};
 use crate::foresight::upstream::Upstream;
 use crate::plan::{Action, Plan, SourcePlan};

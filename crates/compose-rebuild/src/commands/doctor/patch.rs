@@ -30,7 +30,7 @@ pub(super) fn run(context: &Context, directory: &Utf8Path) -> anyhow::Result<()>
         let new = apply(&patient.text, &edits);
         let (listing, parsed) = (Listing::read(&new), Dockerfile::parse(&new).ok());
         let busts = Busts::of(&listing, [names.bust.clone()]);
-        let of_file = |(_, built): &(&_, &crate::facts::compose::Built)| built.dockerfile_path == patient.file;
+        let of_file = |(_, built): &(&_, &crate::facts::project::Built)| built.dockerfile_path == patient.file;
         for (service, built) in examined.project.services.iter().filter(of_file) {
             let closure = parsed.as_ref().and_then(|parsed| parsed.closure(built.target.as_deref(), &built.args));
             let args = closure.into_iter().flat_map(|closure| closure.args.into_keys());

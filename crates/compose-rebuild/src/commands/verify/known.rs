@@ -3,9 +3,9 @@
 use camino::Utf8PathBuf;
 
 use crate::error::Failure;
-use crate::facts::compose::Project;
 use crate::facts::found::{Found, Unwatched};
 use crate::facts::image::{Image, Images, Store};
+use crate::facts::project::Project;
 use crate::facts::repository::Remote;
 use crate::facts::source::{Revision, Source};
 use crate::facts::workspace::{Config, Workspace};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::facts::Facts;
-use crate::facts::compose::Built;
+use crate::facts::project::Built;
 use crate::facts::source::Revision;
 use crate::facts::tree::Tree;
 use crate::foresight::predict::mark::Mark;

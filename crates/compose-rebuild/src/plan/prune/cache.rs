@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Line, Policy};
-use crate::facts::compose::Project;
+use crate::facts::project::Project;
 use crate::facts::store::{CacheRecord, Store};
 
 /// Records to remove until the rest is within the limit: the least recently used first, those of kept stages last, and

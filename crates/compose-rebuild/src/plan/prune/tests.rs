@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::facts::compose::Built;
+use crate::facts::project::Built;
 use crate::facts::store::CacheRecord;
 use crate::value::Service;
 
