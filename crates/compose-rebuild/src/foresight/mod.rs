@@ -1,6 +1,6 @@
 //! What a build will do, stage by stage, from facts that are gathered while it runs already: nothing here is needed for it.
 //!
-//! Only this file and the two that it asks (`cache`, `upstream`) have effects; `predict` decides from values.
+//! Only this file and `cache` have effects; `upstream` and `predict` decide from values.
 
 mod cache;
 pub mod predict;
