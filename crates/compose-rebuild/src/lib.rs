@@ -49,6 +49,8 @@ pub mod error;
 #[doc(hidden)]
 pub mod facts;
 #[doc(hidden)]
+pub mod foresight;
+#[doc(hidden)]
 pub mod plan;
 mod program;
 #[doc(hidden)]

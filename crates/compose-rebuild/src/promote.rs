@@ -5,12 +5,14 @@ use std::time::Duration;
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::at_once;
-use crate::facts::images::Store;
-use crate::push;
+use crate::facts::image::Store;
+use crate::sys::threads::at_once;
 use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::ImageRef;
+
+/// How long a registry may take to move a tag.
+const MOVE: Duration = Duration::from_secs(60);
 
 /// A tag and the image that it shall point to.
 #[derive(Clone, Debug)]
@@ -80,7 +82,20 @@ pub fn read_back(ui: &Ui, store: Store, moves: &[Move]) -> anyhow::Result<()> {
 
 fn tag(ui: &Ui, store: Store, one: &Move) -> anyhow::Result<()> {
     if store == Store::Registry {
-        return push::point(ui, &one.tag, &one.to);
+        return point(ui, &one.tag, &one.to);
     }
     docker::ask(ui, Duration::from_secs(60), |sh| docker::tag(sh, &one.to, &one.tag)).map(drop)
+}
+
+/// Makes a tag point to a manifest that its repository has; the registry does that at once, or not at all.
+///
+/// # Errors
+/// Exit code 3 when the registry refuses it, or something else moves the same tag.
+pub fn point(ui: &Ui, tag: &ImageRef, digest: &str) -> anyhow::Result<()> {
+    let sh = Shell::new()?;
+    let finished = process::output(ui, docker::registry_tag(&sh, tag, digest), MOVE)?;
+    match finished.status.success() {
+        true => Ok(()),
+        false => Err(docker::registry_failure(&finished, tag).into()),
+    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::images::Image;
+use crate::facts::image::Image;
 use crate::facts::registry;
 use crate::sys::{docker, process};
 use crate::ui::Ui;
@@ -16,9 +16,6 @@ use crate::value::ImageRef;
 
 /// How long an upload may take; models are large and lines are slow.
 pub const UPLOAD: Duration = Duration::from_secs(4 * 3600);
-/// How long a registry may take to move a tag.
-const MOVE: Duration = Duration::from_secs(60);
-
 /// Uploads the image that the engine has under this name, and returns what the registry has there afterwards.
 ///
 /// # Errors
@@ -32,19 +29,6 @@ pub fn upload(ui: &Ui, name: &ImageRef) -> anyhow::Result<Image> {
         return Err(docker::registry_failure(&finished, name).into());
     };
     read_back(ui, name, digest)
-}
-
-/// Makes a tag point to a manifest that its repository has; the registry does that at once, or not at all.
-///
-/// # Errors
-/// Exit code 3 when the registry refuses it, or something else moves the same tag.
-pub fn point(ui: &Ui, tag: &ImageRef, digest: &str) -> anyhow::Result<()> {
-    let sh = Shell::new()?;
-    let finished = process::output(ui, docker::registry_tag(&sh, tag, digest), MOVE)?;
-    match finished.status.success() {
-        true => Ok(()),
-        false => Err(docker::registry_failure(&finished, tag).into()),
-    }
 }
 
 /// What the registry has under a name, which must be the manifest with this digest.

@@ -1,15 +1,14 @@
 //! What command line and environment mean together; precedence is decided here and nowhere else.
 
-use crate::value::time::Timestamp;
-use camino::{Utf8Path, Utf8PathBuf};
-
 use crate::cli::Global;
 use crate::error::Failure;
 use crate::facts::compose::Selection;
 use crate::plan::cache_bust::Rule;
 use crate::sys::compose_files;
 use crate::sys::docker::ComposeOptions;
+use crate::value::time::Timestamp;
 use crate::value::{Builder, Service};
+use camino::{Utf8Path, Utf8PathBuf};
 
 /// The environment as far as this tool reads it.
 #[derive(Clone, Debug, Default)]

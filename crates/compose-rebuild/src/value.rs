@@ -36,6 +36,7 @@ pub(crate) use text;
 pub mod digest;
 mod git_url;
 mod image_ref;
+pub mod label;
 pub mod measure;
 pub mod time;
 

@@ -10,9 +10,9 @@ pub mod verdict;
 use camino::Utf8Path;
 
 use crate::error::Failure;
-use crate::facts::images::{Image, Store};
-use crate::facts::{at_once, both};
+use crate::facts::image::{Image, Store};
 use crate::plan::{Build, Plan, ServicePlan};
+use crate::sys::threads::{at_once, both};
 use crate::ui::Ui;
 use crate::value::Builder;
 pub use opened::Opened;

@@ -40,6 +40,13 @@ pub struct Fetch {
     pub commit_arg: Option<String>,
 }
 
+impl Fetch {
+    /// Whether the step stays cached whatever is pushed.
+    pub fn is_stale(&self) -> bool {
+        self.cover == Cover::Nothing && self.reference.moves()
+    }
+}
+
 /// What is taken from a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reference {

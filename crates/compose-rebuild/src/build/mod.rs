@@ -15,11 +15,11 @@ use xshell::Shell;
 
 use crate::error::Failure;
 use crate::facts::Facts;
-use crate::facts::images::Store;
+use crate::facts::image::Store;
 use crate::plan::{Plan, bake};
 use crate::settings::Settings;
-use crate::sys::process::Finished;
-use crate::sys::{docker, files, process};
+use crate::sys::process::{self, Finished};
+use crate::sys::{docker, files};
 use crate::ui::Ui;
 use digests::Digests;
 use events::{Event, Progress};

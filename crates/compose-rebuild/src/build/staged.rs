@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use camino::{Utf8Path, Utf8PathBuf};
 use xshell::Shell;
 
-use crate::facts::local::Local;
+use crate::facts::source::Local;
 use crate::plan::Plan;
 use crate::sys::{docker, files, process};
 use crate::ui::Ui;

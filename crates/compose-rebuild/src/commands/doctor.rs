@@ -10,11 +10,12 @@ use camino::Utf8Path;
 use super::Context;
 use crate::cli;
 use crate::doctor::place::Files;
-use crate::doctor::{Area, Finding, Names, Severity, compose, dockerfile, engine, machine};
+use crate::doctor::{Area, Finding, Names, Patient, Severity, compose, dockerfile, engine, machine};
 use crate::error::Failure;
 use crate::facts::compose::{self as project, Examined};
+use crate::facts::sources;
 use crate::facts::workspace::{self, Config};
-use crate::facts::{join, sources};
+use crate::sys::threads::join;
 use crate::sys::{git, interrupt};
 use crate::ui::Ui;
 
@@ -59,7 +60,7 @@ pub fn run(context: &Context, options: &cli::Doctor) -> anyhow::Result<()> {
             findings.push(files.place(finding, "", ""));
             let beside = directory.join("Dockerfile");
             if let Ok(text) = std::fs::read_to_string(&beside) {
-                let patient = dockerfile::Patient { file: beside.into_string(), text, kept: [].into() };
+                let patient = Patient { file: beside.into_string(), text, kept: [].into() };
                 findings.extend(dockerfile::check(&patient, &names));
             }
         }

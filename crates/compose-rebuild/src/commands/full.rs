@@ -1,11 +1,12 @@
 //! `full`: everything again without cache.
 
-use super::{Context, Run};
+use super::{Context, Run, kept};
 use crate::cli;
 use crate::error::Failure;
 use crate::facts::Facts;
 use crate::plan::Plan;
-use crate::report::{human, kept};
+use crate::report::human;
+use crate::value::measure;
 
 /// Runs the command.
 ///
@@ -41,7 +42,7 @@ fn announce(context: &Context, facts: &Facts, plan: &Plan) {
     for (service, _) in plan.builds() {
         let built = &facts.project.services[&service.service];
         let size = match facts.images.get(&service.image) {
-            Some(image) => format!("{} now", human::bytes(image.size)),
+            Some(image) => format!("{} now", measure::bytes(image.size)),
             None => "never built, size unknown".to_owned(),
         };
         let download = if built.keep { ", downloaded again" } else { "" };
@@ -53,7 +54,7 @@ fn announce(context: &Context, facts: &Facts, plan: &Plan) {
     context.ui.status(
         "Time",
         &match last {
-            Some(last) => format!("the last `{}` took {}", last.command, human::seconds(last.total_ms)),
+            Some(last) => format!("the last `{}` took {}", last.command, measure::seconds(last.total_ms)),
             None => "unknown, no build is on record".to_owned(),
         },
     );

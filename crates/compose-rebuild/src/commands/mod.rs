@@ -2,6 +2,7 @@
 
 pub mod doctor;
 pub mod full;
+mod kept;
 pub mod plan;
 pub mod prune;
 mod publish;

@@ -2,13 +2,13 @@
 
 use super::Context;
 use crate::cli;
-use crate::facts::store::{CacheRecord, Store};
-use crate::facts::{read_project, store};
+use crate::facts::gather::read_project;
+use crate::facts::store::{self, CacheRecord, Store};
 use crate::plan::layers::Sizes;
 use crate::plan::prune::{self, Line, Policy};
-use crate::report::human;
 use crate::sys::{docker, process};
 use crate::ui::Ui;
+use crate::value::measure;
 
 /// Runs the command.
 ///
@@ -35,7 +35,7 @@ pub fn run(context: &Context, options: &cli::Prune) -> anyhow::Result<()> {
         ui.status("Finished", "nothing to prune");
         return Ok(());
     }
-    let frees = human::bytes(images.iter().chain(&cache).map(|line| line.bytes).sum());
+    let frees = measure::bytes(images.iter().chain(&cache).map(|line| line.bytes).sum());
     if !options.execute {
         ui.status("Finished", &format!("{} images and {} cache records would go, {frees}", images.len(), cache.len()));
         ui.status("Note", "nothing was removed; run it again with `--execute`");
@@ -89,7 +89,7 @@ fn report(ui: &Ui, lines: &[Line], before: &Store, after: &Store) {
         };
         match there {
             true => ui.warning(&format!("{} stays: the engine still uses it", line.name)),
-            false => ui.status("Removed", &format!("{} ({}, {})", line.name, human::bytes(line.bytes), line.why)),
+            false => ui.status("Removed", &format!("{} ({}, {})", line.name, measure::bytes(line.bytes), line.why)),
         }
         ui.message(
             "pruned",
@@ -101,12 +101,12 @@ fn report(ui: &Ui, lines: &[Line], before: &Store, after: &Store) {
     let cache = |store: &Store| store.cache.iter().filter(|record| !record.held).map(|record| record.size).sum::<u64>();
     let total = |store: &Store| images(store) + cache(store);
     let freed = total(before).saturating_sub(total(after));
-    ui.status("Finished", &format!("freed {}", human::bytes(freed)));
+    ui.status("Finished", &format!("freed {}", measure::bytes(freed)));
     ui.message("finished", &serde_json::json!({"command": "prune", "freed_bytes": freed}));
 }
 
 fn show(ui: &Ui, line: &Line, verb: &str) {
-    let age = human::age(line.age_s);
-    ui.data(&format!("{verb:>12} {:>9} {age:>4} {}: {}", human::bytes(line.bytes), line.name, line.why));
+    let age = measure::age(line.age_s);
+    ui.data(&format!("{verb:>12} {:>9} {age:>4} {}: {}", measure::bytes(line.bytes), line.name, line.why));
     ui.message("plan", line);
 }

@@ -2,12 +2,14 @@
 
 use super::Run;
 use crate::build::Output;
-use crate::facts::images::{self, Image, Images, Store};
-use crate::facts::{Facts, at_once, builder, registry};
+use crate::facts::image::{Image, Images, Store};
+use crate::facts::{Facts, builder, images, registry};
 use crate::plan::Plan;
+use crate::plan::store::store_of;
 use crate::promote::{self, Move};
 use crate::push::{self, goal, settle};
 use crate::sys::docker;
+use crate::sys::threads::at_once;
 use crate::value::ImageRef;
 use crate::verify::Verified;
 
@@ -22,7 +24,7 @@ impl Run<'_> {
         }
         let builder = builder::ask(ui, settings.builder.as_ref())?;
         let output = Output {
-            store: builder.leaves_in(self.options.push)?,
+            store: store_of(&builder, self.options.push)?,
             cache: !exports || builder::exports_cache(ui, &builder)?,
         };
         if !output.cache {
@@ -76,7 +78,7 @@ impl Run<'_> {
                     promote::add_tags(ui, Store::Engine, &[own])?;
                     push::upload(ui, name).map(Some)
                 }
-                Store::Registry => push::point(ui, name, &one.image.id).map(|()| None),
+                Store::Registry => promote::point(ui, name, &one.image.id).map(|()| None),
             }
         };
         let brought = at_once(verified.iter().zip(&own), |(one, name)| bring(one, name));

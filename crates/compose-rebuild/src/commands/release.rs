@@ -8,14 +8,14 @@ use super::{Context, verify};
 use crate::cli;
 use crate::error::Failure;
 use crate::facts::checkout::{self, Checkout};
-use crate::facts::images::{self, Image, Images};
-use crate::facts::{read_project, registry};
-use crate::plan::label;
+use crate::facts::gather::read_project;
+use crate::facts::image::{Image, Images};
+use crate::facts::{images, registry};
 use crate::plan::release::checks::{self, Refusal};
 use crate::plan::release::steps::{self, Release};
 use crate::plan::release::{self, files, version};
 use crate::project::Project;
-use crate::value::{ImageRef, Service};
+use crate::value::{ImageRef, Service, label};
 use crate::verify::verdict::Verdict;
 
 /// A release with all that it was decided from.

@@ -3,12 +3,12 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
-use super::Context;
+use super::{Context, kept};
 use crate::cli;
 use crate::error::Failure;
 use crate::facts::workspace;
 use crate::report::summary::Summary;
-use crate::report::{html, kept, terminal, trace};
+use crate::report::{html, terminal, trace};
 use crate::sys::files;
 
 /// The report as data.

@@ -3,12 +3,13 @@
 use super::Context;
 use crate::cli;
 use crate::error::Failure;
-use crate::facts::images::Store;
-use crate::facts::{read_project, store};
+use crate::facts::gather::read_project;
+use crate::facts::image::Store;
+use crate::facts::store;
 use crate::plan::rollback::{self, Version};
 use crate::promote::{self, Move};
-use crate::report::human;
 use crate::ui::plain;
+use crate::value::measure;
 
 /// Runs the command.
 ///
@@ -54,10 +55,10 @@ pub fn run(context: &Context, options: &cli::Rollback) -> anyhow::Result<()> {
 fn list(context: &Context, versions: &[Version]) {
     let Context { ui, settings, .. } = context;
     for version in versions {
-        let age = human::age(settings.now.since(version.created).as_secs());
+        let age = measure::age(settings.now.since(version.created).as_secs());
         let mark = if version.current { "current" } else { "kept" };
         let revision = plain(&version.revision.chars().take(12).collect::<String>(), 12);
-        ui.data(&format!("{mark:>12} {} {revision} {age:>4} {:>9}", version.cache_bust, human::bytes(version.bytes)));
+        ui.data(&format!("{mark:>12} {} {revision} {age:>4} {:>9}", version.cache_bust, measure::bytes(version.bytes)));
         ui.message("plan", version);
     }
     match versions.is_empty() {

@@ -7,22 +7,25 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::build::staged::Staged;
 use crate::error::Failure;
-use crate::facts::images::{Image, Images, Store};
-use crate::facts::{self, Facts, Resolved, Revision, both, remotes};
+use crate::facts::image::{Image, Images, Store};
+use crate::facts::source::{Resolved, Revision};
+use crate::facts::{Facts, gather, remotes};
+use crate::foresight::Foresight;
 use crate::plan::cache_bust::Rule;
 use crate::plan::{Action, Attestations, Plan, Request};
 use crate::project::key;
 use crate::promote::{self, Move};
 use crate::report::summary::{self, Summary};
-use crate::report::{human, kept, markdown};
+use crate::report::{human, markdown};
 use crate::sys::lock::Lock;
+use crate::sys::threads::both;
 use crate::sys::{disk, docker, files};
 use crate::ui::Ui;
+use crate::value::measure;
 use crate::verify::Place;
 use crate::{build, cli, verify as check};
 
-use super::Context;
-use super::plan::Foresight;
+use super::{Context, kept};
 
 /// Free space below which no build starts, in bytes.
 const DISK_FLOOR: u64 = 1 << 30;
@@ -67,7 +70,7 @@ impl<'a> Run<'a> {
         let Context { ui, settings, .. } = self.context;
         ui.detail("Resolving", "workspace, compose project, remotes and images");
         let store = Store::of(self.options.push);
-        let facts = facts::gather(ui, settings.selection(&self.options.services), self.local.as_deref(), store)?;
+        let facts = gather::facts(ui, settings.selection(&self.options.services), self.local.as_deref(), store)?;
         let plan = crate::plan::plan(&facts, &self.request(&facts)?)?;
         Ok((facts, plan))
     }
@@ -192,12 +195,12 @@ impl<'a> Run<'a> {
         let staged = Staged::begin(ui, state, plan)?;
         let local = copy_local(facts, &staged)?;
         let (foresight, outcome) = both(
-            || Foresight::begin(self.context, facts, plan),
+            || Foresight::begin(ui, settings, facts, plan),
             || build::run(ui, settings, (facts, plan), local, output),
         );
         let (outcome, foresight) = built.insert((outcome?, foresight));
         thread::scope(|scope| {
-            scope.spawn(|| foresight.end(self.context, facts, plan, outcome));
+            scope.spawn(|| foresight.end(ui, settings, facts, plan, outcome));
             match &outcome.failure {
                 Some(failure) => Err(failure.clone().into()),
                 None => self.bring_into_use(facts, plan, output.store, staged),
@@ -290,7 +293,7 @@ fn preflight(ui: &Ui, facts: &Facts) -> anyhow::Result<()> {
     match disk::free(&directory) {
         Some(free) if free < DISK_FLOOR => Err(Failure::precondition(format!(
             "the disk of the Docker engine is almost full: {} free in `{directory}`",
-            human::bytes(free)
+            measure::bytes(free)
         ))
         .kept("nothing was changed")
         .hint("free 1 GB or more: `docker builder prune` removes build cache; the kept model stays")

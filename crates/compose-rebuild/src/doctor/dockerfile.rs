@@ -9,21 +9,10 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::secrets::{has_credential, is_secret_name};
-use super::{Area, Finding, Names, list};
+use super::{Area, Finding, Names, Patient, list};
 use dockerfile_reader::listing::{Instruction, Listing};
 use dockerfile_reader::sources::{Busts, fetches, parents};
 use stage::Stage;
-
-/// A Dockerfile to check.
-#[derive(Clone, Debug)]
-pub struct Patient {
-    /// Its name in findings.
-    pub file: String,
-    /// Its text.
-    pub text: String,
-    /// The stages of services whose images are kept, in lower case.
-    pub kept: BTreeSet<String>,
-}
 
 /// Everything that is wrong in a Dockerfile.
 pub fn check(patient: &Patient, names: &Names) -> Vec<Finding> {

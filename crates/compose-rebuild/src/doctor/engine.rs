@@ -2,8 +2,7 @@
 
 use super::{Area, Finding, list};
 use crate::facts::builder::field;
-use crate::report::human::bytes;
-use crate::value::measure;
+use crate::value::measure::{self, bytes};
 
 /// Free space below which no build starts, in bytes.
 const DISK_FLOOR: u64 = 1 << 30;

@@ -8,9 +8,22 @@ pub mod patch;
 pub mod place;
 mod secrets;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::facts::workspace::{Config, SourceConfig};
+
+/// A Dockerfile to check.
+#[derive(Clone, Debug)]
+pub struct Patient {
+    /// Its name in findings.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+    /// The stages of services whose images are kept, in lower case.
+    pub kept: BTreeSet<String>,
+}
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

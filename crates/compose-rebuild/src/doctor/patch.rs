@@ -4,7 +4,7 @@ mod pin;
 
 use std::ops::Range;
 
-use super::dockerfile::Patient;
+use super::Patient;
 use super::place::service_lines;
 use dockerfile_reader::listing::{Instruction, Listing, Stage};
 use dockerfile_reader::sources::{Busts, Cover, Fetch, fetches};
@@ -33,7 +33,7 @@ pub fn dockerfile(patient: &Patient, bust: &str, commits: &[String]) -> Vec<Edit
         let names_commit =
             stage.instructions.iter().flat_map(Instruction::declares).any(|arg| commits.contains(&arg.name));
         let own: Vec<_> = found.iter().filter(|fetch| fetch.stage == index).collect();
-        if let Some(fetch) = own.iter().find(|fetch| is_stale(fetch)).filter(|_| !is_kept && !names_commit) {
+        if let Some(fetch) = own.iter().find(|fetch| fetch.is_stale()).filter(|_| !is_kept && !names_commit) {
             let below = argument(stage, &busts).filter(|(at, _)| *at > fetch.instruction);
             let keyword = keyword(&patient.text, stage, fetch);
             if own.iter().filter(|other| other.instruction == fetch.instruction).count() == 1 {
@@ -49,11 +49,6 @@ pub fn dockerfile(patient: &Patient, bust: &str, commits: &[String]) -> Vec<Edit
     }
     edits.sort();
     edits
-}
-
-/// Whether a step stays cached whatever is pushed.
-pub fn is_stale(fetch: &Fetch) -> bool {
-    fetch.cover == Cover::Nothing && fetch.reference.moves()
 }
 
 /// The bust argument that stands alone on a line of a stage, with its position.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::images::Store;
 use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value;
@@ -26,23 +25,6 @@ impl Builder {
     /// Whether it is the engine's own: it sees the engine's images, and what it builds is one of them.
     pub fn is_the_engine(&self) -> bool {
         self.driver == "docker"
-    }
-
-    /// Where its builds leave images, with `--push` or without.
-    ///
-    /// # Errors
-    /// Exit code 2 when images would have to be carried from elsewhere into this engine.
-    pub fn leaves_in(&self, push: bool) -> Result<Store, Failure> {
-        match (self.is_the_engine(), push) {
-            (true, _) => Ok(Store::Engine),
-            (false, true) => Ok(Store::Registry),
-            (false, false) => Err(Failure::usage(format!(
-                "the builder `{}` (driver `{}`) neither sees the images of this engine nor puts any there",
-                self.name, self.driver
-            ))
-            .kept("nothing was changed")
-            .hint("add `--push`, so that kept images and results go through the registry, or use `--builder default`")),
-        }
     }
 }
 
@@ -88,18 +70,6 @@ pub fn field<'a>(text: &'a str, name: &str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_engines_own_builder_leaves_images_in_the_engine() {
-        let builder = |driver: &str| Builder { name: "b".to_owned(), driver: driver.to_owned() };
-        let place = |driver: &str, push| builder(driver).leaves_in(push).map_err(|failure| failure.code);
-        assert_eq!(place("docker", false), Ok(Store::Engine));
-        assert_eq!(place("docker", true), Ok(Store::Engine));
-        for driver in ["docker-container", "remote", "kubernetes"] {
-            assert_eq!(place(driver, true), Ok(Store::Registry));
-            assert_eq!(place(driver, false), Err(2));
-        }
-    }
 
     #[test]
     fn fields_are_those_of_the_builder_and_not_of_its_nodes() {

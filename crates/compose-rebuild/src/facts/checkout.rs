@@ -4,15 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 use semver::Version;
+use toml_edit::DocumentMut;
 use xshell::{Cmd, Shell};
 
 use crate::error::Failure;
 use crate::facts::workspace::Workspace;
-use crate::plan::release::files;
 use crate::sys::git::{self, checkout as commands};
 use crate::sys::process;
 use crate::ui::Ui;
 use crate::value::Commit;
+
+/// The file that holds the version of the workspace.
+pub const MANIFEST: &str = "Cargo.toml";
+/// The file that repeats it for each member.
+pub const LOCK: &str = "Cargo.lock";
+/// The file that says what changed.
+pub const CHANGELOG: &str = "CHANGELOG.md";
 
 /// A checkout of the repository around the workspace.
 #[derive(Clone, Debug)]
@@ -68,12 +75,12 @@ pub fn read(ui: &Ui, workspace: &Workspace) -> anyhow::Result<Checkout> {
     let changed = status.split('\0').filter_map(|line| line.get(3..)).filter(|path| !path.is_empty());
     let changed = changed.map(|path| path.strip_prefix(&prefix).unwrap_or(path).to_owned()).collect();
     let mut committed = BTreeMap::new();
-    for file in [files::MANIFEST, files::LOCK, files::CHANGELOG] {
+    for file in [MANIFEST, LOCK, CHANGELOG] {
         committed.extend(text(ui, commands::show(&sh, &root, "HEAD", file))?.map(|text| (file, text)));
     }
     let on_disk = committed.keys().filter_map(|file| Some((*file, fs_err::read_to_string(root.join(file)).ok()?)));
-    let inherits = |path: &Utf8PathBuf| fs_err::read_to_string(path).is_ok_and(|manifest| files::inherits(&manifest));
-    let members = workspace.members.iter().filter(|member| inherits(&member.manifest_path));
+    let takes_version = |path: &Utf8PathBuf| fs_err::read_to_string(path).is_ok_and(|manifest| inherits(&manifest));
+    let members = workspace.members.iter().filter(|member| takes_version(&member.manifest_path));
     let members = members.map(|member| member.name.clone());
     let remote_branch = ask(commands::remote_head(&sh, &root))?;
     let identity = process::output(ui, commands::identity(&sh, &root), git::DEADLINE)?;
@@ -85,7 +92,7 @@ pub fn read(ui: &Ui, workspace: &Workspace) -> anyhow::Result<Checkout> {
         changed,
         on_disk: on_disk.collect(),
         committed,
-        before: text(ui, commands::show(&sh, &root, "HEAD^", files::MANIFEST))?,
+        before: text(ui, commands::show(&sh, &root, "HEAD^", MANIFEST))?,
         members: members.collect(),
         tags: versions(&required(ui, commands::tags(&sh, &root))?, ' '),
         remote_tags: BTreeMap::new(),
@@ -150,9 +157,22 @@ fn versions(lines: &str, separator: char) -> BTreeMap<Version, Commit> {
     lines.lines().filter_map(read).collect()
 }
 
+/// Whether a member's manifest takes its version from the workspace.
+fn inherits(manifest: &str) -> bool {
+    let parsed: Option<DocumentMut> = manifest.parse().ok();
+    let inherited = |document: DocumentMut| document.get("package")?.get("version")?.get("workspace")?.as_bool();
+    parsed.and_then(inherited).unwrap_or(false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_member_inherits_its_version_or_has_its_own() {
+        assert!(inherits("[package]\nname = \"a\"\nversion.workspace = true\n"));
+        assert!(!inherits("[package]\nname = \"a\"\nversion = \"0.1.0\"\n"));
+    }
 
     #[test]
     fn tags_mean_commits_and_only_versions_count() {

@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 use xshell::{Cmd, Shell};
 
 use crate::error::Failure;
-use crate::facts::both;
 use crate::project::{Built, Project};
 use crate::sys::docker::{self, ComposeOptions};
 use crate::sys::process;
+use crate::sys::threads::both;
 use crate::ui::Ui;
 use crate::value::{Service, show};
 

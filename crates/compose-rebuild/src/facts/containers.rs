@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::images::Config;
-use crate::plan::label;
+use crate::facts::image::Config;
 use crate::sys::docker;
 use crate::ui::{Ui, plain};
-use crate::value::ProjectName;
+use crate::value::{ProjectName, label};
 
 /// How long the engine may take for one answer.
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -6,12 +6,12 @@ use std::thread::{Scope, ScopedJoinHandle};
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
-use crate::facts::images::{Images, Store};
-use crate::facts::{join, remotes};
+use crate::facts::image::{Images, Store};
+use crate::facts::remotes;
 use crate::sys::files;
 use crate::sys::process::Finished;
+use crate::sys::threads::join;
 use crate::ui::Ui;
-use crate::value::digest::sha256;
 use crate::value::{Commit, GitRef, GitUrl, ImageRef};
 
 /// What one run had to know.
@@ -30,22 +30,15 @@ impl Questions {
     /// The questions of the last run on these compose files, if there was one and it asked the same store.
     pub fn of_last_run(compose_files: &[Utf8PathBuf], store: Store) -> Option<Self> {
         let last: Self =
-            serde_json::from_slice(&fs_err::read(kept_for("questions", compose_files).ok()?).ok()?).ok()?;
+            serde_json::from_slice(&fs_err::read(files::kept_for("questions", compose_files).ok()?).ok()?).ok()?;
         (last.store == store).then_some(last)
     }
 
     /// Writes them down for the next run; without them it is only slower.
     pub fn remember(&self, compose_files: &[Utf8PathBuf]) {
         let Ok(json) = serde_json::to_vec(self) else { return };
-        let _ = kept_for("questions", compose_files).and_then(|path| files::write(&path, &json));
+        let _ = files::kept_for("questions", compose_files).and_then(|path| files::write(&path, &json));
     }
-}
-
-/// Where something is kept for the next run on the same compose files.
-pub(super) fn kept_for(what: &str, compose_files: &[Utf8PathBuf]) -> anyhow::Result<Utf8PathBuf> {
-    let names: Vec<_> = compose_files.iter().map(|file| file.as_str()).collect();
-    let digest = sha256(names.join("\n"));
-    Ok(files::private_directory()?.join(format!("{what}-{}.json", &digest[..16])))
 }
 
 type Pending<'s, T> = ScopedJoinHandle<'s, anyhow::Result<T>>;

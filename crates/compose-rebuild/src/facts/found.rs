@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::error::Failure;
-use crate::facts::sources::{Source, Wanted};
+use crate::facts::source::{Source, Wanted};
 use crate::facts::workspace::Config;
 use crate::project::{Built, Project};
 use crate::value::{ArgName, GitRef, GitUrl, Service, redact, show};

@@ -6,26 +6,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::sources::Source;
-use crate::facts::trees::{Blob, Tree};
+use crate::facts::source::{Local, Source};
+use crate::facts::tree::{Blob, Tree};
 use crate::sys::{git, process};
 use crate::ui::Ui;
-use crate::value::digest::{Parts, hex};
+use crate::value::digest::{Parts, git_blob, hex};
 use crate::value::show;
-use crate::verify::deep::hash;
-
-/// The files of a directory.
-#[derive(Clone, Debug)]
-pub struct Local {
-    /// The directory.
-    pub root: Utf8PathBuf,
-    /// Files and symbolic links below it, relative and sorted; what Git ignores is left out.
-    pub files: Vec<Utf8PathBuf>,
-    /// The same files as a commit would have them.
-    pub tree: Tree,
-    /// The first 12 hexadecimal digits of the SHA-256 of all names, kinds and contents.
-    pub digest: String,
-}
 
 /// Checks that `path` can take the place of the sources.
 ///
@@ -73,7 +59,7 @@ pub fn read(ui: &Ui, root: &Utf8Path) -> anyhow::Result<Local> {
         let metadata = fs_err::symlink_metadata(&path)?;
         let link = metadata.is_symlink();
         let content = if link { path.read_link_utf8()?.into_string().into_bytes() } else { fs_err::read(&path)? };
-        let mut id = hash(40, content.len() as u64, &mut content.as_slice())?;
+        let mut id = git_blob(40, content.len() as u64, &mut content.as_slice())?;
         match metadata.permissions().mode() & 0o755 {
             0o644 => {}
             0o755 => drop(tree.executable.insert(file.as_str().into())),

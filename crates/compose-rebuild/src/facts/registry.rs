@@ -8,8 +8,8 @@ use serde_json::Value;
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::at_once;
-use crate::facts::images::{Config, Image, Images};
+use crate::facts::image::{Config, Image, Images};
+use crate::sys::threads::at_once;
 use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::ImageRef;

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::sources::Wanted;
-use crate::facts::{Resolved, Revision, at_once};
-use crate::sys::process::Finished;
-use crate::sys::{git, interrupt, process};
+use crate::facts::source::{Resolved, Revision, Wanted};
+use crate::sys::process::{self, Finished};
+use crate::sys::threads::at_once;
+use crate::sys::{git, interrupt};
 use crate::ui::Ui;
 use crate::value::{Commit, GitRef, GitUrl};
 

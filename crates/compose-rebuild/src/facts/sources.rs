@@ -4,46 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::error::Failure;
 use crate::facts::found::{self, Found, Unwatched};
+use crate::facts::source::{Source, Wanted};
 use crate::facts::workspace::{Config, SourceConfig};
-use crate::project::Project;
-use crate::project::edges;
-use crate::value::{ArgName, Commit, GitRef, GitUrl, Service, redact, show};
-
-/// A repository and a ref that images are made from.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// Its name in messages.
-    pub name: String,
-    /// Where it is.
-    pub repository: GitUrl,
-    /// What is followed there.
-    pub wanted: Wanted,
-    /// The build argument that takes the commit.
-    pub commit_arg: Option<ArgName>,
-    /// The services whose builds fetch it.
-    pub services: BTreeSet<Service>,
-    /// The services whose images hold it: those, and all that are made from them.
-    pub reaches: BTreeSet<Service>,
-}
-
-impl Source {
-    /// What is followed, in words.
-    pub fn describe(&self) -> String {
-        match &self.wanted {
-            Wanted::Ref(git_ref) => git_ref.to_string(),
-            Wanted::Commit(_) => self.commit_arg.as_ref().map_or("the commit".to_owned(), |name| format!("`{name}`")),
-        }
-    }
-}
-
-/// What a source follows.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Wanted {
-    /// The commit that a ref points to.
-    Ref(GitRef),
-    /// One commit, whatever the remote does.
-    Commit(Commit),
-}
+use crate::project::{Project, edges};
+use crate::value::{ArgName, GitUrl, Service, redact, show};
 
 /// The sources of a project: those that are configured, else GITHUB_REPO, and what Dockerfiles fetch by themselves.
 ///

@@ -4,16 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::thread;
 
-use crate::value::time::Timestamp;
-use serde::Deserialize;
-
-use crate::facts::images::{self, Image};
-use crate::facts::join;
-use crate::plan::label;
+use crate::facts::image::Image;
+use crate::facts::images;
 use crate::sys::docker;
 use crate::sys::process::LONG;
+use crate::sys::threads::join;
 use crate::ui::Ui;
-use crate::value::{ImageRef, measure};
+use crate::value::time::Timestamp;
+use crate::value::{ImageRef, label, measure};
+use serde::Deserialize;
 
 /// Images that the engine is asked about at once: its answers are long, and so are command lines.
 const AT_ONCE: usize = 500;

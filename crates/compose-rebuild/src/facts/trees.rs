@@ -1,34 +1,13 @@
 //! The tree of a commit, as its remote has it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use camino::Utf8Path;
 
 use crate::error::Failure;
 use crate::facts::repository::{Remote, Repository};
+use crate::facts::tree::{Blob, Tree};
 use crate::sys::git;
 use crate::ui::Ui;
 use crate::value::Commit;
-
-/// The files of a commit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tree {
-    /// Files and symbolic links by their paths, which need not be UTF-8.
-    pub files: BTreeMap<Vec<u8>, Blob>,
-    /// Which of them are programs.
-    pub executable: BTreeSet<Vec<u8>>,
-    /// Paths of submodules, whose files are in other repositories.
-    pub submodules: BTreeSet<Vec<u8>>,
-}
-
-/// The content of a file, or the target of a link.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blob {
-    /// Whether it is a symbolic link.
-    pub link: bool,
-    /// The ID that Git gives to this content, in hexadecimal digits.
-    pub id: String,
-}
 
 /// The files of a commit with the IDs of their contents, which stay at the remote. What was fetched before is not asked for
 /// again; with `offline` nothing is.

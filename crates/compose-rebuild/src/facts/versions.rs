@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use crate::facts::images::{self, Image};
-use crate::plan::label;
-use crate::plan::rollback::versioned_tag;
+use crate::facts::image::Image;
+use crate::facts::images;
 use crate::sys::docker;
 use crate::ui::Ui;
-use crate::value::{ImageRef, ProjectName, Service};
+use crate::value::{ImageRef, ProjectName, Service, label};
 
 /// An image that was built, verified and kept under a version of its own.
 #[derive(Clone, Debug)]
@@ -39,7 +38,7 @@ pub fn of_service(
 
 /// The name that an image has beside the mutable one.
 fn name_of(image: &Image, mutable: &ImageRef) -> Option<String> {
-    let tag = versioned_tag(mutable, image.label(label::CACHE_BUST)?);
+    let tag = mutable.versioned_tag(image.label(label::CACHE_BUST)?);
     Some(mutable.with_tag(tag).ok()?.to_string())
 }
 

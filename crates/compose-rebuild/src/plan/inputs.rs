@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::error::Failure;
-use crate::facts::{Facts, Resolved};
-use crate::plan::{Request, cache_bust, label};
+use crate::facts::Facts;
+use crate::facts::source::Resolved;
+use crate::plan::{Request, cache_bust};
 use crate::project::Built;
 use crate::project::edges::{in_order, inputs_of};
 use crate::project::key::{self, Inputs, Key};
-use crate::value::{CacheBust, Service};
+use crate::value::{CacheBust, Service, label};
 
 /// What a service is made from, before it is decided what happens.
 pub struct Keyed<'a> {

@@ -3,23 +3,22 @@
 pub mod bake;
 pub mod cache_bust;
 pub mod inputs;
-pub mod label;
 pub mod layers;
-pub mod predict;
 pub mod prune;
 pub mod release;
 pub mod rollback;
 pub mod service;
-pub mod upstream;
+pub mod store;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Failure;
+use crate::facts::Facts;
 use crate::facts::found::Unwatched;
+use crate::facts::source::Resolved;
 use crate::facts::sources::unknown_service;
-use crate::facts::{Facts, Resolved};
 use crate::project::Project;
 use crate::project::edges::{in_order, inputs_of};
 use crate::project::key::Key;

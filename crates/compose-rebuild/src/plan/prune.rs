@@ -7,17 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use std::time::Duration;
 
-use crate::value::time::Timestamp;
-use serde::Serialize;
-
 use crate::error::Failure;
 use crate::facts::store::{Store, Stored};
 use crate::plan::layers::{Layers, Sizes};
-use crate::plan::rollback::versioned_tag;
-use crate::plan::{label, release};
-use crate::project::Project;
-use crate::project::{Built, key};
-use crate::value::{ImageRef, Service};
+use crate::plan::release;
+use crate::project::{Built, Project, key};
+use crate::value::time::Timestamp;
+use crate::value::{ImageRef, Service, label};
+use serde::Serialize;
 
 /// What the user wants kept.
 #[derive(Clone, Debug)]
@@ -175,7 +172,7 @@ impl<'a> Names<'a> {
         let staged = || tag.tag.strip_prefix("staged-")?.strip_prefix(service)?.strip_prefix('-');
         let value = image.label(label::CACHE_BUST).unwrap_or_default();
         let is_version = match built {
-            Some(built) => tag.tag == versioned_tag(&built.image, value),
+            Some(built) => tag.tag == built.image.versioned_tag(value),
             // The service is gone from the compose file, and with it the name that its image had.
             None => tag.tag == value || tag.tag.ends_with(&format!("-{value}")),
         };

@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, HashMap};
 use semver::Version;
 
 use crate::error::Failure;
-use crate::plan::rollback::versioned_tag;
 use crate::project::Project;
 use crate::value::{ImageRef, Service};
 
@@ -63,7 +62,7 @@ pub fn tags(project: &Project, names: &Names) -> Result<BTreeMap<Service, Tags>,
         project.services.iter().map(|(service, built)| (built.image.clone(), service)).collect();
     let mut tags = BTreeMap::new();
     for (service, built) in &project.services {
-        let beside = |name: &String| built.image.with_tag(versioned_tag(&built.image, name));
+        let beside = |name: &String| built.image.with_tag(built.image.versioned_tag(name));
         let own = beside(&names.own)?;
         let mut moving = names.lines.iter().map(beside).collect::<Result<Vec<_>, _>>()?;
         moving.extend(names.latest.then(|| built.image.clone()));

@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::value::time::Timestamp;
-use serde::Serialize;
-
 use crate::facts::store::{Store, Stored};
-use crate::plan::label;
 use crate::project::Project;
-use crate::value::{CacheBust, ImageRef, Service};
+use crate::value::time::Timestamp;
+use crate::value::{CacheBust, ImageRef, Service, label};
+use serde::Serialize;
 
 /// A version that every service made from its code has an image of.
 #[derive(Clone, Debug, Serialize)]
@@ -62,7 +60,7 @@ pub fn versions(store: &Store, project: &Project) -> Vec<Version> {
     {
         let Some(value) = image.label(label::CACHE_BUST) else { continue };
         let service = project.images().find(|(service, built)| {
-            let name = ImageRef { repository: built.image.repository.clone(), tag: versioned_tag(&built.image, value) };
+            let name = ImageRef { repository: built.image.repository.clone(), tag: built.image.versioned_tag(value) };
             !built.keep && image.label(label::SERVICE) == Some(service.as_str()) && image.tags.contains(&name)
         });
         all.extend(service.map(|(service, _)| Versioned { service, value, id, image }));
@@ -96,12 +94,4 @@ fn version(value: &str, all: &[Versioned<'_>], project: &Project) -> Option<Vers
         current: images.iter().all(|one| one.image.tags.contains(&project.services[one.service].image)),
         images: images.into_iter().map(|one| (one.service.clone(), one.id.clone())).collect(),
     })
-}
-
-/// The tag that a version of an image has beside its mutable one.
-pub fn versioned_tag(image: &ImageRef, value: &str) -> String {
-    match image.tag.as_str() {
-        "latest" => value.to_owned(),
-        other => format!("{other}-{value}"),
-    }
 }

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::error::Failure;
-use crate::facts::images::Image;
-use crate::facts::{Facts, Revision};
+use crate::facts::Facts;
+use crate::facts::image::Image;
+use crate::facts::source::Revision;
 use crate::plan::inputs::Keyed;
-use crate::plan::rollback;
-use crate::plan::{Action, Build, LOCAL_STAGE, Request, ServicePlan, SourcePlan, VersionFile, label};
+use crate::plan::{Action, Build, LOCAL_STAGE, Request, ServicePlan, SourcePlan, VersionFile};
+use crate::project::Project;
 use crate::project::edges::{By, Input, inputs_of};
-use crate::project::{Project, key};
-use crate::value::{self, CacheBust, ImageRef, Service};
+use crate::project::key::{self};
+use crate::value::{self, CacheBust, ImageRef, Service, label};
 
 /// What is decided about a service beside what it is made from.
 pub struct Decided<'a> {
@@ -84,7 +85,7 @@ pub fn own_image(facts: &Facts, service: &Service, cache_bust: &CacheBust) -> Re
     let built = &facts.project.services[service];
     match built.keep {
         true => key::kept_image(&facts.project, service),
-        false => built.image.with_tag(rollback::versioned_tag(&built.image, cache_bust.as_str())),
+        false => built.image.with_tag(built.image.versioned_tag(cache_bust.as_str())),
     }
 }
 

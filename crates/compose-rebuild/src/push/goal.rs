@@ -2,10 +2,10 @@
 
 use crate::error::Failure;
 use crate::facts::Facts;
-use crate::facts::images::{Image, Images};
-use crate::plan::{Action, Plan, ServicePlan, label, service};
+use crate::facts::image::{Image, Images};
+use crate::plan::{Action, Plan, ServicePlan, service};
 use crate::promote::Move;
-use crate::value::ImageRef;
+use crate::value::{ImageRef, label};
 
 /// Every image that says whether a plan is fulfilled: mutable tags, and each image under its own name.
 ///

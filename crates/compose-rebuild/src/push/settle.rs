@@ -5,8 +5,8 @@
 //! remote's tip when its images are there, else its own.
 
 use crate::error::Failure;
-use crate::facts::images::{Images, Store};
-use crate::facts::{self, Facts, registry};
+use crate::facts::image::{Images, Store};
+use crate::facts::{Facts, gather, registry};
 use crate::plan::{Plan, Request, plan};
 use crate::promote;
 use crate::push::goal;
@@ -31,7 +31,7 @@ pub fn settle(
     let request = Request { full: false, pull: false, ..request.clone() };
     for _ in 0..ROUNDS {
         let mut now = facts.clone();
-        now.sources = facts::resolve_again(ui, facts)?;
+        now.sources = gather::resolve_again(ui, facts)?;
         let tip = plan(&now, &request)?;
         let mut names = [goal::images_of(facts, ours)?, goal::images_of(facts, &tip)?].concat();
         names.sort();

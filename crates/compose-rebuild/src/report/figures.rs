@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::human::seconds;
 use crate::report::steps::{Status, StepSummary};
+use crate::value::measure::seconds;
 
 /// The figures of a build; times in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,11 +4,11 @@ mod graph;
 mod timeline;
 mod trend;
 
-use crate::report::human::{bytes, seconds};
 use crate::report::inert::html;
 use crate::report::stages::StageSummary;
 use crate::report::steps::{Status, StepSummary};
 use crate::report::summary::Summary;
+use crate::value::measure::{bytes, seconds};
 
 const STYLE: &str = include_str!("html/style.css");
 

@@ -4,7 +4,7 @@ use crate::facts::found::Unwatched;
 use crate::plan::{Action, Plan, ServicePlan};
 use crate::report::summary::Summary;
 use crate::ui::Ui;
-use crate::value::short;
+use crate::value::{measure, short};
 
 /// What the services are, before anything happens or because nothing has to.
 pub fn services(ui: &Ui, plan: &Plan) {
@@ -43,7 +43,7 @@ pub fn steps(ui: &Ui, summary: &Summary) {
     for step in &summary.steps {
         match step.cached {
             true => ui.status("Cached", &step.title()),
-            false => ui.status("Rebuilt", &format!("{} ({})", step.title(), seconds(step.duration_ms))),
+            false => ui.status("Rebuilt", &format!("{} ({})", step.title(), measure::seconds(step.duration_ms))),
         }
         ui.message("step", step);
     }
@@ -53,10 +53,10 @@ pub fn steps(ui: &Ui, summary: &Summary) {
 pub fn finished(ui: &Ui, summary: &Summary) {
     let (rebuilt, cached) = (summary.figures.ran, summary.figures.cached);
     let what = match summary.services.iter().any(|service| service.action == "build") {
-        true => format!("{rebuilt} steps rebuilt, {cached} cached, build {}", seconds(summary.build_ms)),
+        true => format!("{rebuilt} steps rebuilt, {cached} cached, build {}", measure::seconds(summary.build_ms)),
         false => "nothing to build".to_owned(),
     };
-    let all = format!("{} in {} ({what})", summary.command, seconds(summary.total_ms));
+    let all = format!("{} in {} ({what})", summary.command, measure::seconds(summary.total_ms));
     ui.status("Finished", &all);
     ui.annotate("notice", &all);
     ui.message(
@@ -66,48 +66,4 @@ pub fn finished(ui: &Ui, summary: &Summary) {
             "build_ms": summary.build_ms, "rebuilt": rebuilt, "cached": cached, "log": summary.log,
         }),
     );
-}
-
-/// Milliseconds as seconds for people.
-pub fn seconds(milliseconds: u64) -> String {
-    match milliseconds {
-        0..60_000 => format!("{:.2}s", milliseconds as f64 / 1000.0),
-        _ => format!("{}m {:02}s", milliseconds / 60_000, milliseconds / 1000 % 60),
-    }
-}
-
-/// Seconds for people, in their largest unit.
-pub fn age(seconds: u64) -> String {
-    match seconds {
-        ..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m", seconds / 60),
-        3600..86_400 => format!("{}h", seconds / 3600),
-        _ => format!("{}d", seconds / 86_400),
-    }
-}
-
-/// Bytes for people, in units of 1000 as Docker shows them.
-pub fn bytes(bytes: u64) -> String {
-    let units = ["kB", "MB", "GB", "TB"];
-    let mut value = bytes as f64 / 1000.0;
-    let mut unit = 0;
-    while value >= 999.95 && unit + 1 < units.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", units[unit])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_read_well() {
-        assert_eq!(seconds(1234), "1.23s");
-        assert_eq!(seconds(61_500), "1m 01s");
-        assert_eq!([59, 3599, 86_399, 86_400].map(age), ["59s", "59m", "23h", "1d"]);
-        assert_eq!(bytes(0), "0.0 kB");
-        assert_eq!(bytes(3_210_000_000), "3.2 GB");
-    }
 }

@@ -4,7 +4,6 @@ pub mod figures;
 pub mod html;
 pub mod human;
 pub mod inert;
-pub mod kept;
 pub mod markdown;
 pub mod plan;
 pub mod stages;

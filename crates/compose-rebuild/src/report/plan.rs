@@ -1,9 +1,10 @@
 //! A plan with what is foreseen of it.
 
+use crate::foresight::predict::{Expected, Foreseen, Longest, StagePrediction};
 use crate::plan::Action;
-use crate::plan::predict::{Expected, Foreseen, Longest, StagePrediction};
-use crate::report::human::{seconds, several, unwatched};
+use crate::report::human::{several, unwatched};
 use crate::ui::Ui;
+use crate::value::measure::seconds;
 
 /// Writes it as data.
 pub fn show(ui: &Ui, foreseen: &Foreseen<'_>) {

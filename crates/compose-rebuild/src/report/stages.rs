@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::predict::{Expected, StagePrediction};
-use crate::report::human::seconds;
+use crate::foresight::predict::{Expected, StagePrediction};
 use crate::report::steps::{Status, StepSummary};
+use crate::value::measure::seconds;
 
 /// What happened to one stage; times in milliseconds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

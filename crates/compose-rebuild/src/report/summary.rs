@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::build::Outcome;
 use crate::error::Failure;
-use crate::plan::predict::{Foreseen, StagePrediction};
-use crate::plan::upstream::Upstream;
+use crate::foresight::predict::{Foreseen, StagePrediction};
+use crate::foresight::upstream::Upstream;
 use crate::plan::{Action, Plan, SourcePlan};
 use crate::project::Project;
 use crate::report::figures::Figures;

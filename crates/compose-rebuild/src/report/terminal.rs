@@ -1,9 +1,9 @@
 //! A summary on the terminal.
 
-use crate::report::human::{bytes, seconds};
 use crate::report::steps::{Status, StepSummary};
 use crate::report::summary::Summary;
 use crate::ui::plain;
+use crate::value::measure::{bytes, seconds};
 
 /// Width of a bar that takes the whole build, in characters.
 const BAR: usize = 24;

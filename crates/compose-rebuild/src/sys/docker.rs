@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use xshell::{Cmd, Shell, cmd};
 
 use crate::sys::git;
-use crate::value::{Builder, ImageRef, ProjectName, Service};
+use crate::value::{Builder, ImageRef, ProjectName, Service, label};
 pub use answer::{ask, ask_existing, ask_lines, failure, json, registry_failure};
 
 /// Label of the containers that verification creates and never starts: the project they belong to.
@@ -94,7 +94,7 @@ pub fn info<'a>(sh: &'a Shell) -> Cmd<'a> {
 
 /// The tags of the images that this tool built for a project, one a line.
 pub fn project_tags<'a>(sh: &'a Shell, project: &ProjectName) -> Cmd<'a> {
-    let filter = format!("label={}={project}", crate::plan::label::PROJECT);
+    let filter = format!("label={}={project}", label::PROJECT);
     cmd!(sh, "docker image ls --filter {filter} --format").arg("{{.Repository}}:{{.Tag}}")
 }
 

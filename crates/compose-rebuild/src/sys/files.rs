@@ -7,6 +7,7 @@ use anyhow::Context;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::error::Failure;
+use crate::value::digest::sha256;
 
 /// Ends the name of a file while it is written, after the id of the process that writes it.
 const TEMPORARY: &str = ".tmp";
@@ -158,4 +159,14 @@ pub fn refuse_link(path: &Utf8Path) -> Result<(), Failure> {
             .hint(format!("remove it: rm {path}")));
     }
     Ok(())
+}
+
+/// Where something is kept for the next run on the same compose files.
+///
+/// # Errors
+/// Exit code 3 when the directory of this user cannot be used.
+pub fn kept_for(what: &str, compose_files: &[Utf8PathBuf]) -> anyhow::Result<Utf8PathBuf> {
+    let names: Vec<_> = compose_files.iter().map(|file| file.as_str()).collect();
+    let digest = sha256(names.join("\n"));
+    Ok(private_directory()?.join(format!("{what}-{}.json", &digest[..16])))
 }

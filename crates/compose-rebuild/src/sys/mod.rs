@@ -8,3 +8,4 @@ pub mod git;
 pub mod interrupt;
 pub mod lock;
 pub mod process;
+pub mod threads;

@@ -1,6 +1,9 @@
-//! SHA-256 digests (FIPS 180-4).
+//! Digests: SHA-256 (FIPS 180-4), and the IDs that Git gives to contents.
+
+use std::io::{self, Read};
 
 use hmac_sha256::Hash;
+use sha1_smol::Sha1;
 
 /// The digest of bytes, as 64 lower-case hexadecimal digits.
 pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
@@ -29,6 +32,39 @@ impl Parts {
     }
 }
 
+/// The ID that Git gives to a content, with so many digits.
+///
+/// # Errors
+/// When the content is not as long as it should be.
+pub fn git_blob(digits: usize, size: u64, content: &mut impl Read) -> io::Result<String> {
+    let header = format!("blob {size}\0");
+    if digits == 64 {
+        let mut digest = Hash::new();
+        digest.update(&header);
+        each_part(size, content, |part| digest.update(part))?;
+        Ok(hex(&digest.finalize()))
+    } else {
+        let mut digest = Sha1::new();
+        digest.update(header.as_bytes());
+        each_part(size, content, |part| digest.update(part))?;
+        Ok(digest.digest().to_string())
+    }
+}
+
+fn each_part(mut left: u64, content: &mut impl Read, mut update: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match content.read(&mut buffer)? {
+            0 if left == 0 => return Ok(()),
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                update(&buffer[..read]);
+                left = left.saturating_sub(read as u64);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +83,14 @@ mod tests {
             digest.finish()
         };
         assert_ne!(of(&["ab", "c"]), of(&["a", "bc"]));
+    }
+
+    #[test]
+    fn hashes_are_those_of_git() {
+        // `printf 'hello\n' | git hash-object --stdin`
+        assert_eq!(git_blob(40, 6, &mut &b"hello\n"[..]).expect("memory"), "ce013625030ba8dba906f756967f9e9ca394464a");
+        let sha256 = "2cf8d83d9ee29543b34a87727421fdecb7e3f3a183d337639025de576db9ebb4";
+        assert_eq!(git_blob(64, 6, &mut &b"hello\n"[..]).expect("memory"), sha256);
+        assert!(git_blob(40, 7, &mut &b"hello\n"[..]).is_err(), "cut");
     }
 }

@@ -33,6 +33,14 @@ impl ImageRef {
         }
         Ok(Self { repository: self.repository.clone(), tag })
     }
+
+    /// The tag that a version of this image has beside the mutable one.
+    pub fn versioned_tag(&self, value: &str) -> String {
+        match self.tag.as_str() {
+            "latest" => value.to_owned(),
+            other => format!("{other}-{value}"),
+        }
+    }
 }
 
 impl FromStr for ImageRef {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::facts::trees::{Blob, Tree};
+use crate::facts::tree::{Blob, Tree};
 use crate::ui::plain;
 use crate::verify::skip::Skip;
 

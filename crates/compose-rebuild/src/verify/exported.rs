@@ -7,7 +7,7 @@ use xshell::Shell;
 
 use super::opened::only_file;
 use crate::error::Failure;
-use crate::facts::images::Image;
+use crate::facts::image::Image;
 use crate::sys::{docker, files, process};
 use crate::ui::Ui;
 use crate::value::{Builder, ImageRef};

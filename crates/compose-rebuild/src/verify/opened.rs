@@ -10,10 +10,10 @@ use camino::Utf8Path;
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::at_once;
-use crate::facts::images::Image;
-use crate::sys::process::Finished;
-use crate::sys::{docker, process};
+use crate::facts::image::Image;
+use crate::sys::docker;
+use crate::sys::process::{self, Finished};
+use crate::sys::threads::at_once;
 use crate::ui::Ui;
 use crate::value::{ImageRef, ProjectName};
 

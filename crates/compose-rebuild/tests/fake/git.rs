@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use compose_rebuild::verify::deep::hash;
+use compose_rebuild::value::digest::git_blob;
 
 use crate::Reply;
 use crate::state::{Engine, Entry, Fetched, GitCommit};
@@ -131,7 +131,7 @@ fn listed(commit: &GitCommit, digits: usize) -> String {
             Entry::Link(target) => ("120000", "blob", target),
             Entry::Submodule => ("160000", "commit", path),
         };
-        let id = hash(digits, content.len() as u64, &mut content.as_bytes()).unwrap();
+        let id = git_blob(digits, content.len() as u64, &mut content.as_bytes()).unwrap();
         format!("{mode} {kind} {id}\t{path}\0")
     };
     commit.tree.iter().map(line).collect()

@@ -3,21 +3,19 @@
 use xshell::Shell;
 
 use super::Session;
-use crate::cli;
 use crate::commands::Run;
-use crate::facts::images::Store;
-use crate::facts::images::{self, Images};
-use crate::facts::{builder, checkout, registry};
+use crate::facts::image::{Images, Store};
+use crate::facts::{builder, checkout, images, registry};
 use crate::plan::cache_bust::Rule;
 use crate::plan::release::files::Edit;
 use crate::plan::release::steps::Step;
-use crate::plan::release::version;
-use crate::plan::{Attestations, ServicePlan, label};
+use crate::plan::release::{tag_name, version};
+use crate::plan::{Attestations, ServicePlan};
 use crate::promote::{self, Move};
-use crate::push;
 use crate::sys::git::checkout as git;
 use crate::sys::{docker, files, process};
-use crate::value::ImageRef;
+use crate::value::{ImageRef, label};
+use crate::{cli, push};
 
 /// The image that BuildKit looks into others with, to list what is in them.
 const SCANNER: &str = "docker.io/docker/buildkit-syft-scanner:stable-1";
@@ -151,7 +149,7 @@ impl Session<'_> {
         });
         let message = format!("{}\n\n{}", version::subject(version), images.collect::<String>());
         let sh = Shell::new()?;
-        let command = git::tag(&sh, &self.checkout.root, version, &message, &self.checkout.head);
+        let command = git::tag(&sh, &self.checkout.root, &tag_name(version), &message, &self.checkout.head);
         checkout::required(&self.context.ui, command).map(|_| ())
     }
 
@@ -169,7 +167,7 @@ impl Session<'_> {
         for tags in self.release.tags.values() {
             let digest = &self.registered[&tags.own].id;
             for tag in &tags.moving {
-                push::point(ui, tag, digest)?;
+                promote::point(ui, tag, digest)?;
                 push::read_back(ui, tag, digest)?;
             }
         }
@@ -178,7 +176,7 @@ impl Session<'_> {
 
     fn push_git(&self) -> anyhow::Result<()> {
         let sh = Shell::new()?;
-        let command = git::push(&sh, &self.checkout.root, &self.release.branch, &self.release.version);
+        let command = git::push(&sh, &self.checkout.root, &self.release.branch, &tag_name(&self.release.version));
         checkout::required(&self.context.ui, command).map(|_| ())
     }
 }

@@ -1,18 +1,17 @@
 //! What is known before anything is opened: the project, its sources with what they are now, and its images.
 
 use crate::error::Failure;
+use crate::facts::Facts;
 use crate::facts::compose::Selection;
 use crate::facts::found::{Found, Unwatched};
-use crate::facts::images::{Image, Images, Store};
+use crate::facts::gather::{self};
+use crate::facts::image::{Image, Images, Store};
 use crate::facts::repository::Remote;
-use crate::facts::sources::{self, Source};
+use crate::facts::source::{Revision, Source};
 use crate::facts::workspace::{Config, Workspace};
-use crate::facts::{Facts, Revision, gather, read_project};
-use crate::plan::label;
 use crate::project::Project;
-use crate::project::key;
 use crate::ui::Ui;
-use crate::value::{Commit, ImageRef, Service, show};
+use crate::value::{Commit, ImageRef, Service, label, show};
 use crate::verify::skip::is_inside;
 use crate::verify::verdict::Part;
 
@@ -38,17 +37,15 @@ impl Known {
     /// # Errors
     /// Those of the facts.
     pub fn gather(ui: &Ui, selection: Selection<'_>, offline: bool, store: Store) -> anyhow::Result<Self> {
-        if !offline {
-            let facts = gather(ui, selection, None, store)?;
-            let sources = facts.sources.iter().cloned().map(|resolved| (resolved.source, Some(resolved.revision)));
-            let sources = sources.collect();
-            let Facts { workspace, project, found, images, .. } = facts;
-            return Ok(Self { workspace, project, sources, found, images, store });
-        }
-        let (workspace, project) = read_project(ui, selection)?;
-        let (sources, found) = sources::derive(&project, &workspace.config)?;
-        let images = store.inspect(ui, &key::images_of(&project)?)?;
-        let sources = sources.into_iter().map(|source| (source, None)).collect();
+        let (facts, sources) = if offline {
+            let (facts, sources) = gather::offline(ui, selection, store)?;
+            (facts, sources.into_iter().map(|source| (source, None)).collect())
+        } else {
+            let mut facts = gather::facts(ui, selection, None, store)?;
+            let sources = std::mem::take(&mut facts.sources);
+            (facts, sources.into_iter().map(|resolved| (resolved.source, Some(resolved.revision))).collect())
+        };
+        let Facts { workspace, project, found, images, .. } = facts;
         Ok(Self { workspace, project, sources, found, images, store })
     }
 

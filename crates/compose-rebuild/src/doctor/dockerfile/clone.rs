@@ -3,7 +3,6 @@
 use super::stage::{Run, Stage};
 use super::{Finding, error};
 use crate::doctor::Names;
-use crate::doctor::patch::is_stale;
 use crate::value::{redact, show};
 use dockerfile_reader::shell::Word;
 use dockerfile_reader::sources::Fetch;
@@ -36,7 +35,7 @@ pub(super) fn check(stage: &Stage<'_>, fetched: &[&Fetch], names: &Names) -> Vec
 
 /// A clone that runs once and never again.
 fn without_bust(stage: &Stage<'_>, run: &Run<'_>, fetched: &[&Fetch], names: &Names) -> Option<Finding> {
-    let stale = fetched.iter().find(|fetch| fetch.instruction + 1 == run.order && is_stale(fetch))?;
+    let stale = fetched.iter().find(|fetch| fetch.instruction + 1 == run.order && fetch.is_stale())?;
     let is_told = stage.has_above(run.order, |arg| names.commits.iter().any(|name| name == arg));
     if is_told || run.git().any(|git| is_pinned(&git)) {
         return None;

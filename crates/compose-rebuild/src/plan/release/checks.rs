@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use crate::error::{Failure, exit_code};
-use crate::facts::checkout::Checkout;
+use crate::facts::checkout::{CHANGELOG, Checkout};
 use crate::plan::release::steps::Release;
-use crate::plan::release::{files, tag_name};
+use crate::plan::release::tag_name;
 
 /// One thing that stands in the way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,8 +60,8 @@ pub fn of_checkout(checkout: &Checkout, release: &Release) -> Vec<Refusal> {
             found.push(Refusal::no("tag", what, "a released version stays as it is: release the next one"));
         }
     }
-    if !edits.iter().any(|edit| edit.file == files::CHANGELOG) {
-        let what = format!("{} says nothing about {version}", files::CHANGELOG);
+    if !edits.iter().any(|edit| edit.file == CHANGELOG) {
+        let what = format!("{} says nothing about {version}", CHANGELOG);
         let cure = format!("write what changed below `## [Unreleased]` or `## [{version}]`, and commit it");
         found.push(Refusal::no("changelog", what, cure));
     }

@@ -6,14 +6,7 @@ use semver::Version;
 use toml_edit::{DocumentMut, Item, Value};
 
 use crate::error::Failure;
-use crate::facts::checkout::Checkout;
-
-/// The file that holds the version of the workspace.
-pub const MANIFEST: &str = "Cargo.toml";
-/// The file that repeats it for each member.
-pub const LOCK: &str = "Cargo.lock";
-/// The file that says what changed.
-pub const CHANGELOG: &str = "CHANGELOG.md";
+use crate::facts::checkout::{Checkout, LOCK, MANIFEST};
 
 /// A file of the repository as a release has it.
 #[derive(Clone, Debug)]
@@ -94,13 +87,6 @@ pub fn lock(text: &str, members: &BTreeSet<String>, version: &Version) -> Result
     Ok(document.to_string())
 }
 
-/// Whether a member's manifest takes its version from the workspace.
-pub fn inherits(manifest: &str) -> bool {
-    let parsed: Option<DocumentMut> = manifest.parse().ok();
-    let inherited = |document: DocumentMut| document.get("package")?.get("version")?.get("workspace")?.as_bool();
-    parsed.and_then(inherited).unwrap_or(false)
-}
-
 fn parse(name: &str, text: &str) -> Result<DocumentMut, Failure> {
     text.parse().map_err(|error| Failure::usage(format!("{name}: {error}")).hint("correct it, then run it again"))
 }
@@ -176,8 +162,6 @@ mod tests {
         };
         let members = BTreeSet::from(["ours".to_owned(), "absent".to_owned()]);
         assert_eq!(lock(&file("0.1.0"), &members, &version("0.2.0")).expect("valid"), file("0.2.0"));
-        assert!(inherits("[package]\nname = \"a\"\nversion.workspace = true\n"));
-        assert!(!inherits("[package]\nname = \"a\"\nversion = \"0.1.0\"\n"));
     }
 
     #[test]

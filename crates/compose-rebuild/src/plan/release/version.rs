@@ -5,7 +5,7 @@ use std::str::FromStr;
 use semver::{BuildMetadata, Prerelease, Version};
 
 use crate::error::Failure;
-use crate::facts::checkout::Checkout;
+use crate::facts::checkout::{Checkout, MANIFEST};
 use crate::facts::workspace::workspace_version;
 use crate::plan::release::files;
 use crate::value::show;
@@ -62,7 +62,7 @@ pub fn choose(wanted: Option<&Wanted>, base: &Version, current: &Version) -> Res
 /// Exit code 2 when it says nothing.
 pub fn current_and_base(checkout: &Checkout) -> Result<(Version, Version), Failure> {
     let read = |text: Option<&String>| text.map_or(Ok(None), |text| workspace_version(text));
-    let current = read(checkout.committed.get(files::MANIFEST))?.ok_or_else(files::no_version)?;
+    let current = read(checkout.committed.get(MANIFEST))?.ok_or_else(files::no_version)?;
     let before = read(checkout.before.as_ref()).ok().flatten();
     let base = before.filter(|_| checkout.subject == subject(&current));
     Ok((current.clone(), base.unwrap_or(current)))

@@ -1,8 +1,8 @@
 //! How long the last builds took.
 
-use crate::report::human::seconds;
 use crate::report::inert::html;
 use crate::report::summary::Summary;
+use crate::value::measure::seconds;
 
 const HEIGHT: f64 = 110.0;
 /// Room for the figures above and the dates below.

@@ -1,11 +1,9 @@
 //! The user's own checkout: what a release reads there, and what it writes.
 
 use camino::Utf8Path;
-use semver::Version;
 use xshell::{Cmd, Shell};
 
 use super::{allowed, git};
-use crate::plan::release::tag_name;
 use crate::value::Commit;
 
 /// The remote that releases go to.
@@ -78,12 +76,12 @@ pub fn commit<'a>(sh: &'a Shell, root: &Utf8Path, message: &str, files: &[&str])
 }
 
 /// Makes an annotated tag.
-pub fn tag<'a>(sh: &'a Shell, root: &Utf8Path, version: &Version, message: &str, commit: &Commit) -> Cmd<'a> {
-    within(sh, root).args(["tag", "--annotate", "--message", message, "--", &tag_name(version), commit.as_str()])
+pub fn tag<'a>(sh: &'a Shell, root: &Utf8Path, tag: &str, message: &str, commit: &Commit) -> Cmd<'a> {
+    within(sh, root).args(["tag", "--annotate", "--message", message, "--", tag, commit.as_str()])
 }
 
-/// Pushes the commit that is checked out to a branch, and a version's tag: both or none.
-pub fn push<'a>(sh: &'a Shell, root: &Utf8Path, branch: &str, version: &Version) -> Cmd<'a> {
-    let refs = [format!("HEAD:refs/heads/{branch}"), format!("refs/tags/{}", tag_name(version))];
+/// Pushes the commit that is checked out to a branch, and a tag: both or none.
+pub fn push<'a>(sh: &'a Shell, root: &Utf8Path, branch: &str, tag: &str) -> Cmd<'a> {
+    let refs = [format!("HEAD:refs/heads/{branch}"), format!("refs/tags/{tag}")];
     within(sh, root).args(["push", "--quiet", "--atomic", "--", REMOTE]).args(refs)
 }

@@ -1,6 +1,6 @@
 //! Which paths the commands of a `RUN` may change, where they are simple enough to tell.
 
-use crate::plan::predict::values::absolute;
+use crate::foresight::predict::values::absolute;
 use dockerfile_reader::listing::Instruction;
 use dockerfile_reader::shell::Command;
 

@@ -1,11 +1,11 @@
 //! What is at a path of a stage: BuildKit keys a `COPY --from` by content, so a stage that ran may still give the same.
 
-use crate::facts::trees::Tree;
-use crate::plan::predict::cause::Cause;
-use crate::plan::predict::checkout::Effects;
-use crate::plan::predict::mark::Mark;
-use crate::plan::predict::stages::{Recipe, Simulated};
-use crate::plan::predict::tree::{self, Part};
+use crate::facts::tree::Tree;
+use crate::foresight::predict::cause::Cause;
+use crate::foresight::predict::checkout::Effects;
+use crate::foresight::predict::mark::Mark;
+use crate::foresight::predict::stages::{Recipe, Simulated};
+use crate::foresight::predict::tree::{self, Part};
 
 /// What an instruction adds to the files of a stage.
 #[derive(Clone, Debug)]

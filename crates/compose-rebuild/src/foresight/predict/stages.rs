@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::facts::trees::Tree;
+use crate::facts::tree::Tree;
+use crate::foresight::predict::cause::Cause;
+use crate::foresight::predict::instructions::Reader;
+use crate::foresight::predict::layers::Layer;
+use crate::foresight::predict::mark::Mark;
+use crate::foresight::predict::recipe;
+use crate::foresight::predict::values::{Values, expand};
 use crate::plan::VersionFile;
-use crate::plan::predict::cause::Cause;
-use crate::plan::predict::instructions::Reader;
-use crate::plan::predict::layers::Layer;
-use crate::plan::predict::mark::Mark;
-use crate::plan::predict::recipe;
-use crate::plan::predict::values::{Values, expand};
 use dockerfile_reader::listing::{Instruction, Listing, Stage};
 
 /// How a service is built, and what is known of what goes in.

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::facts::trees::Tree;
-use crate::facts::{Facts, Revision};
-use crate::plan::predict::mark::Mark;
-use crate::plan::predict::record::Stages;
-use crate::plan::predict::stages::{self, Code, Recipe};
-use crate::plan::predict::values::{Values, expand};
+use crate::facts::Facts;
+use crate::facts::source::Revision;
+use crate::facts::tree::Tree;
+use crate::foresight::predict::mark::Mark;
+use crate::foresight::predict::record::Stages;
+use crate::foresight::predict::stages::{self, Code, Recipe};
+use crate::foresight::predict::values::{Values, expand};
 use crate::plan::{Build, LOCAL_STAGE, Plan, ServicePlan};
 use crate::project::edges::shares_stage;
 use crate::project::{Built, texts};

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::predict::cause::Cause;
-use crate::plan::predict::checkout::{self, Effects};
-use crate::plan::predict::layers::{self, Checkout, Content, Layer, Origin};
-use crate::plan::predict::mark::Mark;
-use crate::plan::predict::recipe;
-use crate::plan::predict::stages::{Code, Recipe, Simulated, Step, find, value_of};
-use crate::plan::predict::touched::touched;
-use crate::plan::predict::values::{absolute, expand, words};
+use crate::foresight::predict::cause::Cause;
+use crate::foresight::predict::checkout::{self, Effects};
+use crate::foresight::predict::layers::{self, Checkout, Content, Layer, Origin};
+use crate::foresight::predict::mark::Mark;
+use crate::foresight::predict::recipe;
+use crate::foresight::predict::stages::{Code, Recipe, Simulated, Step, find, value_of};
+use crate::foresight::predict::touched::touched;
+use crate::foresight::predict::values::{absolute, expand, words};
 use dockerfile_reader::listing::{Instruction, Listing, Stage};
 use dockerfile_reader::shell::Command;
 

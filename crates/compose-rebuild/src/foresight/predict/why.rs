@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::predict::cause::Cause;
-use crate::plan::predict::record::{self, Record};
-use crate::plan::predict::stages::Simulated;
-use crate::plan::predict::{Cache, Expected};
+use crate::foresight::predict::cause::Cause;
+use crate::foresight::predict::record::{self, Record};
+use crate::foresight::predict::stages::Simulated;
+use crate::foresight::predict::{Cache, Expected};
 
 /// What is another thing than in the last build, or what nobody can know; `running` are the stages that run.
 pub(super) fn words(

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::build::step::Step as Ran;
-use crate::plan::predict::Cache;
-use crate::plan::predict::mark::Mark;
-use crate::plan::predict::stages::{Simulated, Step};
+use crate::foresight::predict::Cache;
+use crate::foresight::predict::mark::Mark;
+use crate::foresight::predict::stages::{Simulated, Step};
 
 /// Most steps that are remembered; the oldest go first.
 const REMEMBERED: usize = 4000;

@@ -7,12 +7,14 @@ use camino::Utf8PathBuf;
 use xshell::Shell;
 
 use crate::facts::repository::Remote;
-use crate::facts::{Facts, Resolved, Revision, at_once, both, images, trees};
+use crate::facts::source::{Resolved, Revision};
+use crate::facts::{Facts, images, trees};
+use crate::foresight::predict::Cache;
+use crate::foresight::predict::recipe::{self, Known};
+use crate::foresight::predict::record::Record;
 use crate::plan::Plan;
-use crate::plan::predict::Cache;
-use crate::plan::predict::recipe::{self, Known};
-use crate::plan::predict::record::Record;
 use crate::settings::Settings;
+use crate::sys::threads::{at_once, both};
 use crate::sys::{docker, files, process};
 use crate::ui::Ui;
 
@@ -20,7 +22,7 @@ use crate::ui::Ui;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Trees and base images, as far as they could be found out: nothing here is needed for a build.
-pub fn known(ui: &Ui, facts: &Facts, plan: &Plan) -> Known {
+pub(super) fn known(ui: &Ui, facts: &Facts, plan: &Plan) -> Known {
     let tree = |Resolved { source, revision }: &Resolved| {
         let remote = Remote { url: &source.repository, transports: &facts.workspace.config.transports };
         let tree = match revision {
@@ -46,7 +48,7 @@ fn bases(ui: &Ui, facts: &Facts, plan: &Plan) -> BTreeMap<String, String> {
 }
 
 /// The IDs of the results that the builder has; nothing when it does not tell.
-pub fn records(ui: &Ui, settings: &Settings) -> Option<BTreeSet<String>> {
+pub(super) fn records(ui: &Ui, settings: &Settings) -> Option<BTreeSet<String>> {
     let sh = Shell::new().ok()?;
     let finished = process::output(ui, docker::cache_records(&sh, settings.builder.as_ref()), DEADLINE).ok()?;
     let text = String::from_utf8(finished.stdout).ok().filter(|_| finished.status.success())?;
@@ -55,7 +57,7 @@ pub fn records(ui: &Ui, settings: &Settings) -> Option<BTreeSet<String>> {
 }
 
 /// What the cache is, compared with what it was after the last build.
-pub fn state(record: &Record, now: Option<&BTreeSet<String>>, facts: &Facts, plan: &Plan) -> Cache {
+pub(super) fn state(record: &Record, now: Option<&BTreeSet<String>>, facts: &Facts, plan: &Plan) -> Cache {
     match now {
         _ if plan.no_cache => Cache::Unused,
         None => Cache::Doubtful("the builder does not tell what is in its cache"),
@@ -75,18 +77,18 @@ fn is_first(facts: &Facts, plan: &Plan) -> bool {
 /// The record of a project on the builder that is used.
 fn path(settings: &Settings, facts: &Facts) -> Utf8PathBuf {
     let builder = settings.builder.as_ref().map_or("", |builder| builder.as_str());
-    let digest = crate::plan::predict::mark::Mark::of(&[&settings.environment.engine, builder]).low;
+    let digest = crate::foresight::predict::mark::Mark::of(&[&settings.environment.engine, builder]).low;
     facts.workspace.state.join(format!("built-{}-{digest:016x}.json", facts.project.name))
 }
 
 /// The record that the last build left.
-pub fn recall(settings: &Settings, facts: &Facts) -> Record {
+pub(super) fn recall(settings: &Settings, facts: &Facts) -> Record {
     let bytes = fs_err::read(path(settings, facts)).unwrap_or_default();
     serde_json::from_slice(&bytes).unwrap_or_default()
 }
 
 /// Writes the record; without it the next prediction knows less, and says so.
-pub fn remember(settings: &Settings, facts: &Facts, record: &Record) {
+pub(super) fn remember(settings: &Settings, facts: &Facts, record: &Record) {
     let Ok(json) = serde_json::to_vec(record) else { return };
     let _ = files::write(&path(settings, facts), &json);
 }

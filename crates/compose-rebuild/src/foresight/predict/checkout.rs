@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::predict::mark::Mark;
-use crate::plan::predict::tree::fits;
-use crate::plan::predict::values::absolute;
+use crate::foresight::predict::mark::Mark;
+use crate::foresight::predict::tree::fits;
+use crate::foresight::predict::values::absolute;
 use dockerfile_reader::listing::Instruction;
 use dockerfile_reader::shell::Command;
 

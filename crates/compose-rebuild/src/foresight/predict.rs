@@ -21,8 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::foresight::upstream::Upstream;
 use crate::plan::Plan;
-use crate::plan::upstream::Upstream;
 use record::{Record, Stages};
 use stages::{Simulated, Step};
 

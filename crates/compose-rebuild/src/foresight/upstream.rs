@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::facts::Facts;
 use crate::facts::history::{Missed, Relation};
-use crate::facts::sources::Source;
-use crate::facts::{Facts, Resolved, Revision};
-use crate::plan::{Plan, label};
-use crate::value::Commit;
+use crate::facts::source::{Resolved, Revision, Source};
+use crate::plan::Plan;
+use crate::value::{Commit, label};
 
 /// The way of one source from the commit in an image to the one that is built.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

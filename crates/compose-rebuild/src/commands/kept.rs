@@ -15,7 +15,7 @@ const REPORT_LIMIT: u64 = 64 << 20;
 ///
 /// # Errors
 /// Exit code 3 when it cannot be made.
-pub fn prepare(state: &Utf8Path) -> anyhow::Result<()> {
+pub(super) fn prepare(state: &Utf8Path) -> anyhow::Result<()> {
     files::create_directory(&directory(state))
 }
 
@@ -23,7 +23,7 @@ pub fn prepare(state: &Utf8Path) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Exit code 3 when it cannot be written.
-pub fn write(state: &Utf8Path, summary: &Summary) -> anyhow::Result<()> {
+pub(super) fn write(state: &Utf8Path, summary: &Summary) -> anyhow::Result<()> {
     let directory = directory(state);
     let path = directory.join(format!("{}-{}.json", summary.started.compact(), summary.project));
     files::write(&path, format!("{:#}\n", serde_json::to_value(summary)?).as_bytes())?;
@@ -31,7 +31,7 @@ pub fn write(state: &Utf8Path, summary: &Summary) -> anyhow::Result<()> {
 }
 
 /// All summaries with their files, the newest first; says which cannot be read, and reads them as they are asked for.
-pub fn all(ui: &Ui, state: &Utf8Path) -> impl Iterator<Item = (Utf8PathBuf, Summary)> {
+pub(super) fn all(ui: &Ui, state: &Utf8Path) -> impl Iterator<Item = (Utf8PathBuf, Summary)> {
     let read = move |path: Utf8PathBuf| match files::read(&path, REPORT_LIMIT).as_deref().map(Summary::parse) {
         Ok(Some(summary)) => Some((path, summary)),
         _ => {
@@ -43,7 +43,7 @@ pub fn all(ui: &Ui, state: &Utf8Path) -> impl Iterator<Item = (Utf8PathBuf, Summ
 }
 
 /// The summaries of a project, the newest first.
-pub fn before(ui: &Ui, state: &Utf8Path, project: &str) -> Vec<Summary> {
+pub(super) fn before(ui: &Ui, state: &Utf8Path, project: &str) -> Vec<Summary> {
     all(ui, state).map(|(_, summary)| summary).filter(|summary| summary.project == project).collect()
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::facts::trees::Tree;
-use crate::plan::predict::mark::Mark;
+use crate::facts::tree::Tree;
+use crate::foresight::predict::mark::Mark;
 
 /// The part of a tree that a path means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,10 +105,10 @@ pub(super) fn fits(pattern: &[u8], name: &[u8]) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::facts::trees::Blob;
+    use crate::facts::tree::Blob;
 
     /// A tree of files, each `path=content`; with a leading `@` a link.
-    pub(in crate::plan::predict) fn tree_of(files: &[&str]) -> Tree {
+    pub(in crate::foresight::predict) fn tree_of(files: &[&str]) -> Tree {
         let mut tree = Tree::default();
         for file in files {
             let (path, id) = file.split_once('=').expect("path=content");

@@ -1,0 +1,123 @@
+//! Gathering everything that a run has to know.
+
+use std::thread;
+
+use camino::Utf8Path;
+
+use crate::facts::compose::{self, Selection};
+use crate::facts::early::{Asked, Questions};
+use crate::facts::image::{Images, Store};
+use crate::facts::source::{Resolved, Revision, Source, Wanted};
+use crate::facts::workspace::{self, Workspace};
+use crate::facts::{Facts, images, local, registry, remotes, sources};
+use crate::project::{Project, key};
+use crate::sys::threads::{at_once, both, join};
+use crate::ui::Ui;
+use crate::value::ImageRef;
+
+/// Facts that need neither a remote nor the engine.
+///
+/// # Errors
+/// Those of the two readers.
+pub fn read_project(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<(Workspace, Project)> {
+    let (workspace, project) = both(|| workspace::read(ui, selection.directory()), || compose::read(ui, selection));
+    Ok((workspace?, project?))
+}
+
+/// Gathers everything; what does not depend on each other at the same time. `local` takes the place of the only source.
+///
+/// # Errors
+/// Those of the readers, the first in the order of the data flow.
+pub fn facts(ui: &Ui, selection: Selection<'_>, local: Option<&Utf8Path>, store: Store) -> anyhow::Result<Facts> {
+    let files = selection.files;
+    let last = local.map_or_else(|| Questions::of_last_run(files, store), |_| None);
+    let last = last.unwrap_or_else(|| Questions { store, ..Questions::default() });
+    thread::scope(|scope| {
+        let mut asked = Asked::new(scope, ui, &last);
+        let (workspace, project) = read_project(ui, selection)?;
+        let (sources, found) = sources::derive(&project, &workspace.config)?;
+        let wanted = key::images_of(&project)?;
+        if store == Store::Registry {
+            registry::check(&wanted)?;
+        }
+        let images = asked.images(&wanted);
+        if let Some(path) = local {
+            local::check(path, &sources)?;
+        }
+        // Every remote is asked before any answer is waited for.
+        let mut pending: Vec<Box<dyn FnOnce() -> anyhow::Result<Revision> + '_>> = Vec::new();
+        for source in &sources {
+            pending.push(match (&source.wanted, local) {
+                (_, Some(path)) => Box::new(move || local::read(ui, path).map(Revision::Local)),
+                (Wanted::Commit(commit), None) => Box::new(|| Ok(Revision::Commit(commit.clone()))),
+                (Wanted::Ref(git_ref), None) => {
+                    let answer = asked.commit(&source.repository, git_ref, &workspace.config.transports);
+                    Box::new(move || join(answer).map(Revision::Commit))
+                }
+            });
+        }
+        let revisions = pending.into_iter().map(|answer| answer()).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut images = join(images)?;
+        let only_here = match store {
+            Store::Engine => Vec::new(),
+            Store::Registry => add_kept(ui, &project, &mut images)?,
+        };
+        let questions =
+            Questions { remotes: sources.iter().filter_map(question).collect(), images: names(&wanted), store };
+        if last != questions {
+            questions.remember(files);
+        }
+        let resolved = sources.into_iter().zip(revisions).map(|(source, revision)| Resolved { source, revision });
+        Ok(Facts { sources: resolved.collect(), workspace, project, found, images, only_here })
+    })
+}
+
+/// Gathers what can be known without any remote: the sources have no revisions, and so are not among the facts.
+///
+/// # Errors
+/// Those of the readers, the first in the order of the data flow.
+pub fn offline(ui: &Ui, selection: Selection<'_>, store: Store) -> anyhow::Result<(Facts, Vec<Source>)> {
+    let (workspace, project) = read_project(ui, selection)?;
+    let (sources, found) = sources::derive(&project, &workspace.config)?;
+    let images = store.inspect(ui, &key::images_of(&project)?)?;
+    Ok((Facts { workspace, project, sources: Vec::new(), found, images, only_here: Vec::new() }, sources))
+}
+
+/// Adds the kept images that the registry lacks and the engine has, and returns their names.
+fn add_kept(ui: &Ui, project: &Project, images: &mut Images) -> anyhow::Result<Vec<ImageRef>> {
+    let mut lacking = key::kept_images(project)?;
+    lacking.retain(|name| !images.contains_key(name));
+    let here = images::inspect(ui, &lacking)?;
+    let names = here.keys().cloned().collect();
+    images.extend(here);
+    Ok(names)
+}
+
+/// What the sources are a moment later.
+///
+/// # Errors
+/// Exit code 3 when a remote does not answer.
+pub fn resolve_again(ui: &Ui, facts: &Facts) -> anyhow::Result<Vec<Resolved>> {
+    let transports = &facts.workspace.config.transports;
+    let again = |resolved: &Resolved| {
+        let revision = match &resolved.source.wanted {
+            Wanted::Ref(git_ref) => {
+                Revision::Commit(remotes::resolve(ui, &resolved.source.repository, git_ref, transports)?)
+            }
+            Wanted::Commit(_) => resolved.revision.clone(),
+        };
+        Ok(Resolved { source: resolved.source.clone(), revision })
+    };
+    at_once(&facts.sources, again).into_iter().collect()
+}
+
+fn question(source: &Source) -> Option<(String, String)> {
+    match &source.wanted {
+        Wanted::Ref(git_ref) => Some((source.repository.to_string(), git_ref.to_string())),
+        Wanted::Commit(_) => None,
+    }
+}
+
+fn names(images: &[ImageRef]) -> Vec<String> {
+    images.iter().map(ToString::to_string).collect()
+}

@@ -1,0 +1,87 @@
+//! What a build will do, stage by stage, from facts that are gathered while it runs already: nothing here is needed for it.
+//!
+//! Only this file and `cache` have effects; `upstream` and `predict` decide from values.
+
+mod cache;
+pub mod predict;
+pub mod upstream;
+
+use std::collections::BTreeSet;
+
+use crate::build::Outcome;
+use crate::facts::Facts;
+use crate::facts::history::{self, Relation};
+use crate::facts::repository::Remote;
+use crate::plan::Plan;
+use crate::settings::Settings;
+use crate::sys::threads::both;
+use crate::ui::Ui;
+use predict::record::{Record, Stages};
+use predict::{Cache, Foreseen, StagePrediction, recipe};
+use upstream::{Moved, Upstream};
+
+/// What is known of a build beside its plan.
+pub struct Foresight {
+    record: Record,
+    stages: Stages,
+    upstream: Vec<Upstream>,
+    cache: Cache,
+    prediction: Vec<StagePrediction>,
+}
+
+impl Foresight {
+    /// What would be foreseen of a build that began now.
+    pub fn now(ui: &Ui, settings: &Settings, facts: &Facts, plan: &Plan) -> Self {
+        let (records, mut foresight) =
+            both(|| cache::records(ui, settings), || Self::gather(ui, settings, facts, plan));
+        foresight.look(facts, plan, records.as_ref());
+        foresight
+    }
+
+    /// Asks everything but the builder at the same time; what nobody answers is left out.
+    fn gather(ui: &Ui, settings: &Settings, facts: &Facts, plan: &Plan) -> Self {
+        let (upstream, known) = both(|| upstream(ui, facts, plan), || cache::known(ui, facts, plan));
+        let stages = recipe::stages(facts, plan, &known);
+        let record = cache::recall(settings, facts);
+        Self { record, stages, upstream, cache: Cache::Unused, prediction: Vec::new() }
+    }
+
+    /// What is foreseen of a build that begins now, written down: should it not end well, nobody knows how far it came.
+    pub fn begin(ui: &Ui, settings: &Settings, facts: &Facts, plan: &Plan) -> Self {
+        let foresight = Self::gather(ui, settings, facts, plan);
+        cache::remember(settings, facts, &foresight.record.attempted(&foresight.stages));
+        foresight
+    }
+
+    /// Compares the builder's records with those of the last build, which tells what it will have, or had: a record that
+    /// is gone never comes back, and a new one takes the place of none.
+    fn look(&mut self, facts: &Facts, plan: &Plan, records: Option<&BTreeSet<String>>) {
+        self.cache = cache::state(&self.record, records, facts, plan);
+        self.prediction = predict::predict(&self.stages, &self.record, self.cache);
+    }
+
+    /// Looks at the cache only now, when the builder has nothing else to do, and writes down what was built.
+    pub fn end(&mut self, ui: &Ui, settings: &Settings, facts: &Facts, plan: &Plan, outcome: &Outcome) {
+        let records = cache::records(ui, settings);
+        self.look(facts, plan, records.as_ref());
+        if outcome.failure.is_none() {
+            self.record.built(&self.stages, outcome.progress.steps(), self.cache, records.unwrap_or_default());
+            cache::remember(settings, facts, &self.record);
+        }
+    }
+
+    /// The plan with what is foreseen of it.
+    pub fn of<'a>(&self, plan: &'a Plan) -> Foreseen<'a> {
+        Foreseen::new(plan, self.prediction.clone(), &self.stages, self.upstream.clone())
+    }
+}
+
+/// The commits between the images and what is built now.
+fn upstream(ui: &Ui, facts: &Facts, plan: &Plan) -> Vec<Upstream> {
+    let one = |moved: Moved<'_>| {
+        let remote = Remote { url: &moved.source.repository, transports: &facts.workspace.config.transports };
+        let relation = history::relation(ui, &facts.workspace.state, remote, &moved.from, moved.to);
+        Upstream::new(moved, relation.unwrap_or(Relation::Unknown))
+    };
+    upstream::moved(facts, plan).into_iter().map(one).collect()
+}
