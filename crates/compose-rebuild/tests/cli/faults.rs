@@ -46,7 +46,7 @@ fn without_an_engine_nothing_changes() {
     world.fault(&["image inspect"], says(text, 1));
     world.run(["verify"]).fails(3);
     world.run(["full", "--yes"]).fails(3);
-    assert!(world.calls_of(" build ").is_empty());
+    assert!(world.calls_of(" bake ").is_empty());
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_disk_that_is_almost_full_stops_the_build_before_it_starts() {
     // `/proc` has no free space on any machine.
     world.fault(&["docker info"], Rule { stdout: b"/proc\n".to_vec(), exit: Some(0), ..Rule::default() });
     fails_without_a_trace(&world, 3).says("almost full");
-    assert!(world.calls_of(" build ").is_empty());
+    assert!(world.calls_of(" bake ").is_empty());
     // Nothing is to be built: the disk does not matter.
     world.push(&commit('a'));
     world.run(["rebuild"]).ok();

@@ -148,7 +148,7 @@ fn a_release_changes_files_commits_builds_and_tags() {
     world.forget_calls();
     world.run(["release", "minor", "--execute"]).ok();
     assert_eq!(state(&world), after);
-    assert!(world.calls_of(" build ").is_empty());
+    assert!(world.calls_of(" bake ").is_empty());
     world.run(["release", "major"]).fails(1).says("changelog");
 }
 

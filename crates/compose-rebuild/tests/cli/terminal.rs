@@ -15,7 +15,7 @@ fn full_asks_and_does_what_the_answer_is() {
         assert!(screen.contains("[y/N]") && screen.contains("downloaded again"), "{screen}");
         assert_eq!(world.mutable(), before);
     }
-    assert!(world.calls_of(" build ").is_empty());
+    assert!(world.calls_of(" bake ").is_empty());
     let (code, screen) = world.run(["full"]).on_terminal("y\n");
     assert_eq!(code, Some(0), "{screen}");
     assert!(world.mutable().iter().zip(&before).all(|(after, before)| after != before));

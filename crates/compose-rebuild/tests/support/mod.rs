@@ -245,6 +245,13 @@ impl World {
         serde_json::from_str::<Value>(&text).unwrap()["target"][service].clone()
     }
 
+    /// The targets of the last build.
+    pub(crate) fn baked_targets(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.path("state/definition.json")).unwrap();
+        let definition: Value = serde_json::from_str(&text).unwrap();
+        serde_json::from_value(definition["group"]["default"]["targets"].clone()).unwrap()
+    }
+
     /// A run of xtask with these arguments, not started.
     pub(crate) fn run<'a>(&'a self, args: impl IntoIterator<Item = &'a str>) -> Run<'a> {
         Run { world: self, args: args.into_iter().map(str::to_owned).collect(), env: BTreeMap::new() }
