@@ -188,7 +188,7 @@ fn engine_builder_and_files_are_examined() {
         }),
         ("warning git-old", |world| answers(world, "git --version", "git version 2.20.1\n")),
         ("error no-dockerfile compose.yml:", |world| fs::remove_file(world.project().join("Dockerfile")).unwrap()),
-        ("error dockerfile-unreadable Dockerfile:1", |world| world.file("Dockerfile", "NONSENSE\n")),
+        ("error unknown-instruction Dockerfile:1", |world| world.file("Dockerfile", "NONSENSE\n")),
     ];
     for (expected, fault) in table {
         let world = World::new();
