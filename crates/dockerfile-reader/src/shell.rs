@@ -1,90 +1,26 @@
 //! Words of shell scripts, tolerant of everything: enough to know which programs run, with what, and what is unquoted.
 
 mod reader;
+mod word;
 
-use crate::listing::Text;
-use crate::values::Values;
+use crate::text::Text;
 use reader::Reader;
-
-/// A simple command: what stands between `;`, `&&`, `|` and the like, keywords and leading assignments apart.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Command {
-    /// The line of its first word.
-    pub line: usize,
-    /// Its words, at least one.
-    pub words: Vec<Word>,
-    /// The files that its output goes to.
-    pub writes: Vec<Word>,
-}
-
-/// A word.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Word {
-    /// The line that it starts on.
-    pub line: usize,
-    /// The word without its quotes; variables whose values are not known stand in it as `$NAME` or `${NAME}`.
-    pub text: String,
-    /// Where the text goes on on another line: the byte in it, and the line.
-    pub breaks: Vec<(usize, usize)>,
-    /// The variables that the shell replaces in it.
-    pub expands: Vec<String>,
-    /// Those of them whose value the shell splits into words.
-    pub splits: Vec<String>,
-}
-
-impl Command {
-    /// The program's name without its directory.
-    pub fn program(&self) -> &str {
-        self.words[0].text.rsplit('/').next().unwrap_or_default()
-    }
-}
-
-impl Word {
-    /// The text as a script of its own, each character with its line.
-    pub fn script(&self) -> Text {
-        let mut breaks = self.breaks.iter().copied().peekable();
-        let mut line = self.line;
-        let with_line = |(at, c)| {
-            while let Some((_, next)) = breaks.next_if(|(start, _)| *start <= at) {
-                line = next;
-            }
-            (c, line)
-        };
-        self.text.char_indices().map(with_line).collect()
-    }
-
-    fn push(&mut self, c: char, line: usize) {
-        if self.breaks.last().map_or(self.line, |(_, line)| *line) != line {
-            self.breaks.push((self.text.len(), line));
-        }
-        self.text.push(c);
-    }
-}
+use word::KEYWORDS;
+pub use word::{Command, Variables, Word, is_assignment};
 
 /// The commands of a script, those inside `$(...)` before the one around them; variables are replaced as far as values
 /// are known, those that the script itself sets too.
-pub fn commands(script: &[(char, usize)], values: Option<&Values>) -> Vec<Command> {
+pub fn commands(script: &[(char, usize)], values: Option<&dyn Variables>) -> Vec<Command> {
     let mut reader = Reader::new(script, values);
     reader.read();
     reader.commands.into_iter().filter_map(finish).collect()
 }
 
-/// The delimiters of the here-documents that a script starts, in their order.
-pub fn here_documents(script: &[(char, usize)]) -> Vec<String> {
-    let line: Text = script.iter().copied().filter(|(c, _)| *c != '\n').collect();
-    let mut reader = Reader::new(&line, None);
-    reader.read();
-    reader.here_documents
-}
-
-/// A text with its variables replaced as between double quotes.
-pub fn expand(text: &str, values: &Values) -> String {
+/// A word of a Dockerfile as its builder reads it: without quotes, and with its variables replaced as far as they are known.
+pub fn expand(text: &str, escape: char, values: &dyn Variables) -> Word {
     let text: Text = text.chars().map(|c| (c, 1)).collect();
-    Reader::new(&text, Some(values)).text()
+    Reader::new(&text, Some(values)).escaping_with(escape).whole()
 }
-
-/// Words that stand before a command and are none.
-const KEYWORDS: [&str; 12] = ["if", "then", "elif", "else", "do", "while", "until", "!", "{", "}", "fi", "done"];
 
 /// Takes keywords and assignments away, and forgets splits where the shell makes none or they are meant.
 fn finish(mut command: Command) -> Option<Command> {
@@ -115,19 +51,10 @@ fn split(mut word: Word) -> Vec<Word> {
     std::iter::once(word).chain(others).collect()
 }
 
-/// Whether a word is `NAME=...`.
-pub fn is_assignment(word: &str) -> bool {
-    word.split_once('=').is_some_and(|(name, _)| {
-        let name = name.strip_suffix('+').unwrap_or(name);
-        !name.is_empty()
-            && !name.starts_with(|c: char| c.is_ascii_digit())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::values::Values;
 
     fn of(script: &str) -> Vec<Command> {
         let mut line = 1;
@@ -187,7 +114,7 @@ mod tests {
             values.begin_script();
             assert_eq!(read(script).as_deref(), Some(text), "{script}");
         }
-        assert_eq!(expand("$U/\\$A/${E:-'x'}", &values), "https://h/$A/'x'");
+        assert_eq!(expand("$U/\\$A/${E:-'x'}", '\\', &values).text, "https://h/$A/x");
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use crate::shell::{Command, Word, is_assignment};
 
+/// Programs that run the commands that they read.
+const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "zsh", "ksh"];
+
 /// A program behind `xargs`, `sudo` and the like, with its arguments.
 #[derive(Clone, Copy, Debug)]
 pub struct Tool<'a> {
@@ -69,7 +72,32 @@ fn base(program: &str) -> &str {
     program.rsplit('/').next().unwrap_or_default()
 }
 
+/// Whether a program is a shell.
+pub(crate) fn is_shell(program: &str) -> bool {
+    SHELLS.contains(&base(program))
+}
+
 impl<'a> Tool<'a> {
+    /// The script among the arguments of `sh -c` and the like.
+    pub(crate) fn script(&self) -> Option<&'a Word> {
+        if self.name == "eval" {
+            return self.args.first();
+        }
+        if !is_shell(self.name) && !matches!(self.name, "su" | "runuser") {
+            return None;
+        }
+        let is_option =
+            |word: &Word| word.text.starts_with('-') && !word.text.starts_with("--") && word.text.ends_with('c');
+        let at = self.args.iter().position(is_option)?;
+        self.args[at + 1..].iter().find(|word| !word.text.starts_with('-'))
+    }
+
+    /// Whether this is a shell that reads its commands from its input.
+    pub(crate) fn reads_script(&self) -> bool {
+        let is_option = |word: &Word| word.text.starts_with('-') || word.text == "pipefail";
+        is_shell(self.name) && (self.args.iter().all(is_option) || self.args.iter().any(|word| word.text == "-s"))
+    }
+
     /// The arguments that are no options.
     fn verbs(&self) -> impl Iterator<Item = &'a str> {
         self.args.iter().map(|word| word.text.as_str()).filter(|word| !word.starts_with('-'))

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
-use crate::shell;
+use crate::shell::Variables;
 
 /// Longest value that is put in the place of a variable; no address or ref is longer.
 const LONGEST: usize = 1024;
@@ -14,7 +14,7 @@ const DEPTH: usize = 64;
 
 /// Values of arguments and variables, stage by stage.
 #[derive(Debug)]
-pub struct Values {
+pub(crate) struct Values {
     stages: Vec<Scope>,
     /// What the script that is read now has set.
     script: RefCell<HashMap<String, String>>,
@@ -24,7 +24,8 @@ pub struct Values {
 #[derive(Debug, Default)]
 struct Scope {
     parent: Option<usize>,
-    own: HashMap<String, String>,
+    /// Nothing for values that are too long.
+    own: HashMap<String, Option<String>>,
 }
 
 impl Default for Values {
@@ -35,49 +36,52 @@ impl Default for Values {
 
 impl Values {
     /// Begins a stage, which has the variables of its parent, counted from 1.
-    pub fn begin_stage(&mut self, parent: Option<usize>) {
+    pub(crate) fn begin_stage(&mut self, parent: Option<usize>) {
         self.stages.push(Scope { parent, own: HashMap::new() });
     }
 
     /// Begins a script: what an earlier one set is gone.
-    pub fn begin_script(&self) {
+    pub(crate) fn begin_script(&self) {
         self.script.borrow_mut().clear();
     }
 
     /// Sets a variable for the rest of the stage.
-    pub fn set(&mut self, name: &str, value: &str) {
-        if let Some(stage) = self.stages.last_mut().filter(|_| value.len() <= LONGEST) {
-            stage.own.insert(name.to_owned(), value.to_owned());
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        if let Some(stage) = self.stages.last_mut() {
+            stage.own.insert(name.to_owned(), (value.len() <= LONGEST).then(|| value.to_owned()));
         }
     }
 
-    /// Sets a variable for the rest of the script.
-    pub fn set_in_script(&self, name: &str, value: &str) {
-        if value.len() <= LONGEST {
-            self.script.borrow_mut().insert(name.to_owned(), value.to_owned());
-        }
-    }
-
-    /// What a variable is, as far as the Dockerfile and its arguments say.
-    pub fn get(&self, name: &str) -> Option<String> {
-        let value = self.script.borrow().get(name).cloned().or_else(|| {
-            let mut stage = self.stages.len() - 1;
-            for _ in 0..DEPTH {
-                let scope = &self.stages[stage];
-                if let Some(value) = scope.own.get(name) {
-                    return Some(value.clone());
-                }
-                stage = scope.parent?;
+    /// What a stage or one that it starts from sets.
+    fn of_stage(&self, name: &str) -> Option<&Option<String>> {
+        let mut stage = self.stages.len() - 1;
+        for _ in 0..DEPTH {
+            let scope = &self.stages[stage];
+            if let Some(value) = scope.own.get(name) {
+                return Some(value);
             }
-            None
-        })?;
+            stage = scope.parent?;
+        }
+        None
+    }
+
+    /// Whether a variable has a value, known or not.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.of_stage(name).is_some()
+    }
+}
+
+impl Variables for Values {
+    fn get(&self, name: &str) -> Option<String> {
+        let value = self.script.borrow().get(name).cloned().or_else(|| self.of_stage(name)?.clone())?;
         let left = self.budget.get().checked_sub(value.len())?;
         self.budget.set(left);
         Some(value)
     }
 
-    /// A value as it is written, with its variables replaced.
-    pub fn expand(&self, text: &str) -> String {
-        shell::expand(text, self)
+    fn set_in_script(&self, name: &str, value: &str) {
+        if value.len() <= LONGEST {
+            self.script.borrow_mut().insert(name.to_owned(), value.to_owned());
+        }
     }
 }

@@ -10,20 +10,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::secrets::{has_credential, is_secret_name};
 use super::{Area, Finding, Names, Patient, list};
-use dockerfile_reader::listing::{Instruction, Listing};
-use dockerfile_reader::sources::{Busts, fetches, parents};
+use crate::value::show;
+use dockerfile_reader::sources::{Busts, fetches};
+use dockerfile_reader::{Args, Dockerfile, Instruction};
 use stage::Stage;
 
 /// Everything that is wrong in a Dockerfile.
 pub fn check(patient: &Patient, names: &Names) -> Vec<Finding> {
-    let listing = Listing::read(&patient.text);
-    let busts = Busts::of(&listing, [names.bust.clone()]);
-    let fetched = fetches(&listing, &BTreeMap::new(), &busts);
-    let parents = parents(&listing, &BTreeMap::new());
-    let stages = listing.stages.iter().flat_map(|stage| &stage.instructions);
-    let mut findings: Vec<_> = listing.global.iter().chain(stages).flat_map(secrets).collect();
-    for index in 0..listing.stages.len() {
-        let stage = Stage::of(&listing, &parents, index);
+    let dockerfile = Dockerfile::read(&patient.text);
+    let busts = Busts::of(&dockerfile, [names.bust.clone()]);
+    let fetched = fetches(&dockerfile, &Args::new(), &busts);
+    let parents = dockerfile.parents(&dockerfile.globals(&Args::new()));
+    let stages = dockerfile.stages.iter().flat_map(|stage| &stage.instructions);
+    let instructions = dockerfile.global.iter().chain(stages);
+    let mut findings: Vec<_> = instructions.clone().flat_map(secrets).collect();
+    findings.extend(instructions.filter(|one| !one.is_known()).map(unknown));
+    for index in 0..dockerfile.stages.len() {
+        let stage = Stage::of(&dockerfile, &parents, index);
         let own: Vec<_> = fetched.iter().filter(|fetch| fetch.stage == index).collect();
         findings.extend(clone::check(&stage, &own, names));
         findings.extend(bust::check(&stage, &own, &busts, &patient.kept));
@@ -31,6 +34,14 @@ pub fn check(patient: &Patient, names: &Names) -> Vec<Finding> {
         findings.extend(without_revision(&stage));
     }
     findings.into_iter().map(|finding| Finding { file: Some(patient.file.clone()), ..finding }).collect()
+}
+
+/// An instruction that BuildKit refuses.
+fn unknown(instruction: &Instruction) -> Finding {
+    let what = format!("there is no instruction {}", show(&instruction.keyword));
+    error("unknown-instruction", instruction.line, what)
+        .why("The build fails there, unless a `# syntax=` line names a builder that knows it.")
+        .cure("check it with `docker build --check .`")
 }
 
 fn error(check: &'static str, line: usize, what: impl Into<String>) -> Finding {

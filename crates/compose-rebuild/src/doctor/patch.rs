@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use super::Patient;
 use super::place::service_lines;
-use dockerfile_reader::listing::{Instruction, Listing, Stage};
 use dockerfile_reader::sources::{Busts, Cover, Fetch, fetches};
 use dockerfile_reader::tools::tool;
+use dockerfile_reader::{Dockerfile, Instruction, Stage};
 
 /// Lines of context around a change.
 const CONTEXT: usize = 3;
@@ -24,11 +24,11 @@ pub struct Edit {
 
 /// What cures a Dockerfile: a bust argument above each clone, and below what is installed; the commit for what can take one.
 pub fn dockerfile(patient: &Patient, bust: &str, commits: &[String]) -> Vec<Edit> {
-    let listing = Listing::read(&patient.text);
-    let busts = Busts::of(&listing, [bust.to_owned()]);
-    let found = fetches(&listing, &Default::default(), &busts);
+    let dockerfile = Dockerfile::read(&patient.text);
+    let busts = Busts::of(&dockerfile, [bust.to_owned()]);
+    let found = fetches(&dockerfile, &Default::default(), &busts);
     let mut edits = Vec::new();
-    for (index, stage) in listing.stages.iter().enumerate() {
+    for (index, stage) in dockerfile.stages.iter().enumerate() {
         let is_kept = stage.name.as_ref().is_some_and(|name| patient.kept.contains(name));
         let names_commit =
             stage.instructions.iter().flat_map(Instruction::declares).any(|arg| commits.contains(&arg.name));
@@ -63,7 +63,7 @@ fn argument(stage: &Stage, busts: &Busts) -> Option<(usize, String)> {
 /// Whether instructions install packages, and have no use for an argument.
 fn only_installs(between: &[Instruction], name: &str) -> bool {
     let commands: Vec<_> = between.iter().flat_map(|instruction| instruction.commands(None)).collect();
-    let uses = between.iter().any(|one| one.text.iter().map(|(c, _)| c).collect::<String>().contains(name));
+    let uses = between.iter().any(|one| one.plain().contains(name));
     !uses && commands.iter().any(|command| tool(command).is_some_and(|tool| tool.installs().is_some()))
 }
 

@@ -103,16 +103,23 @@ pub fn examine(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<Examined> {
 
 fn read_dockerfiles(examined: &mut Examined) {
     for (service, built) in &mut examined.project.services {
-        if let Some(text) = built.text.take().or_else(|| fs_err::read_to_string(&built.dockerfile_path).ok()) {
-            built.read_dockerfile(text);
+        if built.dockerfile.is_none()
+            && let Ok(text) = fs_err::read_to_string(&built.dockerfile_path)
+        {
+            built.read_dockerfile(&text);
         }
-        if built.text.is_some() && built.closure.is_none() {
-            let target = show(built.target.as_deref().unwrap_or_default());
-            let path = &built.dockerfile_path;
-            let cause = format!("service `{service}` builds stage {target}, which `{path}` does not have");
-            let failure = Failure::usage(cause).hint("correct `target` in the compose file");
-            examined.problems.push((service.to_string(), failure));
-        }
+        let (Some(dockerfile), None) = (&built.dockerfile, &built.closure) else { continue };
+        let path = &built.dockerfile_path;
+        let failure = match built.target.as_deref().filter(|_| !dockerfile.stages.is_empty()) {
+            Some(target) => {
+                let target = show(target);
+                Failure::usage(format!("service `{service}` builds stage {target}, which `{path}` does not have"))
+                    .hint("correct `target` in the compose file")
+            }
+            None => Failure::usage(format!("`{path}` of service `{service}` has no stage"))
+                .hint("begin it with `FROM`; check it with `docker build --check .`"),
+        };
+        examined.problems.push((service.to_string(), failure));
     }
 }
 

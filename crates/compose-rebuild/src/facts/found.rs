@@ -9,7 +9,8 @@ use crate::facts::source::{Source, Wanted};
 use crate::facts::workspace::Config;
 use crate::project::{Built, Project};
 use crate::value::{ArgName, GitRef, GitUrl, Service, redact, show};
-use dockerfile_reader::sources::{Busts, Cover, Fetch, Reference, fetches};
+use dockerfile_reader::Reference;
+use dockerfile_reader::sources::{Busts, Cover, Fetch, fetches};
 
 /// What the Dockerfiles of a project say beside the sources that were named.
 #[derive(Clone, Debug, Default)]
@@ -91,9 +92,9 @@ pub fn add(project: &Project, config: &Config, bust: &ArgName, sources: &mut Vec
 
 /// What the stages of a service fetch.
 fn fetches_of(built: &Built, bust: &ArgName) -> Vec<Fetch> {
-    let (Some(closure), Some(listing)) = (&built.closure, &built.listing) else { return Vec::new() };
-    let busts = Busts::of(listing, [bust.to_string()]);
-    let all = fetches(listing, &built.args, &busts);
+    let (Some(closure), Some(dockerfile)) = (&built.closure, &built.dockerfile) else { return Vec::new() };
+    let busts = Busts::of(dockerfile, [bust.to_string()]);
+    let all = fetches(dockerfile, &built.args, &busts);
     all.into_iter().filter(|fetch| closure.members.contains(&fetch.stage)).collect()
 }
 

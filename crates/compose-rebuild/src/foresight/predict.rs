@@ -9,12 +9,12 @@ mod checkout;
 mod instructions;
 mod layers;
 pub mod mark;
+mod paths;
 pub mod recipe;
 pub mod record;
 pub mod stages;
 mod touched;
 mod tree;
-mod values;
 mod why;
 
 use std::collections::{BTreeMap, BTreeSet};

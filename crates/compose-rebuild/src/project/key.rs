@@ -50,11 +50,6 @@ const SET_APART: [(&str, &str); 14] = [
     ("no-cache-filter", "as `no-cache`"),
 ];
 
-/// Arguments that BuildKit itself reads, whether a stage declares them or not.
-fn is_builtin(name: &str) -> bool {
-    name.starts_with("BUILDKIT_") || name == "SOURCE_DATE_EPOCH"
-}
-
 /// What determines an image beside its definition.
 #[derive(Debug, Default)]
 pub struct Inputs<'a> {
@@ -78,7 +73,7 @@ pub fn of(built: &Built, inputs: &Inputs<'_>) -> Key {
     let dockerfile = built.closure.as_ref().map(|closure| closure.text.as_str());
     let taken = built.closure.iter().flat_map(|closure| closure.args.keys()).chain(built.args.keys());
     let args: Value = taken
-        .filter(|name| built.takes(name) || is_builtin(name))
+        .filter(|name| built.takes(name))
         .map(|name| (name.as_str(), inputs.args.get(name).map(String::as_str).or_else(|| built.arg(name))))
         .collect();
     let named: BTreeMap<_, _> = built.contexts.iter().filter(|(_, value)| value.contains("://")).collect();
@@ -146,7 +141,7 @@ mod tests {
         let args: BTreeMap<_, _> = args.iter().copied().collect();
         let definition = json!({"context": "/somewhere", "target": target, "args": args, "tags": ["a"]});
         let mut built = Built::parse("a", &definition).expect("valid");
-        built.read_dockerfile(dockerfile.to_owned());
+        built.read_dockerfile(dockerfile);
         built
     }
 

@@ -12,8 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::error::Failure;
 use crate::value::{ImageRef, ProjectName, Service};
-use dockerfile_reader::listing::Listing;
-use dockerfile_reader::{Closure, Dockerfile};
+use dockerfile_reader::{Build, Closure, Dockerfile, What};
 
 /// How labels begin that Compose itself writes.
 const COMPOSE: &str = "com.docker.compose.";
@@ -62,12 +61,10 @@ pub struct Built {
     pub contexts: BTreeMap<String, String>,
     /// Where its Dockerfile is, for messages and to know shared ones.
     pub dockerfile_path: String,
-    /// What its target is made from, when its Dockerfile is on this machine and can be read.
+    /// Its Dockerfile, when that is on this machine and can be read.
+    pub dockerfile: Option<Dockerfile>,
+    /// What its target is made from, when the Dockerfile is known and has that stage.
     pub closure: Option<Closure>,
-    /// The text of its Dockerfile, where that can be read.
-    pub text: Option<String>,
-    /// The same, instruction by instruction.
-    pub listing: Option<Listing>,
     /// Its whole target in the bake definition.
     pub definition: Map<String, Value>,
 }
@@ -108,7 +105,7 @@ impl Built {
             Some(_) => "dockerfile_inline".to_owned(),
             None => Utf8Path::new(&target.context).join(file).into_string(),
         };
-        Ok(Self {
+        let mut built = Self {
             bake_target: bake_target.to_owned(),
             image,
             tags,
@@ -118,19 +115,26 @@ impl Built {
             args: args.collect(),
             contexts: target.contexts,
             dockerfile_path,
+            dockerfile: None,
             closure: None,
-            text: target.dockerfile_inline.as_deref().map(unescaped),
-            listing: None,
             definition: definition.as_object().cloned().unwrap_or_default(),
-        })
+        };
+        if let Some(text) = &target.dockerfile_inline {
+            built.read_dockerfile(&unescaped(text));
+        }
+        Ok(built)
     }
 
     /// Reads its Dockerfile; without its target there is no closure.
-    pub fn read_dockerfile(&mut self, text: String) {
-        self.listing = Some(Listing::read(&text));
-        let dockerfile = Dockerfile::parse(&text).ok();
-        self.closure = dockerfile.and_then(|dockerfile| dockerfile.closure(self.target.as_deref(), &self.args));
-        self.text = Some(text);
+    pub fn read_dockerfile(&mut self, text: &str) {
+        let dockerfile = Dockerfile::read(text);
+        self.closure = dockerfile.closure(&self.build());
+        self.dockerfile = Some(dockerfile);
+    }
+
+    /// What is asked of its Dockerfile.
+    pub fn build(&self) -> Build<'_> {
+        Build { target: self.target.as_deref(), args: &self.args, contexts: &self.contexts }
     }
 
     /// The value that the build sees for an argument: what Compose passes, else the Dockerfile's default.
@@ -161,7 +165,11 @@ impl Built {
 
     /// The images that its stages are made from or copy from, as far as their names are known.
     pub fn images(&self) -> impl Iterator<Item = ImageRef> {
-        std::iter::empty()
+        let reads = self.closure.iter().flat_map(|closure| &closure.reads);
+        reads.filter_map(|read| match &read.what {
+            What::Image { name, .. } => name.parse().ok(),
+            _ => None,
+        })
     }
 
     /// Why only BuildKit can tell whether another image would come out, if that is so.
@@ -174,8 +182,11 @@ impl Built {
         if is_set("pull") {
             return Some("the compose file says `pull`");
         }
-        if closure.copies_context {
+        if closure.copies_context() {
             return Some("it takes local files");
+        }
+        if closure.unknown().next().is_some() {
+            return Some("its Dockerfile says what only BuildKit understands");
         }
         None
     }
@@ -196,7 +207,8 @@ impl Built {
 
     /// Whether both are built from one Dockerfile.
     pub fn shares_dockerfile(&self, other: &Self) -> bool {
-        self.dockerfile_path == other.dockerfile_path && self.text == other.text
+        self.dockerfile_path == other.dockerfile_path
+            && self.dockerfile.as_ref().map(|one| &one.text) == other.dockerfile.as_ref().map(|one| &one.text)
     }
 }
 

@@ -2,25 +2,35 @@
 
 mod expansion;
 
-use super::{Command, KEYWORDS, Word, is_assignment};
-use crate::values::Values;
+use super::word::{Command, KEYWORDS, Variables, Word, is_assignment};
 
 pub(super) struct Reader<'a> {
     text: &'a [(char, usize)],
     at: usize,
     depth: usize,
-    values: Option<&'a Values>,
+    values: Option<&'a dyn Variables>,
+    escape: char,
     /// What was found.
     pub(super) commands: Vec<Command>,
-    /// Delimiters of here-documents.
-    pub(super) here_documents: Vec<String>,
-    /// How many of them were skipped.
-    skipped: usize,
+    /// Here-documents that begin below the line that is read.
+    awaited: Vec<Awaited>,
+}
+
+/// A here-document before its lines are read.
+struct Awaited {
+    name: String,
+    strips_tabs: bool,
+    /// Which command reads it, once that has ended.
+    reader: Option<usize>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(text: &'a [(char, usize)], values: Option<&'a Values>) -> Self {
-        Self { text, at: 0, depth: 0, values, commands: Vec::new(), here_documents: Vec::new(), skipped: 0 }
+    pub(super) fn new(text: &'a [(char, usize)], values: Option<&'a dyn Variables>) -> Self {
+        Self { text, at: 0, depth: 0, values, escape: '\\', commands: Vec::new(), awaited: Vec::new() }
+    }
+
+    pub(super) fn escaping_with(self, escape: char) -> Self {
+        Self { escape, ..self }
     }
 
     /// Reads everything.
@@ -30,13 +40,25 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Everything as one text between double quotes.
-    pub(super) fn text(mut self) -> String {
+    /// Everything as one word, whatever stands in it.
+    pub(super) fn whole(mut self) -> Word {
         let mut word = Word { line: self.line(), ..Word::default() };
-        while self.peek().is_some() {
-            self.quoted(&mut word);
+        let mut is_quoted = false;
+        while let Some(c) = self.next() {
+            let next = self.peek();
+            match c {
+                '"' => is_quoted = !is_quoted,
+                '\'' if !is_quoted => self.single_quoted(&mut word),
+                '$' if next.is_some_and(|next| next == '{' || is_name(next)) => self.dollar(&mut word, false),
+                c if c == self.escape
+                    && !(is_quoted && next.is_some_and(|next| next != c && !"\"$".contains(next))) =>
+                {
+                    self.escaped(&mut word);
+                }
+                c => self.put(&mut word, c),
+            }
         }
-        word.text
+        word
     }
 
     fn peek(&self) -> Option<char> {
@@ -68,13 +90,16 @@ impl<'a> Reader<'a> {
     /// Commands up to the end, or up to the bracket that closes a substitution.
     fn list(&mut self, inner: bool) {
         let mut command = Command::default();
+        // The first here-document that is not one of an ended command.
+        let mut awaited = self.awaited.len();
         let mut open = 0_usize;
         while let Some(c) = self.peek() {
             match c {
                 '\n' => {
                     self.at += 1;
-                    self.end(&mut command);
-                    self.skip_here_documents();
+                    self.end(&mut command, &mut awaited);
+                    self.here_documents();
+                    awaited = 0;
                 }
                 '(' if command.words.is_empty() && self.text.get(self.at + 1).is_some_and(|(c, _)| *c == '(') => {
                     self.at += 2;
@@ -83,7 +108,7 @@ impl<'a> Reader<'a> {
                 ';' | '&' | '|' | '(' => {
                     self.at += 1;
                     open += usize::from(c == '(');
-                    self.end(&mut command);
+                    self.end(&mut command, &mut awaited);
                 }
                 ')' => {
                     self.at += 1;
@@ -91,7 +116,7 @@ impl<'a> Reader<'a> {
                         break;
                     }
                     open = open.saturating_sub(1);
-                    self.end(&mut command);
+                    self.end(&mut command, &mut awaited);
                 }
                 '<' | '>' => self.redirect(&mut command),
                 '#' => {
@@ -100,6 +125,7 @@ impl<'a> Reader<'a> {
                     }
                 }
                 c if c.is_whitespace() => self.at += 1,
+                '\\' if self.text.get(self.at + 1).is_none_or(|(c, _)| *c == '\n') => self.at += 2,
                 _ => {
                     let word = self.word();
                     // The number of a redirected stream.
@@ -111,12 +137,17 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        self.end(&mut command);
+        self.end(&mut command, &mut awaited);
     }
 
-    fn end(&mut self, command: &mut Command) {
+    fn end(&mut self, command: &mut Command, awaited: &mut usize) {
         if let Some(values) = self.values {
             remember(values, &command.words);
+        }
+        let reader = (!command.words.is_empty()).then_some(self.commands.len());
+        let from = std::mem::replace(awaited, self.awaited.len());
+        for one in self.awaited.iter_mut().skip(from) {
+            one.reader = one.reader.or(reader);
         }
         if !command.words.is_empty() {
             self.commands.push(std::mem::take(command));
@@ -129,34 +160,38 @@ impl<'a> Reader<'a> {
             operator.push(c);
             self.at += 1;
         }
-        let document = operator == "<<" && {
-            self.take('-');
-            true
-        };
+        let is_document = operator == "<<";
+        let strips_tabs = is_document && self.take('-');
         while self.peek().is_some_and(|c| c == ' ' || c == '\t') {
             self.at += 1;
         }
         if self.peek().is_some_and(|c| !is_end(c)) {
             let target = self.word();
-            if document && !target.text.is_empty() {
-                self.here_documents.push(target.text);
+            if is_document && !target.text.is_empty() {
+                self.awaited.push(Awaited { name: target.text, strips_tabs, reader: None });
             } else if matches!(operator.as_str(), ">" | ">>" | ">|") {
                 command.writes.push(target);
             }
         }
     }
 
-    fn skip_here_documents(&mut self) {
-        while let Some(delimiter) = self.here_documents.get(self.skipped).cloned() {
-            self.skipped += 1;
+    /// Reads the lines of the here-documents that were begun.
+    fn here_documents(&mut self) {
+        for Awaited { name, strips_tabs, reader } in std::mem::take(&mut self.awaited) {
+            let start = self.at;
+            let mut end = start;
             while self.peek().is_some() {
                 let mut line = String::new();
                 while let Some(c) = self.next().filter(|&c| c != '\n') {
                     line.push(c);
                 }
-                if line.trim_start_matches('\t') == delimiter {
+                if name == if strips_tabs { line.trim_start_matches('\t') } else { &line } {
                     break;
                 }
+                end = self.at;
+            }
+            if let Some(command) = reader.and_then(|reader| self.commands.get_mut(reader)) {
+                command.documents.push(self.text[start..end.min(self.text.len())].to_vec());
             }
         }
     }
@@ -215,7 +250,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Keeps what a command sets: `A=b`, `export A=b`.
-fn remember(values: &Values, words: &[Word]) {
+fn remember(values: &dyn Variables, words: &[Word]) {
     let words = words.iter().map(|word| word.text.as_str());
     let mut words = words.skip_while(|word| KEYWORDS.contains(word)).peekable();
     words.next_if(|word| matches!(*word, "export" | "local" | "readonly" | "declare" | "typeset"));
@@ -229,4 +264,9 @@ fn remember(values: &Values, words: &[Word]) {
 /// Whether a character ends a word.
 fn is_end(c: char) -> bool {
     c.is_whitespace() || matches!(c, ';' | '&' | '|' | '(' | ')' | '<' | '>')
+}
+
+/// Whether a character may stand in the name of a variable.
+fn is_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
 }

@@ -1,20 +1,25 @@
 //! `ADD` of what BuildKit looks after itself.
 
-use super::{Cover, Walk, address};
+use super::fetch::Cover;
+use super::walk::Walk;
+use crate::lines::Instruction;
+use crate::reads::{Wanted, What, wanted};
 
 impl Walk {
     /// A repository is code; the answer of a hosting service about a branch makes every step below run again.
-    pub(super) fn add(&mut self, text: &str, line: usize) {
-        let words: Vec<String> = serde_json::from_str(text.trim()).unwrap_or_else(|_| {
-            text.split_whitespace().map(|word| word.trim_matches(['"', '\'']).to_owned()).collect()
-        });
-        for source in words.iter().rev().skip(1).rev() {
-            let source = self.values.expand(source);
-            if let Some((repository, reference)) = address::add(&source) {
-                let found = self.found(line, repository, reference, None);
-                self.found[found].cover = Cover::Builder;
-            } else if tells_commit(&source) && self.place().cover == Cover::Nothing {
-                self.place().cover = Cover::Builder;
+    pub(super) fn add(&mut self, instruction: &Instruction) {
+        for wanted in wanted(instruction, &self.values) {
+            match wanted {
+                Wanted::What(What::Git { address, reference }) => {
+                    let found = self.found(instruction.line, address, reference, None);
+                    self.found[found].cover = Cover::Builder;
+                }
+                Wanted::What(What::Url { address, .. })
+                    if tells_commit(&address) && self.place().cover == Cover::Nothing =>
+                {
+                    self.place().cover = Cover::Builder;
+                }
+                _ => {}
             }
         }
     }

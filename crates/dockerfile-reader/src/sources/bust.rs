@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::listing::{Instruction, Listing};
+use crate::dockerfile::Dockerfile;
+use crate::lines::Instruction;
 
 /// Parts of names that mean nothing else, without `_`.
 const CERTAIN: [&str; 2] = ["CACHEBUST", "BUSTCACHE"];
@@ -37,9 +38,9 @@ pub struct Busts {
 
 impl Busts {
     /// Those of a Dockerfile, beside the names that are known.
-    pub fn of(listing: &Listing, known: impl IntoIterator<Item = String>) -> Self {
+    pub fn of(dockerfile: &Dockerfile, known: impl IntoIterator<Item = String>) -> Self {
         let mut used = HashSet::new();
-        for instruction in listing.stages.iter().flat_map(|stage| &stage.instructions) {
+        for instruction in dockerfile.stages.iter().flat_map(|stage| &stage.instructions) {
             uses(instruction, &mut used);
         }
         Self { known: known.into_iter().collect(), used }

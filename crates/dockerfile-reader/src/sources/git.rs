@@ -1,53 +1,14 @@
 //! Repositories that a stage clones or fetches, and what is checked out of them.
 
-use std::collections::HashMap;
+use super::repositories::{Fetched, Repository};
+use super::walk::Walk;
+use crate::address::{Reference, absolute, remote};
 
-use super::address::{absolute, remote};
-use super::{Reference, Walk};
 use crate::shell::Word;
 use crate::tools::{Git, Tool};
 
 /// Through how many stages a directory is followed.
 const DEPTH: usize = 64;
-
-/// The repositories in the directories of a stage.
-#[derive(Debug, Default)]
-pub(super) struct Repositories {
-    all: Vec<Repository>,
-    /// By path, and by the last part of it.
-    by_name: HashMap<String, usize>,
-}
-
-/// A repository in a directory.
-#[derive(Clone, Debug, Default)]
-struct Repository {
-    remotes: HashMap<String, String>,
-    /// What was fetched into it, among everything that was found.
-    found: Option<usize>,
-    /// What names that a fetch made mean on the remote.
-    names: HashMap<String, Fetched>,
-}
-
-#[derive(Clone, Debug)]
-struct Fetched {
-    reference: Reference,
-    commit_arg: Option<String>,
-}
-
-impl Repositories {
-    fn insert(&mut self, path: String, repository: Repository) {
-        let last = path.rsplit('/').next().unwrap_or_default().to_owned();
-        self.by_name.insert(last, self.all.len());
-        self.by_name.insert(path, self.all.len());
-        self.all.push(repository);
-    }
-
-    /// The repository at a path, or else the one whose directory has its name.
-    fn at(&self, path: &str) -> Option<usize> {
-        let last = path.rsplit('/').next().unwrap_or_default();
-        self.by_name.get(path).or_else(|| self.by_name.get(last)).copied()
-    }
-}
 
 impl Walk {
     pub(super) fn git(&mut self, tool: &Tool<'_>) {

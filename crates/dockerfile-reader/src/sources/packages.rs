@@ -1,6 +1,7 @@
 //! Code that package tools fetch from Git remotes.
 
-use super::{Reference, Walk, address};
+use super::walk::Walk;
+use crate::address::{self, Reference};
 use crate::shell::Word;
 use crate::tools::Tool;
 

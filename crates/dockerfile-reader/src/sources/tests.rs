@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::address::Reference;
 
 /// Snippets, each with what must be found: line, cover, reference, address.
 const TABLE: &str = concat!(
@@ -14,9 +15,9 @@ const TABLE: &str = concat!(
     include_str!("../../tests/dockerfiles/odd.txt"),
 );
 
-fn found(text: &str, args: &BTreeMap<String, Option<String>>) -> Vec<Fetch> {
-    let listing = Listing::read(text);
-    fetches(&listing, args, &Busts::of(&listing, ["MY_BUST".to_owned()]))
+fn found(text: &str, args: &Args) -> Vec<Fetch> {
+    let dockerfile = Dockerfile::read(text);
+    fetches(&dockerfile, args, &Busts::of(&dockerfile, ["MY_BUST".to_owned()]))
 }
 
 fn words(fetch: &Fetch) -> String {
@@ -35,7 +36,7 @@ fn words(fetch: &Fetch) -> String {
 }
 
 /// A snippet: title, arguments, text, expected lines.
-type Entry = (&'static str, BTreeMap<String, Option<String>>, &'static str, Vec<String>);
+type Entry = (&'static str, Args, &'static str, Vec<String>);
 
 fn table() -> Vec<Entry> {
     let entries = TABLE.split("=== ").skip(1).map(|entry| {
@@ -68,8 +69,6 @@ fn a_mark_of_the_encoding_is_no_part_of_the_first_instruction() {
         let read: Vec<_> = found(&format!("\u{feff}{text}"), &args).iter().map(words).collect();
         assert_eq!(read, expected, "{title}");
     }
-    let parsed = crate::Dockerfile::parse("\u{feff}FROM a\nARG CACHE_BUST\n").expect("parses");
-    assert!(parsed.closure(None, &Default::default()).expect("a stage").args.contains_key("CACHE_BUST"));
 }
 
 #[test]
@@ -119,10 +118,10 @@ fn a_megabyte_is_read_at_once_and_nothing_grows_faster_than_its_text() {
         numbered(1 << 20, "", "FROM a AS s#\n"),
         numbered(1 << 16, "FROM a AS s0\n", "FROM s0 AS s#\nARG CACHE_BUST\nRUN git clone https://h/#\n"),
     ] {
-        found(&text, &BTreeMap::new());
+        found(&text, &Args::new());
     }
     let usual = "ARG A#=1\nRUN git clone -b \"$A#\" https://h/# && \\\n  cd # && git checkout dev\n";
-    let found = found(&numbered(1 << 20, "FROM a\n", usual), &BTreeMap::new());
+    let found = found(&numbered(1 << 20, "FROM a\n", usual), &Args::new());
     assert_eq!(found.last().map(|last| last.repository.len()), Some("https://h/10000".len()));
 }
 
@@ -213,21 +212,21 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let text = String::from_utf8_lossy(&bytes);
-        found(&text, &BTreeMap::new());
-        found(&format!("FROM a\nRUN git clone {text}"), &BTreeMap::new());
+        found(&text, &Args::new());
+        found(&format!("FROM a\nRUN git clone {text}"), &Args::new());
     }
 
     #[test]
     fn no_mixture_makes_it_panic(parts in proptest::collection::vec(prop::sample::select(PARTS), 0..60)) {
         let text = parts.concat();
-        for fetch in found(&format!("FROM a AS b\n{text}"), &BTreeMap::new()) {
+        for fetch in found(&format!("FROM a AS b\n{text}"), &Args::new()) {
             prop_assert!(fetch.line >= 1 && fetch.line <= text.lines().count() + 1);
         }
     }
 
     #[test]
     fn comments_prints_and_files_are_never_fetches(parts in proptest::collection::vec(prop::sample::select(SILENT), 0..30)) {
-        prop_assert_eq!(found(&format!("FROM a AS b\n{}", parts.concat()), &BTreeMap::new()), vec![]);
+        prop_assert_eq!(found(&format!("FROM a AS b\n{}", parts.concat()), &Args::new()), vec![]);
     }
 
     /// Whatever surrounds it, a line of the table that is disabled is gone.

@@ -95,7 +95,7 @@ pub(super) fn dockerfiles(examined: &Examined, files: &Files, findings: &mut Vec
     let mut patients: Vec<Patient> = Vec::new();
     for (service, built) in &examined.project.services {
         let path = &built.dockerfile_path;
-        let Some(text) = &built.text else {
+        let Some(text) = built.dockerfile.as_ref().map(|dockerfile| &dockerfile.text) else {
             // Else the context is no directory of this machine.
             if Utf8Path::new(path).is_absolute() {
                 let what = format!("`{service}` is built from `{path}`, which cannot be read");

@@ -11,7 +11,6 @@ use crate::facts::compose::examine;
 use crate::facts::workspace;
 use crate::ui::{Ui, clean_lines};
 use dockerfile_reader::Dockerfile;
-use dockerfile_reader::listing::Listing;
 use dockerfile_reader::sources::Busts;
 
 /// Prints the diff of every file that it can cure, with paths from `directory`.
@@ -28,12 +27,11 @@ pub(super) fn run(context: &Context, directory: &Utf8Path) -> anyhow::Result<()>
     for patient in &patients {
         let edits = dockerfile(patient, &names.bust, &names.commits);
         let new = apply(&patient.text, &edits);
-        let (listing, parsed) = (Listing::read(&new), Dockerfile::parse(&new).ok());
-        let busts = Busts::of(&listing, [names.bust.clone()]);
+        let patched = Dockerfile::read(&new);
+        let busts = Busts::of(&patched, [names.bust.clone()]);
         let of_file = |(_, built): &(&_, &crate::project::Built)| built.dockerfile_path == patient.file;
         for (service, built) in examined.project.services.iter().filter(of_file) {
-            let closure = parsed.as_ref().and_then(|parsed| parsed.closure(built.target.as_deref(), &built.args));
-            let args = closure.into_iter().flat_map(|closure| closure.args.into_keys());
+            let args = patched.closure(&built.build()).into_iter().flat_map(|closure| closure.args.into_keys());
             for name in args.filter(|name| busts.has(name) && !built.args.contains_key(name)) {
                 // A later file has the last word, and often says only a little: the first that has the form counts.
                 let edit =

@@ -23,7 +23,7 @@ fn project(services: &Value, extensions: &Value) -> Project {
         target.insert("tags".to_owned(), json!([service["image"].as_str().unwrap_or("i")]));
         let (Ok(mut one), Ok(name)) = (Built::parse(name, &target.into()), name.parse()) else { continue };
         one.keep = extensions[crate::value::Service::as_str(&name)]["keep"] == true;
-        one.read_dockerfile(DOCKERFILE.to_owned());
+        one.read_dockerfile(DOCKERFILE);
         built.insert(name, one);
     }
     Project { name: "p".parse().expect("name"), services: built }

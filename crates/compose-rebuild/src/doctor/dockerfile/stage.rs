@@ -1,8 +1,8 @@
 //! A stage as its commands see it: the arguments declared above each.
 
-use dockerfile_reader::listing::{Assignment, Instruction, Listing};
 use dockerfile_reader::shell::Command;
 use dockerfile_reader::tools::{Git, tool};
+use dockerfile_reader::{Assignment, Dockerfile, Instruction};
 
 /// A `RUN` of a stage.
 pub(super) struct Run<'a> {
@@ -23,12 +23,12 @@ pub(super) struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     /// `parents` are the stages that each one starts from.
-    pub(super) fn of(listing: &'a Listing, parents: &[Option<usize>], index: usize) -> Self {
-        let own = &listing.stages[index];
+    pub(super) fn of(dockerfile: &'a Dockerfile, parents: &[Option<usize>], index: usize) -> Self {
+        let own = &dockerfile.stages[index];
         let mut args = Vec::new();
         let mut above = parents[index];
         while let Some(parent) = above {
-            args.extend(declared(&listing.stages[parent].instructions).map(|(_, arg)| (0, arg)));
+            args.extend(declared(&dockerfile.stages[parent].instructions).map(|(_, arg)| (0, arg)));
             above = parents[parent];
         }
         args.extend(declared(&own.instructions));
@@ -71,8 +71,7 @@ impl Run<'_> {
     }
 
     fn line_of(&self, text: &str) -> Option<usize> {
-        let documents = self.instruction.documents.iter().flatten();
-        let all: Vec<_> = self.instruction.text.iter().chain(documents).collect();
+        let all: Vec<_> = self.instruction.characters().collect();
         let mut lines = all.chunk_by(|(_, line), (_, next)| line == next);
         let found = lines.find(|chars| {
             let line: String = chars.iter().map(|(c, _)| *c).collect();

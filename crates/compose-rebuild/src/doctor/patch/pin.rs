@@ -1,8 +1,8 @@
 //! The commit in place of a branch, where a line names that right behind the address: `git+https://host/app.git@main`.
 
 use super::{Edit, Patient, apply};
-use dockerfile_reader::listing::{Listing, Stage};
-use dockerfile_reader::sources::{Busts, Fetch, Reference, fetches};
+use dockerfile_reader::sources::{Busts, Fetch, fetches};
+use dockerfile_reader::{Dockerfile, Reference, Stage};
 
 /// What lets a step take the commit that it is told; nothing where its form does not allow that.
 pub(super) fn edits(patient: &Patient, stage: &Stage, fetch: &Fetch, keyword: &str) -> Vec<Edit> {
@@ -22,8 +22,8 @@ pub(super) fn edits(patient: &Patient, stage: &Stage, fetch: &Fetch, keyword: &s
         Edit { at: fetch.line, remove: 1, insert: vec![format!("{before}${{{argument}:-{name}}}{after}")] },
     ];
     // Whether the shell sees the argument is what the reader of Dockerfiles knows.
-    let listing = Listing::read(&apply(&patient.text, &edits));
-    let again = fetches(&listing, &Default::default(), &Busts::of(&listing, []));
+    let edited = Dockerfile::read(&apply(&patient.text, &edits));
+    let again = fetches(&edited, &Default::default(), &Busts::of(&edited, []));
     let takes = |one: &Fetch| one.commit_arg.as_ref() == Some(&argument) && one.reference == fetch.reference;
     let is_new = !patient.text.contains(&argument);
     if is_new && again.iter().any(takes) { edits } else { Vec::new() }

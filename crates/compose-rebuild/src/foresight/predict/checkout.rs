@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::foresight::predict::mark::Mark;
+use crate::foresight::predict::paths::absolute;
 use crate::foresight::predict::tree::fits;
-use crate::foresight::predict::values::absolute;
-use dockerfile_reader::listing::Instruction;
+use dockerfile_reader::Instruction;
 use dockerfile_reader::shell::Command;
 
 /// What commands did to the files that were checked out.
@@ -87,7 +87,7 @@ pub(super) fn uses_git(commands: &[Command]) -> bool {
 impl Effects {
     /// Adds what a `RUN` does that starts in `directory`.
     pub(super) fn add(&mut self, run: &Instruction, commands: &[Command], directory: &str) {
-        let script: String = run.documents.iter().flatten().chain(&run.text).map(|(c, _)| c).collect();
+        let script: String = run.characters().map(|(c, _)| c).collect();
         let is_function =
             |program: &str| script.contains(&format!("{program}()")) || script.contains(&format!("{program} ()"));
         self.roots.extend(directory.rsplit('/').next().map(str::to_owned));
@@ -173,11 +173,11 @@ impl Effects {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dockerfile_reader::listing::Listing;
+    use dockerfile_reader::Dockerfile;
 
     fn effects(script: &str) -> Effects {
-        let listing = Listing::read(&format!("FROM a\nRUN <<E\n{script}\nE\n"));
-        let run = &listing.stages[0].instructions[0];
+        let dockerfile = Dockerfile::read(&format!("FROM a\nRUN <<E\n{script}\nE\n"));
+        let run = &dockerfile.stages[0].instructions[0];
         let mut effects = Effects::default();
         effects.add(run, &run.commands(None), "/source");
         effects
@@ -185,8 +185,8 @@ mod tests {
 
     #[test]
     fn the_stage_of_this_repository_is_understood() {
-        let listing = Listing::read(include_str!("../../../../../Dockerfile"));
-        let stage = listing.stages.iter().find(|stage| stage.name.as_deref() == Some("source")).expect("stage");
+        let dockerfile = Dockerfile::read(include_str!("../../../../../Dockerfile"));
+        let stage = dockerfile.stages.iter().find(|stage| stage.name.as_deref() == Some("source")).expect("stage");
         let run = stage.instructions.iter().find(|instruction| instruction.keyword == "RUN").expect("run");
         let mut effects = Effects::default();
         assert!(uses_git(&run.commands(None)));

@@ -6,16 +6,18 @@ use crate::foresight::predict::cause::Cause;
 use crate::foresight::predict::checkout::{self, Effects};
 use crate::foresight::predict::layers::{self, Checkout, Content, Layer, Origin};
 use crate::foresight::predict::mark::Mark;
-use crate::foresight::predict::recipe;
-use crate::foresight::predict::stages::{Code, Recipe, Simulated, Step, find, value_of};
+use crate::foresight::predict::paths::absolute;
+use crate::foresight::predict::stages::{Code, Recipe, Simulated, Step, value_of};
 use crate::foresight::predict::touched::touched;
-use crate::foresight::predict::values::{absolute, expand, words};
-use dockerfile_reader::listing::{Instruction, Listing, Stage};
-use dockerfile_reader::shell::Command;
+use dockerfile_reader::shell::{Command, expand};
+use dockerfile_reader::text::plain;
+use dockerfile_reader::{Globals, Instruction, Stage};
 
 /// One stage while its instructions are read.
 pub(super) struct Reader<'r, 'a> {
     pub(super) recipe: &'r Recipe<'a>,
+    /// What stands above the first stage.
+    pub(super) globals: &'r Globals,
     /// The stages above.
     pub(super) all: &'r [Simulated],
     pub(super) stage: Simulated,
@@ -28,49 +30,33 @@ impl Reader<'_, '_> {
         let left = std::mem::take(&mut self.stage.triggers);
         for instruction in left.iter().chain(&stage.instructions) {
             match instruction.keyword.as_str() {
-                "ARG" => self.declare(instruction),
-                "ENV" => self.set(instruction),
+                "ARG" | "ENV" => self.assign(instruction),
                 "WORKDIR" => self.directory(instruction),
                 "RUN" => self.command(instruction),
                 "COPY" | "ADD" => self.copy(instruction),
                 // They have no step, and are part of how later ones run.
-                "USER" => self.stage.user = expand(&instruction.plain(), &self.stage.variables).0,
+                "USER" => self.stage.user = instruction.expand(&instruction.plain(), &self.stage.variables).text,
                 "SHELL" => self.stage.shell = instruction.plain(),
-                "ONBUILD" => {
-                    let mut trigger = Listing::read(&format!("FROM x\n{}", instruction.plain()));
-                    self.stage.triggers.append(&mut trigger.stages[0].instructions);
-                }
+                "ONBUILD" => self.stage.triggers.extend(instruction.trigger()),
                 _ => {}
             }
         }
         self.stage
     }
 
-    fn declare(&mut self, instruction: &Instruction) {
-        let globals = recipe::globals(self.recipe.listing, &self.recipe.args);
-        for one in instruction.declares() {
-            let default = one.value.as_ref().map(|value| expand(value, &self.stage.variables).0);
-            let inherited = || globals.get(&one.name).cloned().filter(|_| default.is_none());
-            let value = self.recipe.args.get(&one.name).cloned().or_else(inherited).or_else(|| default.clone());
-            self.stage.variables.extend(value.map(|value| (one.name, value)));
-        }
-    }
-
-    fn set(&mut self, instruction: &Instruction) {
-        // All values of one instruction are replaced with what was set before it.
-        let before = self.stage.variables.clone();
-        for one in instruction.declares() {
-            let value = expand(&one.value.unwrap_or_default(), &before).0;
-            self.stage.variables.insert(one.name, value);
-        }
+    fn assign(&mut self, instruction: &Instruction) {
+        instruction.assign(&self.recipe.args, self.globals, &mut self.stage.variables, |variables, name, value| {
+            variables.extend(value.map(|value| (name.to_owned(), value)));
+        });
     }
 
     fn directory(&mut self, instruction: &Instruction) {
-        let (path, used) = expand(instruction.plain().trim(), &self.stage.variables);
-        self.stage.directory = absolute(&self.stage.directory, &path);
+        let path = instruction.expand(&instruction.plain(), &self.stage.variables);
+        self.stage.directory = absolute(&self.stage.directory, &path.text);
         if self.stage.directory == "/" {
             return;
         }
+        let used = path.expands.into_iter().collect();
         let causes = self.written(instruction, &self.stage.user.clone(), &used);
         self.step(instruction, causes);
         self.stage.layers.push(Layer::Directory(self.stage.directory.clone()));
@@ -81,7 +67,7 @@ impl Reader<'_, '_> {
         let around = [&self.recipe.settings, &self.stage.user, &self.stage.shell, &self.stage.directory];
         let mut causes = self.written(instruction, &around.map(String::as_str).join("\n"), &all);
         for flag in &instruction.flags {
-            let flag = expand(flag, &self.stage.variables).0;
+            let flag = instruction.expand(flag, &self.stage.variables).text;
             let Some(flag) = flag.strip_prefix("mount=") else { continue };
             let option = |name: &str| flag.split(',').find_map(|o| o.strip_prefix(name)?.strip_prefix('='));
             let path = option("source").or(option("src")).unwrap_or("/");
@@ -120,26 +106,28 @@ impl Reader<'_, '_> {
 
     fn copy(&mut self, instruction: &Instruction) {
         let from = instruction.flag("from");
-        let (text, mut used) = expand(&instruction.plain(), &self.stage.variables);
-        let mut paths = words(&text);
+        let mut used = BTreeSet::new();
+        let mut expanded = |text: &str| {
+            let word = instruction.expand(text, &self.stage.variables);
+            used.extend(word.expands);
+            word.text
+        };
+        let mut paths: Vec<_> = instruction.words().iter().map(|word| expanded(word)).collect();
         let to = paths.pop().unwrap_or_default();
         let mut changes = String::new();
         for flag in &instruction.flags {
-            let (flag, variables) = expand(flag, &self.stage.variables);
-            used.extend(variables);
+            let flag = expanded(flag);
             if !flag.starts_with("from=") && flag != "link" {
                 changes += &format!("{flag}\n");
             }
         }
-        // A quoted end means a text as it is.
-        if !text.contains(['\'', '"']) {
-            let documents = instruction.documents.iter().map(|text| text.iter().map(|(c, _)| c).collect::<String>());
-            used.extend(documents.flat_map(|text| expand(&text, &self.stage.variables).1));
+        for document in instruction.documents.iter().filter(|document| !document.is_quoted) {
+            used.extend(expand(&plain(&document.text), '\\', &self.stage.variables).expands);
         }
         // A variable of the base image, or a pattern for whole paths: nobody can say where the files are.
         let parents = instruction.flags.iter().any(|flag| flag.starts_with("parents"));
-        let blind =
-            used.iter().any(|name| !self.stage.variables.contains_key(name)) || (parents && text.contains("**"));
+        let blind = used.iter().any(|name| !self.stage.variables.contains_key(name))
+            || paths.iter().any(|path| path.contains('$') || (parents && path.contains("**")));
         let mut causes = self.written(instruction, &self.stage.directory.clone(), &used);
         let documents = instruction.documents.len();
         let origin = match from {
@@ -196,7 +184,7 @@ impl Reader<'_, '_> {
         if let Some(Some(mark)) = self.recipe.contexts.get(&from.to_lowercase()) {
             return Origin::Image(*mark);
         }
-        if let Some(index) = find(&self.recipe.listing.stages, self.all.len(), from) {
+        if let Some(index) = self.recipe.dockerfile.copied(from).filter(|index| *index < self.all.len()) {
             return Origin::Stage(index);
         }
         match self.recipe.bases.get(from) {
@@ -207,7 +195,7 @@ impl Reader<'_, '_> {
 
     /// The lines of an instruction, and the values that it takes.
     fn written(&self, instruction: &Instruction, around: &str, used: &BTreeSet<String>) -> Vec<(Cause, Mark)> {
-        let documents: String = instruction.documents.iter().flatten().map(|(c, _)| c).collect();
+        let documents: String = instruction.documents.iter().map(|document| plain(&document.text)).collect();
         let flags = instruction.flags.join(" ");
         let lines = Mark::of(&[&instruction.keyword, &flags, &instruction.plain(), &documents, around]);
         let values = used.iter().map(|name| (Cause::Argument(name.clone()), value_of(&self.stage.variables, name)));
@@ -217,7 +205,7 @@ impl Reader<'_, '_> {
     fn step(&mut self, instruction: &Instruction, causes: Vec<(Cause, Mark)>) -> Mark {
         let start = self.stage.mark.unwrap_or(Mark::of(&["empty"]));
         let mark = causes.iter().fold(start, |mark, (_, one)| mark.and(*one));
-        let text = [&instruction.keyword, instruction.plain().trim()].map(str::to_owned).join(" ");
+        let text = format!("{} {}", instruction.keyword, instruction.plain());
         self.stage.mark = Some(mark);
         self.stage.steps.push(Step { text, mark, causes });
         mark

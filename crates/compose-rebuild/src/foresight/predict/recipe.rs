@@ -10,12 +10,11 @@ use crate::facts::tree::Tree;
 use crate::foresight::predict::mark::Mark;
 use crate::foresight::predict::record::Stages;
 use crate::foresight::predict::stages::{self, Code, Recipe};
-use crate::foresight::predict::values::{Values, expand};
 use crate::plan::{Build, LOCAL_STAGE, Plan, ServicePlan};
 use crate::project::edges::shares_stage;
 use crate::project::{Built, texts};
 use crate::value::short;
-use dockerfile_reader::listing::{Instruction, Listing};
+use dockerfile_reader::What;
 
 /// What a prediction needs beside the facts of the plan.
 #[derive(Clone, Debug, Default)]
@@ -43,14 +42,14 @@ pub(super) fn image(bases: &BTreeMap<String, String>, name: &str) -> Mark {
 /// The base images that the services of a plan may be built from, as they are named.
 pub fn bases(facts: &Facts, plan: &Plan) -> BTreeSet<String> {
     let mut bases = BTreeSet::new();
-    for (service, build) in plan.builds() {
-        let Some(listing) = &facts.project.services[&service.service].listing else { continue };
-        let args = args(facts, service, build);
-        let globals = globals(listing, &args);
-        let copied = listing.stages.iter().flat_map(|stage| &stage.instructions).filter_map(|one| one.flag("from"));
-        let from = listing.stages.iter().map(|stage| stage.base.as_str());
-        bases.extend(from.chain(copied).map(|name| expand(name, &globals).0));
-        let contexts = facts.project.services[&service.service].contexts.values();
+    for (service, _) in plan.builds() {
+        let built = &facts.project.services[&service.service];
+        let reads = built.closure.iter().flat_map(|closure| &closure.reads);
+        bases.extend(reads.filter_map(|read| match &read.what {
+            What::Image { name, .. } => Some(name.clone()),
+            _ => None,
+        }));
+        let contexts = built.contexts.values();
         bases.extend(contexts.filter_map(|value| value.strip_prefix(IMAGE)).map(str::to_owned));
     }
     bases
@@ -77,7 +76,7 @@ pub fn stages(facts: &Facts, plan: &Plan, known: &Known) -> Stages {
     all
 }
 
-fn args(facts: &Facts, service: &ServicePlan, build: &Build) -> Values {
+fn args(facts: &Facts, service: &ServicePlan, build: &Build) -> BTreeMap<String, String> {
     let built = &facts.project.services[&service.service];
     let passed = built.args.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
     passed.chain(build.args.clone()).collect()
@@ -103,13 +102,12 @@ fn recipe<'a>(
     known: &'a Known,
 ) -> Option<Recipe<'a>> {
     let built = &facts.project.services[&service.service];
-    let listing: &Listing = built.listing.as_ref()?;
     let code = facts.sources_of(&service.service).filter_map(|resolved| {
         let revision = resolved.revision.to_string();
         Some(Code { pin: short(&revision).to_owned(), tree: known.trees.get(&revision)? })
     });
     Some(Recipe {
-        listing,
+        dockerfile: built.dockerfile.as_ref()?,
         target: built.target.as_deref(),
         settings: settings(built),
         args: args(facts, service, build),
@@ -158,14 +156,4 @@ fn contexts(
         local.filter(|_| build.local).map(|tree| (LOCAL_STAGE.to_owned(), Some(Mark::of(&["local", &tree.digest])))),
     );
     contexts
-}
-
-/// The values above the first stage of a Dockerfile.
-pub(super) fn globals(listing: &Listing, args: &Values) -> Values {
-    let mut values = Values::new();
-    for one in listing.global.iter().flat_map(Instruction::declares) {
-        let default = one.value.map(|value| expand(&value, &values).0);
-        values.extend(args.get(&one.name).cloned().or(default).map(|value| (one.name, value)));
-    }
-    values
 }

@@ -8,21 +8,21 @@ use crate::foresight::predict::instructions::Reader;
 use crate::foresight::predict::layers::Layer;
 use crate::foresight::predict::mark::Mark;
 use crate::foresight::predict::recipe;
-use crate::foresight::predict::values::{Values, expand};
 use crate::plan::VersionFile;
-use dockerfile_reader::listing::{Instruction, Listing, Stage};
+use dockerfile_reader::shell::{Variables, Word};
+use dockerfile_reader::{Dockerfile, Globals, Instruction, Stage};
 
 /// How a service is built, and what is known of what goes in.
 #[derive(Debug)]
 pub struct Recipe<'a> {
     /// The stages.
-    pub listing: &'a Listing,
+    pub dockerfile: &'a Dockerfile,
     /// The stage that is built, the last one when nothing is said.
     pub target: Option<&'a str>,
     /// What else every `RUN` is run with: hosts, network, limits.
     pub settings: String,
     /// Build arguments as they are passed.
-    pub args: Values,
+    pub args: BTreeMap<String, String>,
     /// What takes the place of stages and base images, by lower-case name; nothing for a kept image of the stage itself.
     pub contexts: BTreeMap<String, Option<Mark>>,
     /// The code that may be checked out.
@@ -57,7 +57,7 @@ pub struct Simulated {
     /// The names of the stages that it needs.
     pub after: BTreeSet<String>,
     pub(super) needs: BTreeSet<usize>,
-    pub(super) variables: Values,
+    pub(super) variables: BTreeMap<String, String>,
     pub(super) directory: String,
     pub(super) user: String,
     pub(super) shell: String,
@@ -78,14 +78,15 @@ pub struct Step {
 
 /// The stages that a recipe builds, by their numbers in the Dockerfile.
 pub fn simulate(recipe: &Recipe<'_>) -> BTreeMap<usize, Simulated> {
-    let stages = &recipe.listing.stages;
+    let stages = &recipe.dockerfile.stages;
+    let globals = recipe.dockerfile.globals(&recipe.args);
     let mut all: Vec<Simulated> = Vec::new();
-    for stage in stages {
-        let simulated = Reader { recipe, all: &all, stage: begin(recipe, &all, stage) }.read(stage);
+    for (stage, parent) in stages.iter().zip(recipe.dockerfile.parents(&globals)) {
+        let begun = begin(recipe, &all, stage, parent, &globals);
+        let simulated = Reader { recipe, globals: &globals, all: &all, stage: begun }.read(stage);
         all.push(simulated);
     }
-    let target =
-        recipe.target.and_then(|name| find(stages, stages.len(), name)).unwrap_or(stages.len().saturating_sub(1));
+    let target = recipe.target.and_then(|name| recipe.dockerfile.find(name)).unwrap_or(stages.len().saturating_sub(1));
     let (mut open, mut built) = (vec![target], BTreeMap::new());
     while let Some(index) = open.pop() {
         let Some(simulated) = all.get(index).filter(|_| !built.contains_key(&index)) else { continue };
@@ -100,28 +101,17 @@ fn is_replaced(recipe: &Recipe<'_>, stages: &[Stage], index: usize) -> bool {
     stages[index].name.as_ref().is_some_and(|name| recipe.contexts.contains_key(name))
 }
 
-/// The stage above the one with this number that a name or a number means.
-pub(super) fn find(stages: &[Stage], below: usize, name: &str) -> Option<usize> {
-    let lower = name.to_lowercase();
-    let named = stages[..below].iter().rposition(|stage| stage.name.as_deref() == Some(&lower));
-    named.or_else(|| name.parse().ok().filter(|&index: &usize| index < below))
-}
-
-fn globals(recipe: &Recipe<'_>) -> Values {
-    recipe::globals(recipe.listing, &recipe.args)
-}
-
-fn begin(recipe: &Recipe<'_>, all: &[Simulated], stage: &Stage) -> Simulated {
+fn begin(recipe: &Recipe<'_>, all: &[Simulated], stage: &Stage, parent: Option<usize>, globals: &Globals) -> Simulated {
     let index = all.len();
-    let name = stage.name.clone().unwrap_or_else(|| match recipe.listing.stages.len() {
+    let name = stage.name.clone().unwrap_or_else(|| match recipe.dockerfile.stages.len() {
         1 => String::new(),
         _ => format!("stage-{index}"),
     });
-    let (base, used) = expand(&stage.base, &globals(recipe));
+    let Word { text: base, expands: used, .. } = stage.from.expand(&stage.base, globals);
     if let Some(Some(mark)) = recipe.contexts.get(&base.to_lowercase()) {
         return Simulated::on(name, Cause::Input(base), *mark);
     }
-    if let Some(parent) = find(&recipe.listing.stages, index, &base) {
+    if let Some(parent) = parent {
         let below = all[parent].clone();
         let replaced = recipe.contexts.contains_key(&base.to_lowercase());
         let mark = below.mark.unwrap_or(Mark::of(&["empty"]));
@@ -134,13 +124,13 @@ fn begin(recipe: &Recipe<'_>, all: &[Simulated], stage: &Stage) -> Simulated {
     }
     let mark = recipe::image(recipe.bases, &base);
     let mut simulated = Simulated::on(name, Cause::Base(base), mark);
-    let args = used.into_iter().map(|name| (Cause::Argument(name.clone()), value_of(&globals(recipe), &name)));
+    let args = used.into_iter().map(|name| (Cause::Argument(name.clone()), value_of(globals, &name)));
     simulated.steps[0].causes.extend(args);
     simulated
 }
 
-pub(super) fn value_of(values: &Values, name: &str) -> Mark {
-    Mark::of(&[name, values.get(name).map_or("", String::as_str)])
+pub(super) fn value_of(values: &dyn Variables, name: &str) -> Mark {
+    Mark::of(&[name, &values.get(name).unwrap_or_default()])
 }
 
 impl Simulated {

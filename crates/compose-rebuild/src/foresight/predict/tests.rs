@@ -3,10 +3,9 @@
 use super::recipe::Known;
 use super::stages::{Code, Recipe, simulate};
 use super::tree::tests::tree_of;
-use super::values::Values;
 use super::*;
 use crate::plan::VersionFile;
-use dockerfile_reader::listing::Listing;
+use dockerfile_reader::Dockerfile;
 
 /// What a build is made from, as far as these tests change it.
 pub(super) struct Given {
@@ -38,14 +37,15 @@ pub(super) fn given() -> Given {
 }
 
 fn stages_of(given: &Given) -> Stages {
-    let listing = Listing::read(&given.dockerfile);
-    let mut args: Values = given.args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let dockerfile = Dockerfile::read(&given.dockerfile);
+    let mut args: BTreeMap<String, String> =
+        given.args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     args.insert("COMMIT".to_owned(), given.commit.to_owned());
     let tree = tree_of(&given.files);
     let known = Known { bases: [("base".to_owned(), given.base.to_owned())].into(), ..Known::default() };
     let version_file = VersionFile { path: "version".to_owned(), content: given.commit.to_owned() };
     let recipe = Recipe {
-        listing: &listing,
+        dockerfile: &dockerfile,
         target: Some("app"),
         settings: String::new(),
         args,

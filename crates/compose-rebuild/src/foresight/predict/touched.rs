@@ -1,7 +1,7 @@
 //! Which paths the commands of a `RUN` may change, where they are simple enough to tell.
 
-use crate::foresight::predict::values::absolute;
-use dockerfile_reader::listing::Instruction;
+use crate::foresight::predict::paths::absolute;
+use dockerfile_reader::Instruction;
 use dockerfile_reader::shell::Command;
 
 /// Programs that write to their output alone.
@@ -38,7 +38,7 @@ const WRITES: &[&str] = &["chmod", "chown", "cp", "mkdir", "mv", "rm", "rmdir", 
 
 /// Paths of which every change is at, below or directly above one; nothing when commands may change anything.
 pub(super) fn touched(run: &Instruction, commands: &[Command], directory: &str) -> Option<Vec<String>> {
-    let script: String = run.documents.iter().flatten().chain(&run.text).map(|(c, _)| c).collect();
+    let script: String = run.characters().map(|(c, _)| c).collect();
     let is_opaque =
         ["`", "$(", "<(", ">(", "()", "--"].iter().any(|sign| script.contains(sign)) || !run.flags.is_empty();
     // Output may go to a file without any command.
@@ -80,13 +80,13 @@ fn is_harmless_find(words: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dockerfile_reader::listing::Listing;
+    use dockerfile_reader::Dockerfile;
 
     #[test]
     fn only_what_is_understood_leaves_other_paths_alone() {
         let of = |script: &str| {
-            let listing = Listing::read(&format!("FROM a\nRUN {script}\n"));
-            let run = &listing.stages[0].instructions[0];
+            let dockerfile = Dockerfile::read(&format!("FROM a\nRUN {script}\n"));
+            let run = &dockerfile.stages[0].instructions[0];
             touched(run, &run.commands(None), "/in").map(|paths| paths.join(" "))
         };
         for (script, paths) in [

@@ -1,10 +1,12 @@
 //! What the shell puts in the place of `$...`.
 
-use super::Reader;
-use crate::shell::Word;
+use super::{Reader, is_name};
+use crate::shell::word::Word;
 
 /// How deep substitutions may be in each other; deeper ones are read as text.
 const DEPTH: usize = 40;
+/// Longest text that still takes the value of a variable.
+const LONGEST: usize = 1 << 16;
 
 impl Reader<'_> {
     /// What follows a `$`.
@@ -30,7 +32,7 @@ impl Reader<'_> {
             }
             Some(c) if is_name(c) => {
                 let name = self.name();
-                match self.values.and_then(|values| values.get(&name)) {
+                match self.value(&word.text, &name).or_else(|| self.values?.unset(&name)) {
                     Some(value) => word.text.push_str(&value),
                     None => word.text.push_str(&format!("${name}")),
                 }
@@ -65,7 +67,7 @@ impl Reader<'_> {
         let mut other = Word { line: self.line(), ..Word::default() };
         while let Some(c) = self.next().filter(|&c| c != '}') {
             match c {
-                '\\' => self.escaped(&mut other),
+                c if c == self.escape => self.escaped(&mut other),
                 '\'' if !quoted => self.single_quoted(&mut other),
                 '"' => self.quoted(&mut other),
                 '$' => self.dollar(&mut other, quoted),
@@ -74,8 +76,8 @@ impl Reader<'_> {
             }
         }
         match self.values.filter(|_| !length) {
-            Some(values) => {
-                let value = values.get(&name);
+            Some(_) => {
+                let value = self.value(&word.text, &name);
                 let is_set = value.as_ref().is_some_and(|value| !(colon && value.is_empty()));
                 match (operator, value) {
                     (Some('+'), _) if is_set => word.text.push_str(&other.text),
@@ -87,14 +89,24 @@ impl Reader<'_> {
                         let unknown = || format!("${{{name}}}");
                         word.text.push_str(&cut(&value, &other.text).map_or_else(unknown, str::to_owned));
                     }
-                    _ => word.text.push_str(&format!("${{{name}}}")),
+                    _ => word.text.push_str(&self.unset(&name)),
                 }
             }
-            None => word.text.push_str(&format!("${{{name}}}")),
+            None => word.text.push_str(&self.unset(&name)),
         }
         word.uses(name, quoted || length || operator == Some('+'));
         word.expands.append(&mut other.expands);
         word.splits.append(&mut other.splits);
+    }
+
+    /// What a variable is; values that are made of values may not grow without limit.
+    fn value(&self, before: &str, name: &str) -> Option<String> {
+        self.values.filter(|_| before.len() <= LONGEST)?.get(name)
+    }
+
+    /// What stands in the place of a variable without a known value.
+    fn unset(&self, name: &str) -> String {
+        self.values.and_then(|values| values.unset(name)).unwrap_or_else(|| format!("${{{name}}}"))
     }
 
     fn name(&mut self) -> String {
@@ -124,8 +136,4 @@ fn cut<'a>(value: &'a str, how: &str) -> Option<&'a str> {
         '%' => Some(value.strip_suffix(part).unwrap_or(value)),
         _ => None,
     }
-}
-
-fn is_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
 }

@@ -1,9 +1,47 @@
 //! Addresses as people write them, and as Git takes them.
 
-use super::Reference;
+/// What is taken from a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// What the remote's HEAD points to.
+    Head,
+    /// A branch or a tag, or words that nobody but Git understands.
+    Named(String),
+    /// One commit.
+    Commit(String),
+    /// A version or an abbreviated commit: what does not move, and no remote is asked about.
+    Fixed(String),
+}
+
+impl Reference {
+    /// The reference behind a name; none is HEAD.
+    pub(crate) fn of(name: &str) -> Self {
+        let name = name.trim();
+        let is_hex = name.bytes().all(|b| b.is_ascii_hexdigit());
+        match name.len() {
+            0 => Self::Head,
+            40 | 64 if is_hex => Self::Commit(name.to_ascii_lowercase()),
+            7..40 if is_hex && name.bytes().any(|b| b.is_ascii_digit()) => Self::Fixed(name.to_owned()),
+            _ if name == "HEAD" => Self::Head,
+            _ => Self::Named(name.to_owned()),
+        }
+    }
+
+    /// Whether it can mean other code tomorrow; a tag that looks like a version is taken for one.
+    pub fn moves(&self) -> bool {
+        let digits_around_dot = |name: &str| {
+            name.as_bytes().windows(3).any(|w| w[0].is_ascii_digit() && w[1] == b'.' && w[2].is_ascii_digit())
+        };
+        match self {
+            Self::Head => true,
+            Self::Named(name) => !digits_around_dot(name),
+            Self::Commit(_) | Self::Fixed(_) => false,
+        }
+    }
+}
 
 /// The address of a remote without user information; nothing for a directory.
-pub(super) fn remote(text: &str) -> Option<String> {
+pub(crate) fn remote(text: &str) -> Option<String> {
     let is_local = text.is_empty()
         || text.starts_with(['/', '.', '~'])
         || text.starts_with("file:")
@@ -29,7 +67,7 @@ pub(super) fn remote(text: &str) -> Option<String> {
 }
 
 /// `git+URL@ref#options`, wherever it stands in a word.
-pub(super) fn pip(text: &str) -> Option<(String, Reference)> {
+pub(crate) fn pip(text: &str) -> Option<(String, Reference)> {
     let (_, text) = text.split_once("git+")?;
     let (text, fragment) = text.split([' ', ';']).next()?.split_once('#').unwrap_or((text, ""));
     let text = text.split([' ', ';']).next().unwrap_or_default();
@@ -43,7 +81,7 @@ pub(super) fn pip(text: &str) -> Option<(String, Reference)> {
 }
 
 /// What npm, yarn and pnpm take for a Git repository: `github:owner/name#ref`, `owner/name`, an address.
-pub(super) fn npm(word: &str) -> Option<(String, Reference)> {
+pub(crate) fn npm(word: &str) -> Option<(String, Reference)> {
     let (text, fragment) = word.split_once('#').unwrap_or((word, ""));
     // `name@what`, also for a name with a scope.
     let text = match text.char_indices().skip(1).find(|(_, c)| matches!(c, '@' | ':' | '/')) {
@@ -74,7 +112,7 @@ pub(super) fn npm(word: &str) -> Option<(String, Reference)> {
 }
 
 /// `host/owner/name/package@version` of Go, where the host is known to serve Git below `owner/name`.
-pub(super) fn go(word: &str) -> Option<(String, Reference)> {
+pub(crate) fn go(word: &str) -> Option<(String, Reference)> {
     let (path, version) = word.split_once('@')?;
     let repository = match path.split_once(".git/").map(|(before, _)| before).or(path.strip_suffix(".git")) {
         Some(before) => format!("https://{before}.git"),
@@ -98,7 +136,7 @@ pub(super) fn go(word: &str) -> Option<(String, Reference)> {
 }
 
 /// `owner/name[/directory][@ref]` of R's `install_github`.
-pub(super) fn r(text: &str) -> Option<(String, Reference)> {
+pub(crate) fn r(text: &str) -> Option<(String, Reference)> {
     let (path, reference) = text.split_once(['@', '#']).unwrap_or((text, ""));
     let mut parts = path.split('/');
     let pair = format!("{}/{}", parts.next()?, parts.next()?);
@@ -108,7 +146,7 @@ pub(super) fn r(text: &str) -> Option<(String, Reference)> {
 }
 
 /// What BuildKit's `ADD` takes for a Git repository.
-pub(super) fn add(text: &str) -> Option<(String, Reference)> {
+pub(crate) fn add(text: &str) -> Option<(String, Reference)> {
     let (address, fragment) = text.split_once('#').unwrap_or((text, ""));
     let (address, query) = address.split_once('?').unwrap_or((address, ""));
     let is_web = address.starts_with("https://") || address.starts_with("http://");
@@ -135,7 +173,7 @@ fn is_pair(text: &str) -> bool {
 const LONGEST_PATH: usize = 512;
 
 /// A path from where somebody is.
-pub(super) fn absolute(from: &str, path: &str) -> String {
+pub(crate) fn absolute(from: &str, path: &str) -> String {
     if from.len() + path.len() > LONGEST_PATH {
         return from.to_owned();
     }

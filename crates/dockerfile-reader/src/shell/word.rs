@@ -1,0 +1,102 @@
+//! What a reader of shell scripts finds: commands and their words.
+
+use std::collections::BTreeMap;
+
+use crate::text::Text;
+
+/// What variables are where a text stands.
+pub trait Variables {
+    /// The value of a variable, if it is known.
+    fn get(&self, name: &str) -> Option<String>;
+
+    /// What takes the place of a variable that nothing sets, where that is sure.
+    fn unset(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    /// Keeps what a script sets, for the rest of it.
+    fn set_in_script(&self, _name: &str, _value: &str) {}
+}
+
+impl Variables for BTreeMap<String, String> {
+    fn get(&self, name: &str) -> Option<String> {
+        self.get(name).cloned()
+    }
+}
+
+impl Variables for BTreeMap<String, Option<String>> {
+    fn get(&self, name: &str) -> Option<String> {
+        self.get(name).cloned().flatten()
+    }
+}
+
+/// A simple command: what stands between `;`, `&&`, `|` and the like, keywords and leading assignments apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Command {
+    /// The line of its first word.
+    pub line: usize,
+    /// Its words, at least one.
+    pub words: Vec<Word>,
+    /// The files that its output goes to.
+    pub writes: Vec<Word>,
+    /// The here-documents that it reads.
+    pub documents: Vec<Text>,
+}
+
+/// A word.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Word {
+    /// The line that it starts on.
+    pub line: usize,
+    /// The word without its quotes; variables whose values are not known stand in it as `$NAME` or `${NAME}`.
+    pub text: String,
+    /// Where the text goes on on another line: the byte in it, and the line.
+    pub breaks: Vec<(usize, usize)>,
+    /// The variables that the shell replaces in it.
+    pub expands: Vec<String>,
+    /// Those of them whose value the shell splits into words.
+    pub splits: Vec<String>,
+}
+
+impl Command {
+    /// The program's name without its directory.
+    pub fn program(&self) -> &str {
+        self.words[0].text.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+impl Word {
+    /// The text as a script of its own, each character with its line.
+    pub fn script(&self) -> Text {
+        let mut breaks = self.breaks.iter().copied().peekable();
+        let mut line = self.line;
+        let with_line = |(at, c)| {
+            while let Some((_, next)) = breaks.next_if(|(start, _)| *start <= at) {
+                line = next;
+            }
+            (c, line)
+        };
+        self.text.char_indices().map(with_line).collect()
+    }
+
+    pub(super) fn push(&mut self, c: char, line: usize) {
+        if self.breaks.last().map_or(self.line, |(_, line)| *line) != line {
+            self.breaks.push((self.text.len(), line));
+        }
+        self.text.push(c);
+    }
+}
+
+/// Words that stand before a command and are none.
+pub(super) const KEYWORDS: [&str; 12] =
+    ["if", "then", "elif", "else", "do", "while", "until", "!", "{", "}", "fi", "done"];
+
+/// Whether a word is `NAME=...`.
+pub fn is_assignment(word: &str) -> bool {
+    word.split_once('=').is_some_and(|(name, _)| {
+        let name = name.strip_suffix('+').unwrap_or(name);
+        !name.is_empty()
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    })
+}

@@ -1,0 +1,46 @@
+//! Code that a Dockerfile fetches from Git remotes.
+
+use crate::address::Reference;
+
+/// Code from a Git remote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// The position of its stage.
+    pub stage: usize,
+    /// The position of its instruction in the stage.
+    pub instruction: usize,
+    /// The line that fetches it.
+    pub line: usize,
+    /// The address without user information; `$` stays in it where nothing says what a variable is.
+    pub repository: String,
+    /// What is taken from there.
+    pub reference: Reference,
+    /// What makes the step run again.
+    pub cover: Cover,
+    /// The build argument, empty now, that takes a commit in the place of the reference.
+    pub commit_arg: Option<String>,
+}
+
+/// What makes a step run again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cover {
+    /// Nothing: it stays cached whatever is pushed.
+    Nothing,
+    /// Another value of this build argument.
+    Argument(String),
+    /// BuildKit, which looks at the remote for every build.
+    Builder,
+}
+
+impl Fetch {
+    /// Whether the step stays cached whatever is pushed.
+    pub fn is_stale(&self) -> bool {
+        self.cover == Cover::Nothing && self.reference.moves()
+    }
+
+    /// The last part of the address.
+    pub fn name(&self) -> &str {
+        let path = self.repository.trim_end_matches(".git");
+        path.rsplit(['/', ':']).next().unwrap_or_default()
+    }
+}
