@@ -147,6 +147,16 @@ pub(crate) fn r(text: &str) -> Option<(String, Reference)> {
 
 /// What BuildKit's `ADD` takes for a Git repository.
 pub(crate) fn add(text: &str) -> Option<(String, Reference)> {
+    // The only host that BuildKit knows without a scheme.
+    let full;
+    let text = match text.strip_prefix("github.com/") {
+        Some(path) => {
+            let (path, fragment) = path.split_once('#').unwrap_or((path, ""));
+            full = format!("https://github.com/{}.git#{fragment}", path.trim_end_matches(".git"));
+            &full
+        }
+        None => text,
+    };
     let (address, fragment) = text.split_once('#').unwrap_or((text, ""));
     let (address, query) = address.split_once('?').unwrap_or((address, ""));
     let is_web = address.starts_with("https://") || address.starts_with("http://");

@@ -26,6 +26,20 @@ pub mod tools;
 mod values;
 
 pub use address::Reference;
+
+/// The repository that BuildKit itself fetches for a context, and what is taken from it; nothing for any other context.
+///
+/// ```
+/// use dockerfile_reader::{Reference, git_context};
+///
+/// let (repository, reference) = git_context("https://git.example/lib.git#main:src").expect("a repository");
+/// assert_eq!((repository.as_str(), reference), ("https://git.example/lib.git", Reference::Named("main".to_owned())));
+/// assert_eq!(git_context("./lib"), None);
+/// ```
+pub fn git_context(context: &str) -> Option<(String, Reference)> {
+    address::add(context)
+}
+
 pub use arguments::{Args, Assignment};
 pub use closure::{Build, Closure};
 pub use dockerfile::{Dockerfile, Globals, Stage};

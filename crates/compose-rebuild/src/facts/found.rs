@@ -10,6 +10,7 @@ use crate::facts::workspace::Config;
 use crate::project::{Built, Project};
 use crate::value::{ArgName, GitRef, GitUrl, Service, redact, show};
 use dockerfile_reader::Reference;
+use dockerfile_reader::git_context;
 use dockerfile_reader::sources::{Busts, Cover, Fetch, fetches};
 
 /// What the Dockerfiles of a project say beside the sources that were named.
@@ -51,7 +52,7 @@ pub fn add(project: &Project, config: &Config, bust: &ArgName, sources: &mut Vec
         let mut moves = named.iter().any(|source| matches!(source.wanted, Wanted::Ref(_)));
         let mut own = Vec::new();
         found.busts.extend(built.takes(bust.as_str()).then(|| (service.clone(), bust.clone())));
-        for fetch in fetches_of(built, bust) {
+        for fetch in fetches_of(built, bust).into_iter().chain(contexts_of(built)) {
             found.fetching.insert(service.clone());
             if let Cover::Argument(name) = &fetch.cover {
                 found.busts.extend(name.parse().map(|name| (service.clone(), name)));
@@ -67,7 +68,11 @@ pub fn add(project: &Project, config: &Config, bust: &ArgName, sources: &mut Vec
                 Ok(None) => {}
                 Err(failure) => found.unwatched.push(Unwatched {
                     service: service.clone(),
-                    place: format!("{}:{}", built.dockerfile_path, fetch.line),
+                    place: if fetch.line == 0 {
+                        "context".to_owned()
+                    } else {
+                        format!("{}:{}", built.dockerfile_path, fetch.line)
+                    },
                     repository: redact(&fetch.repository),
                     why: failure.cause,
                     cure: failure.hint.unwrap_or_default(),
@@ -96,6 +101,15 @@ fn fetches_of(built: &Built, bust: &ArgName) -> Vec<Fetch> {
     let busts = Busts::of(dockerfile, [bust.to_string()]);
     let all = fetches(dockerfile, &built.args, &busts);
     all.into_iter().filter(|fetch| closure.members.contains(&fetch.stage)).collect()
+}
+
+/// The repositories that BuildKit fetches as contexts of a service.
+fn contexts_of(built: &Built) -> impl Iterator<Item = Fetch> {
+    let fetch = |(repository, reference)| {
+        let (stage, instruction, line) = (0, 0, 0);
+        Fetch { stage, instruction, line, repository, reference, cover: Cover::Builder, commit_arg: None }
+    };
+    built.contexts_read().filter_map(git_context).map(fetch)
 }
 
 /// What is followed there, if anything moves.

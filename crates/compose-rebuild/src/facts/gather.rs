@@ -10,7 +10,7 @@ use crate::facts::image::{Images, Store};
 use crate::facts::source::{Resolved, Revision, Source, Wanted};
 use crate::facts::workspace::{self, Workspace};
 use crate::facts::{Facts, images, local, registry, remotes, sources};
-use crate::project::{Project, key};
+use crate::project::{Built, Project, key};
 use crate::sys::threads::{at_once, both, join};
 use crate::ui::Ui;
 use crate::value::ImageRef;
@@ -36,10 +36,14 @@ pub fn facts(ui: &Ui, selection: Selection<'_>, local: Option<&Utf8Path>, store:
         let mut asked = Asked::new(scope, ui, &last);
         let (workspace, project) = read_project(ui, selection)?;
         let (sources, found) = sources::derive(&project, &workspace.config)?;
-        let wanted = key::images_of(&project)?;
-        if store == Store::Registry {
-            registry::check(&wanted)?;
+        let mut wanted = key::images_of(&project)?;
+        match store {
+            // Base images that are on this machine may change here; those of a registry are only asked for on request.
+            Store::Engine => wanted.extend(project.services.values().flat_map(Built::images)),
+            Store::Registry => registry::check(&wanted)?,
         }
+        wanted.sort();
+        wanted.dedup();
         let images = asked.images(&wanted);
         if let Some(path) = local {
             local::check(path, &sources)?;

@@ -8,9 +8,9 @@ use crate::facts::image::Image;
 use crate::facts::source::Revision;
 use crate::plan::inputs::Keyed;
 use crate::plan::{Action, Build, LOCAL_STAGE, Request, ServicePlan, SourcePlan, VersionFile};
-use crate::project::Project;
 use crate::project::edges::{By, Input, inputs_of};
 use crate::project::key::{self};
+use crate::project::{IMAGE, TARGET};
 use crate::value::{self, CacheBust, ImageRef, Service, label};
 
 /// What is decided about a service beside what it is made from.
@@ -118,7 +118,7 @@ fn outdated(facts: &Facts, request: &Request, service: &Service, keyed: &Keyed<'
             _ => "the Dockerfile, an argument or the image it is built from changed".to_owned(),
         });
     }
-    if let Some(reason) = undecided(&facts.project, service) {
+    if let Some(reason) = undecided(facts, service) {
         return Some(format!("{reason}, so BuildKit decides"));
     }
     if let Some(newer) = newer_input(facts, service, current) {
@@ -132,13 +132,14 @@ fn outdated(facts: &Facts, request: &Request, service: &Service, keyed: &Keyed<'
 }
 
 /// Why only BuildKit can tell whether another image would come out: of a service, or of one that it is made from.
-fn undecided(project: &Project, service: &Service) -> Option<String> {
-    let own = project.services[service].undecided().map(str::to_owned);
-    own.or_else(|| {
+fn undecided(facts: &Facts, service: &Service) -> Option<String> {
+    let project = &facts.project;
+    let watched = facts.fetched_by(service).map(|one| one.source.repository.to_string()).collect();
+    project.services[service].undecided(&watched).or_else(|| {
         let inputs = inputs_of(project, service);
         let kept = |input: &Input<'_>| project.services[input.service].keep;
         inputs.iter().filter(|input| !kept(input)).find_map(|input| {
-            let reason = undecided(project, input.service)?;
+            let reason = undecided(facts, input.service)?;
             Some(format!("it is made from `{}`, and {reason}", input.service))
         })
     })
@@ -172,10 +173,10 @@ fn contexts(
         let is_built = built_now.contains(input);
         let kept = kept_image(facts, input)?.filter(|_| !(is_built && request.full));
         let context = match (kept, by) {
-            (Some((kept, _)), _) => format!("docker-image://{kept}"),
+            (Some((kept, _)), _) => format!("{IMAGE}{kept}"),
             (None, By::Stage) => continue,
-            (None, _) if is_built => format!("target:{}", other.bake_target),
-            (None, By::Context) => format!("docker-image://{}", other.image),
+            (None, _) if is_built => format!("{TARGET}{}", other.bake_target),
+            (None, By::Context) => format!("{IMAGE}{}", other.image),
             // The name means the current image by itself.
             (None, By::Image) => continue,
         };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::error::Failure;
-use crate::project::{Built, Project};
+use crate::project::{Built, IMAGE, Project, TARGET};
 use crate::value::{ImageRef, Service};
 
 /// Another service that a service is made from.
@@ -33,8 +33,12 @@ pub fn inputs_of<'a>(project: &'a Project, service: &Service) -> Vec<Input<'a>> 
     let built = &project.services[service];
     let mut inputs: Vec<Input<'a>> = Vec::new();
     for (other, input) in project.services.iter().filter(|(_, input)| input.image != built.image) {
-        let target = format!("target:{}", input.bake_target);
-        let contexts = built.contexts.iter().filter(|(_, value)| **value == target);
+        let is_its = |value: &str| match (value.strip_prefix(TARGET), value.strip_prefix(IMAGE)) {
+            (Some(target), _) => target == input.bake_target,
+            (_, Some(image)) => image.parse().is_ok_and(|image: ImageRef| input.names().any(|name| *name == image)),
+            _ => false,
+        };
+        let contexts = built.contexts.iter().filter(|(_, value)| is_its(value));
         let mut uses: Vec<_> = contexts.map(|(name, _)| (name.clone(), By::Context)).collect();
         for name in input.names().map(ImageRef::familiar) {
             if built.images().any(|image| image.familiar() == name) {

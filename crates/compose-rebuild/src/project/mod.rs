@@ -3,7 +3,7 @@
 pub mod edges;
 pub mod key;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use camino::Utf8Path;
@@ -11,9 +11,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::error::Failure;
-use crate::value::{ImageRef, ProjectName, Service};
-use dockerfile_reader::{Build, Closure, Dockerfile, What};
+use crate::value::{ImageRef, ProjectName, Service, redact};
+use dockerfile_reader::{Build, Closure, Dockerfile, Reference, What, git_context};
 
+/// How a named context begins that is an image.
+pub const IMAGE: &str = "docker-image://";
+/// How a named context begins that is another target of the bake definition.
+pub const TARGET: &str = "target:";
 /// How labels begin that Compose itself writes.
 const COMPOSE: &str = "com.docker.compose.";
 
@@ -168,27 +172,61 @@ impl Built {
         let reads = self.closure.iter().flat_map(|closure| &closure.reads);
         reads.filter_map(|read| match &read.what {
             What::Image { name, .. } => name.parse().ok(),
+            What::Named(name) => self.contexts.get(name)?.strip_prefix(IMAGE)?.parse().ok(),
             _ => None,
         })
     }
 
-    /// Why only BuildKit can tell whether another image would come out, if that is so.
-    pub fn undecided(&self) -> Option<&'static str> {
+    /// The contexts of the compose file that something is read from: the main one and named ones.
+    pub fn contexts_read(&self) -> impl Iterator<Item = &str> {
+        let main = self.definition.get("context").and_then(Value::as_str);
+        let reads = self.closure.iter().flat_map(|closure| &closure.reads);
+        let named = reads.filter_map(|read| match &read.what {
+            What::Named(name) => self.contexts.get(name).map(String::as_str),
+            _ => None,
+        });
+        // Without the Dockerfile nobody knows what it reads.
+        let all = self.contexts.values().map(String::as_str).filter(|_| self.closure.is_none());
+        // A directory may have no Dockerfile of its own and still be read; a repository always has what is built.
+        main.filter(|context| self.closure.is_none() || !is_local(context)).into_iter().chain(named).chain(all)
+    }
+
+    /// Why only BuildKit can tell whether another image would come out, if that is so; `watched` are the repositories whose
+    /// commits are known.
+    pub fn undecided(&self, watched: &BTreeSet<String>) -> Option<String> {
         let is_set = |name: &str| self.definition.get(name) == Some(&Value::Bool(true));
-        let Some(closure) = &self.closure else { return Some("its Dockerfile cannot be read here") };
         if is_set("no-cache") || texts(&self.definition, "no-cache-filter").next().is_some() {
-            return Some("the compose file says `no_cache`");
+            return Some("the compose file says `no_cache`".to_owned());
         }
         if is_set("pull") {
-            return Some("the compose file says `pull`");
+            return Some("the compose file says `pull`".to_owned());
         }
-        if closure.copies_context() {
-            return Some("it takes local files");
-        }
-        if closure.unknown().next().is_some() {
-            return Some("its Dockerfile says what only BuildKit understands");
-        }
-        None
+        let Some(closure) = &self.closure else {
+            return Some("its Dockerfile is not on this machine".to_owned());
+        };
+        let unwatched = |repository: &str| Some(format!("nothing tells what `{}` has", redact(repository)));
+        let context = |context: &str, files: &str| match git_context(context) {
+            Some((repository, _)) if watched.contains(&repository) => None,
+            Some((repository, _)) => unwatched(&repository),
+            None if context.starts_with(IMAGE) || context.starts_with(TARGET) => None,
+            None => Some(format!("it takes {files}")),
+        };
+        let main = self.definition.get("context").and_then(Value::as_str).unwrap_or_default();
+        closure.reads.iter().find_map(|read| match &read.what {
+            What::Context(_) => context(main, "local files"),
+            What::Named(name) => context(self.contexts.get(name)?, &format!("files of the context `{name}`")),
+            What::Url { address, has_checksum: false } => {
+                Some(format!("it takes {}, which may change", redact(address)))
+            }
+            What::Git { address, reference } => match reference {
+                Reference::Commit(_) => None,
+                _ if watched.contains(address) => None,
+                _ => unwatched(address),
+            },
+            What::Unknown(what) => Some(format!("only BuildKit understands {what}")),
+            _ if !read.is_certain() => Some("only the build knows an image or a path that it takes".to_owned()),
+            What::Image { .. } | What::Url { .. } | What::Secret { .. } | What::Ssh { .. } => None,
+        })
     }
 
     /// Whether both have the same build section, whatever service they are.
@@ -219,7 +257,7 @@ pub fn texts<'a>(target: &'a Map<String, Value>, name: &str) -> impl Iterator<It
 
 /// Whether a context is a directory of this machine.
 pub fn is_local(context: &str) -> bool {
-    !context.contains("://") && !context.starts_with("target:") && !context.starts_with("git@")
+    !context.contains("://") && !context.starts_with(TARGET) && git_context(context).is_none()
 }
 
 /// A text of a bake definition, in which `$${` stands for `${`.

@@ -11,6 +11,7 @@ use crate::foresight::predict::mark::Mark;
 use crate::foresight::predict::record::Stages;
 use crate::foresight::predict::stages::{self, Code, Recipe};
 use crate::plan::{Build, LOCAL_STAGE, Plan, ServicePlan};
+use crate::project::IMAGE;
 use crate::project::edges::shares_stage;
 use crate::project::{Built, texts};
 use crate::value::short;
@@ -27,8 +28,6 @@ pub struct Known {
 
 /// What is known of base images that are pulled.
 static PULLED: BTreeMap<String, String> = BTreeMap::new();
-/// How a named context begins that is an image.
-const IMAGE: &str = "docker-image://";
 
 /// The mark of an image, which is another one when its name moved.
 pub(super) fn image(bases: &BTreeMap<String, String>, name: &str) -> Mark {
