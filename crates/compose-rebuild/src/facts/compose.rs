@@ -2,7 +2,6 @@
 //! project only adds what a definition has no word for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -11,7 +10,7 @@ use serde_json::{Map, Value};
 use xshell::{Cmd, Shell};
 
 use crate::error::Failure;
-use crate::project::{Built, Project};
+use crate::project::{Built, Project, garbled};
 use crate::sys::docker::{self, ComposeOptions};
 use crate::sys::process;
 use crate::sys::threads::both;
@@ -148,12 +147,6 @@ fn ask(ui: &Ui, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> anyhow::R
         .into())
 }
 
-fn garbled(error: &dyn Display) -> Failure {
-    Failure::precondition(format!("the answer of Docker Compose is cut or garbled: {error}"))
-        .kept("nothing was changed")
-        .hint("run it again; check `docker compose build --print`")
-}
-
 /// The targets of a bake definition, by their names.
 fn targets(mut definition: Value) -> Result<Map<String, Value>, Failure> {
     let group = definition["group"]["default"]["targets"].as_array().into_iter().flatten();
@@ -198,7 +191,7 @@ pub(crate) fn parse(
         let service = target["labels"][SERVICE].as_str().unwrap_or(bake_target);
         project = project.or(target["labels"][PROJECT].as_str());
         let built = keeps(service, model).and_then(|keep| {
-            let built = Built::parse(bake_target, target).map_err(|error| garbled(&error))?;
+            let built = Built::parse(bake_target, target)?;
             Ok(Built { keep, build_only: replicas(service) == Some(0), ..built })
         });
         match built {

@@ -95,13 +95,12 @@ impl Built {
     /// Reads a target of the bake definition that Compose prints; what its Dockerfile says is read later.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn parse(bake_target: &str, definition: &Value) -> Result<Self, String> {
-        let garbled = |error: &dyn Display| format!("target `{bake_target}`: {error}");
+    /// Exit code 2 for a name that no image can have, 3 for what Compose does not print.
+    pub fn parse(bake_target: &str, definition: &Value) -> Result<Self, Failure> {
+        let garbled = |error: &dyn Display| garbled(&format!("target `{bake_target}`: {error}"));
         let target = Target::deserialize(definition).map_err(|error| garbled(&error))?;
         // Compose puts the service's own image behind its `build.tags`.
-        let tags = target.tags.iter().map(|tag| tag.parse().map_err(|error: Failure| garbled(&error)));
-        let mut tags = tags.collect::<Result<Vec<ImageRef>, _>>()?;
+        let mut tags = target.tags.iter().map(|tag| tag.parse()).collect::<Result<Vec<ImageRef>, _>>()?;
         let image = tags.pop().ok_or_else(|| garbled(&"it has no tag"))?;
         let args = target.args.iter().map(|(name, value)| (name.clone(), Some(unescaped(value))));
         let file = if target.dockerfile.is_empty() { "Dockerfile" } else { &target.dockerfile };
@@ -248,6 +247,13 @@ impl Built {
         self.dockerfile_path == other.dockerfile_path
             && self.dockerfile.as_ref().map(|one| &one.text) == other.dockerfile.as_ref().map(|one| &one.text)
     }
+}
+
+/// The failure for an answer of Compose that is none.
+pub fn garbled(error: &dyn Display) -> Failure {
+    Failure::precondition(format!("the answer of Docker Compose is cut or garbled: {error}"))
+        .kept("nothing was changed")
+        .hint("run it again; check `docker compose build --print`")
 }
 
 /// The texts of a list in a bake target.

@@ -15,8 +15,8 @@ fn phases(world: &World) -> [(&'static str, &'static str, String, bool); 6] {
     let versioned = format!("{}:v0.1.0-*", world.app());
     [
         ("resolve", "git", "ls-remote*".to_owned(), false),
-        ("build, begun", "docker", "compose*build*".to_owned(), false),
-        ("build, done", "docker", "compose*build*".to_owned(), true),
+        ("build, begun", "docker", "buildx*bake*".to_owned(), false),
+        ("build, done", "docker", "buildx*bake*".to_owned(), true),
         ("verify", "docker", "cp*".to_owned(), false),
         ("promote, versioned", "docker", format!("image tag*{versioned}"), true),
         ("promote, mutable", "docker", format!("image tag*{}", world.latest()), false),
@@ -105,7 +105,7 @@ fn ctrl_c_stops_a_step_that_never_ends() {
 fn of_two_runs_at_once_the_second_waits_says_for_what_and_finds_nothing_to_do() {
     let world = World::built();
     let builds = world.builds();
-    let mut first = held(&world, "docker", "compose*build*", false);
+    let mut first = held(&world, "docker", "buildx*bake*", false);
     let commit = world.tip();
     let mut second = world.start(["rebuild"]);
     second.until_says("Blocking");
@@ -123,7 +123,7 @@ fn of_two_runs_at_once_the_second_waits_says_for_what_and_finds_nothing_to_do() 
 fn a_run_that_must_not_wait_says_so_and_changes_nothing() {
     let world = World::built();
     let state = world.state();
-    let first = held(&world, "docker", "compose*build*", false);
+    let first = held(&world, "docker", "buildx*bake*", false);
     world.xtask(["rebuild", "--no-wait"]).fails(3).says("locked");
     assert_eq!(world.state(), state);
     first.signal(SIGKILL);

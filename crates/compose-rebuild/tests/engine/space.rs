@@ -86,7 +86,7 @@ fn prune_removes_what_it_printed_and_nothing_of_anybody_else() {
 #[test]
 fn prune_waits_for_a_rebuild_and_then_keeps_what_it_made() {
     let world = World::built();
-    world.shim("docker", "case \"$*\" in compose*build*) hold ;; esac");
+    world.shim("docker", "case \"$*\" in buildx*bake*) hold ;; esac");
     let commit = world.push(Kind::Backend);
     let mut rebuild = world.start(["rebuild"]);
     world.until_held(&mut rebuild);
