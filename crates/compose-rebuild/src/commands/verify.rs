@@ -97,8 +97,11 @@ fn trees<'a>(
     offline: bool,
 ) -> anyhow::Result<Trees<'a>> {
     let mut trees = Trees::new();
-    let comparable = |subject: &&Subject<'_>| subject.complete && subject.ours && subject.image.is_some();
-    for subject in subjects.iter().filter(comparable) {
+    let is_comparable = |subject: &&Subject<'_>| {
+        let same_sources = !subject.has_gone() && subject.sides().iter().all(|side| side.known);
+        subject.complete && subject.ours && same_sources
+    };
+    for subject in subjects.iter().filter(is_comparable) {
         subject.directories(&known.workspace.config)?;
         for side in subject.sides() {
             let Some(commit) = side.label else {
@@ -137,6 +140,7 @@ fn open(
         remote: subject.remote.clone(),
         label: subject.label().map(str::to_owned),
         sources: subject.parts(),
+        gone: subject.has_gone(),
         unwatched: !subject.watched,
         id: subject.image.as_ref().map(|image| image.id.clone()).unwrap_or_default(),
         ..Evidence::default()

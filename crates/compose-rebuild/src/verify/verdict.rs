@@ -14,6 +14,9 @@ pub struct Part {
     pub repository: String,
     /// What is followed there.
     pub wanted: String,
+    /// Whether the image says that it was made from it.
+    #[serde(skip)]
+    pub known: bool,
     /// The commit that the label says.
     pub label: Option<String>,
     /// The commit that the remote has, if it was asked.
@@ -35,7 +38,10 @@ pub struct Evidence {
     pub label: Option<String>,
     /// Both, source by source.
     pub sources: Vec<Part>,
-    /// Whether there is code in it that moves, and none that a remote was asked about.
+    /// Whether it was made from a source that its service does not have any more.
+    #[serde(skip)]
+    pub gone: bool,
+    /// Whether there is code in it whose pushes nobody notices.
     #[serde(skip)]
     pub unwatched: bool,
     /// What the version file says, if the image has to have one.
@@ -80,13 +86,13 @@ impl Evidence {
 
     /// Whether the image is at the tip of its branch.
     pub fn is_at_tip(&self) -> bool {
-        self.remote.as_deref().is_some_and(|remote| remote == self.label.as_deref().unwrap_or_default())
+        self.sources.iter().all(|part| part.label.is_some() && part.label == part.remote)
     }
 
     /// Whether version file and sources are those of the label's commit.
     fn holds_what_it_says(&self) -> bool {
-        let file = self.no_version.is_none()
-            && self.version_file.as_ref().is_none_or(|file| Some(file) == self.label.as_ref());
+        let says = |file: &String| self.label.as_ref().is_some_and(|label| label.split(' ').any(|one| one == file));
+        let file = self.no_version.is_none() && self.version_file.as_ref().is_none_or(says);
         file && self.deep.as_ref().is_none_or(Difference::is_none)
     }
 }
@@ -105,8 +111,12 @@ pub enum Verdict {
     NotOurs,
     /// There is no image.
     NeverBuilt,
-    /// The code in it moves, and nothing here notices a push.
+    /// Some code in it moves, and nothing here notices a push.
     NotWatched,
+    /// It was built before its service got one of its sources.
+    NewSource,
+    /// It was built from a source that its service does not have any more.
+    SourceGone,
     /// The image is made from a commit that the branch does not have (any more, or yet).
     NotOnBranch,
     /// The branch has commits that the image does not have.
@@ -129,8 +139,11 @@ impl Verdict {
         if !evidence.holds_what_it_says() {
             return Self::WrongContent;
         }
-        if evidence.unwatched {
-            return Self::NotWatched;
+        if evidence.sources.iter().any(|part| !part.known) {
+            return Self::NewSource;
+        }
+        if evidence.gone {
+            return Self::SourceGone;
         }
         if evidence.remote.is_some() && !evidence.is_at_tip() {
             return match evidence.relation {
@@ -138,6 +151,9 @@ impl Verdict {
                 _ if evidence.newer.is_some() => Self::RolledBack,
                 _ => Self::Behind,
             };
+        }
+        if evidence.unwatched {
+            return Self::NotWatched;
         }
         match (evidence.outdated().next(), &evidence.remote) {
             (Some(_), _) => Self::ContainerOutdated,
@@ -162,6 +178,8 @@ impl Verdict {
             Self::NotOurs => ("not built by xtask", "build it with this tool: cargo xtask rebuild"),
             Self::NeverBuilt => ("never built", "build it: cargo xtask rebuild"),
             Self::NotWatched => ("not watched", "let a push be noticed: cargo xtask doctor --patch"),
+            Self::NewSource => ("new source", "build it with all of its sources: cargo xtask rebuild"),
+            Self::SourceGone => ("source gone", "build it without that source: cargo xtask rebuild"),
             Self::NotOnBranch => {
                 ("not on the branch", "build the tip of the branch: cargo xtask rebuild; or name the branch it is from")
             }

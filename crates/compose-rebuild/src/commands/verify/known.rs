@@ -111,8 +111,7 @@ impl Known {
             complete,
             // Without sources there is nothing to ask, offline or not.
             remote: remotes.map(|revisions| revisions.join(" ")),
-            watched: !sources.is_empty()
-                || !self.found.unwatched.iter().any(|one| service.is_some_and(|service| *service == one.service)),
+            watched: !self.found.unwatched.iter().any(|one| service == Some(&one.service)),
             sources,
             transports: &config.transports,
         }
@@ -123,6 +122,8 @@ impl Known {
 pub struct Side<'a> {
     /// Where it is.
     pub remote: Remote<'a>,
+    /// Whether the image says that it was made from it.
+    pub known: bool,
     /// The commit that the label has for it.
     pub label: Option<Commit>,
     /// The commit that the remote has, if it was asked.
@@ -147,7 +148,7 @@ pub struct Subject<'a> {
     pub complete: bool,
     /// What its remotes have, if they were asked.
     pub remote: Option<String>,
-    /// Whether anybody would notice a push to any of the code in it.
+    /// Whether a push to any of the code in it would be noticed.
     pub watched: bool,
     sources: Vec<&'a (Source, Option<Revision>)>,
     transports: &'a [String],
@@ -165,22 +166,37 @@ impl Subject<'_> {
         let parts = sides.map(|(side, (source, _))| Part {
             repository: source.repository.to_string(),
             wanted: source.describe(),
+            known: side.known,
             label: side.label.as_ref().map(ToString::to_string),
             remote: side.tip.as_ref().map(ToString::to_string),
         });
         parts.collect()
     }
 
-    /// What the image is made from.
+    /// The repositories and revisions that the image says it was made from.
+    fn labels(&self) -> Vec<(&str, &str)> {
+        let text = |name| self.image.as_ref().filter(|_| self.ours).and_then(|image| image.label(name));
+        let words = |name| text(name).unwrap_or_default().split_whitespace();
+        words(label::SOURCE).zip(words(label::REVISION)).collect()
+    }
+
+    /// Whether the image was made from a source that its service does not have any more.
+    pub fn has_gone(&self) -> bool {
+        self.labels().len() > self.sides().iter().filter(|side| side.known).count()
+    }
+
+    /// What the image should be made from, each with what the labels say about the same repository.
     pub fn sides(&self) -> Vec<Side<'_>> {
-        let mut label = self.label().unwrap_or_default().split_whitespace();
+        let mut labels = self.labels();
         let sides = self.sources.iter().map(|(source, revision)| {
             let remote = Remote { url: &source.repository, transports: self.transports };
+            let at = labels.iter().position(|(repository, _)| *repository == source.repository.as_str());
+            let label = at.map(|at| labels.remove(at).1);
             let tip = match revision {
                 Some(Revision::Commit(commit)) => Some(commit.clone()),
                 _ => None,
             };
-            Side { remote, label: label.next().and_then(|text| text.parse().ok()), tip }
+            Side { remote, known: label.is_some(), label: label.and_then(|text| text.parse().ok()), tip }
         });
         sides.collect()
     }
