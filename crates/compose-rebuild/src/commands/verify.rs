@@ -41,8 +41,7 @@ pub fn run(context: &Context, options: &cli::Verify) -> anyhow::Result<()> {
 /// Exit code 2 for an unknown service, 3 when remote or engine do not answer.
 pub fn rows(context: &Context, options: &cli::Verify) -> anyhow::Result<Vec<Row>> {
     let ui = &context.ui;
-    let known =
-        Known::gather(ui, context.settings.selection(&options.services), options.offline, Store::of(options.registry))?;
+    let known = Known::gather(context, options)?;
     let skip = Skip::parse(&known.workspace.config.deep_skip)?;
     let subjects = subjects(context, &known, options)?;
     let trees = if options.deep { trees(context, &known, &subjects, options.offline)? } else { Trees::new() };
@@ -142,6 +141,7 @@ fn open(
         sources: subject.parts(),
         gone: subject.has_gone(),
         unwatched: !subject.watched,
+        definition: subject.definition,
         id: subject.image.as_ref().map(|image| image.id.clone()).unwrap_or_default(),
         ..Evidence::default()
     };

@@ -44,6 +44,9 @@ pub struct Evidence {
     /// Whether there is code in it whose pushes nobody notices.
     #[serde(skip)]
     pub unwatched: bool,
+    /// Without any source, how it relates to what its service would be built from now.
+    #[serde(skip)]
+    pub definition: Definition,
     /// What the version file says, if the image has to have one.
     pub version_file: Option<String>,
     /// Why that is no version file, or that it is not there.
@@ -61,6 +64,18 @@ pub struct Evidence {
     pub newer: Option<String>,
     /// How the files differ from those of the commit, when they were compared.
     pub deep: Option<Difference>,
+}
+
+/// How an image relates to what its service would be built from now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Definition {
+    /// The same.
+    Same,
+    /// Something else.
+    Changed,
+    /// Only BuildKit can tell, or nobody asked.
+    #[default]
+    Unknown,
 }
 
 fn as_counts<S: Serializer>(relation: &Option<Relation>, to: S) -> Result<S::Ok, S::Error> {
@@ -103,6 +118,10 @@ impl Evidence {
 pub enum Verdict {
     /// Everything agrees with the remote.
     Current,
+    /// It has no source, and its key is the one that its service has now.
+    CurrentByKey,
+    /// It has no source, and no key can tell whether it is up to date.
+    NothingToCompare,
     /// Everything that is here agrees; no remote was asked.
     Consistent,
     /// Label, version file or sources disagree.
@@ -113,6 +132,8 @@ pub enum Verdict {
     NeverBuilt,
     /// Some code in it moves, and nothing here notices a push.
     NotWatched,
+    /// It has no source, and was built from something else than its service would be now.
+    DefinitionChanged,
     /// It was built before its service got one of its sources.
     NewSource,
     /// It was built from a source that its service does not have any more.
@@ -155,10 +176,14 @@ impl Verdict {
         if evidence.unwatched {
             return Self::NotWatched;
         }
-        match (evidence.outdated().next(), &evidence.remote) {
-            (Some(_), _) => Self::ContainerOutdated,
-            (None, Some(_)) => Self::Current,
-            (None, None) => Self::Consistent,
+        let has_sources = !evidence.sources.is_empty();
+        match (evidence.definition, &evidence.remote) {
+            (Definition::Changed, _) if !has_sources => Self::DefinitionChanged,
+            _ if evidence.outdated().next().is_some() => Self::ContainerOutdated,
+            (Definition::Same, _) if !has_sources => Self::CurrentByKey,
+            _ if !has_sources => Self::NothingToCompare,
+            (_, Some(_)) => Self::Current,
+            (_, None) => Self::Consistent,
         }
     }
 
@@ -171,6 +196,8 @@ impl Verdict {
     fn entry(self) -> (&'static str, &'static str) {
         match self {
             Self::Current => ("current", ""),
+            Self::CurrentByKey => ("up to date by its key", ""),
+            Self::NothingToCompare => ("nothing to compare", ""),
             Self::Consistent => ("consistent", ""),
             Self::WrongContent => {
                 ("wrong content", "trust nothing in it, build it again without cache: cargo xtask full --keep-models")
@@ -178,6 +205,7 @@ impl Verdict {
             Self::NotOurs => ("not built by xtask", "build it with this tool: cargo xtask rebuild"),
             Self::NeverBuilt => ("never built", "build it: cargo xtask rebuild"),
             Self::NotWatched => ("not watched", "let a push be noticed: cargo xtask doctor --patch"),
+            Self::DefinitionChanged => ("definition changed", "bring it up to date: cargo xtask rebuild"),
             Self::NewSource => ("new source", "build it with all of its sources: cargo xtask rebuild"),
             Self::SourceGone => ("source gone", "build it without that source: cargo xtask rebuild"),
             Self::NotOnBranch => {

@@ -98,11 +98,24 @@ fn wrong_content_is_said_before_age() {
 }
 
 #[test]
-fn an_image_without_sources_is_current() {
-    let nothing = |e: &mut Evidence| {
-        (e.remote, e.label, e.version_file, e.sources) = (Some(String::new()), None, None, Vec::new());
+fn an_image_without_sources_is_up_to_date_by_its_key_alone() {
+    let without = |remote: Option<&str>, definition| {
+        let remote = remote.map(str::to_owned);
+        move |e: &mut Evidence| {
+            (e.remote, e.label, e.version_file, e.sources) = (remote, None, None, Vec::new());
+            e.definition = definition;
+        }
     };
-    verdict(nothing, Verdict::Current, "current");
+    verdict(without(Some(""), Definition::Same), Verdict::CurrentByKey, "up to date by its key");
+    verdict(without(Some(""), Definition::Changed), Verdict::DefinitionChanged, "definition changed");
+    for remote in [Some(""), None] {
+        verdict(without(remote, Definition::Unknown), Verdict::NothingToCompare, "nothing to compare");
+    }
+    let is_started_from_another = |e: &mut Evidence| {
+        without(Some(""), Definition::Same)(e);
+        e.containers = vec![container("sha256:0")];
+    };
+    verdict(is_started_from_another, Verdict::ContainerOutdated, "container older than its image");
 }
 
 #[test]
