@@ -153,6 +153,19 @@ fn an_image_is_current_only_when_all_of_its_sources_are_watched() {
 }
 
 #[test]
+fn submodules_that_follow_their_branches_are_not_watched() {
+    let moving = "git clone https://git.example/app.git && cd app && git submodule update --init --remote";
+    let world = project(&format!("FROM a\nARG CACHEBUST\nRUN {moving}\n"));
+    let said = "a push to the submodules of https://git.example/app.git is not noticed in `app`";
+    warns(&world, "rebuild", said).says("leave out `--remote`");
+    world.run(["verify"]).fails(1).says(said).says("not current: app (not watched)");
+    // At the commits that the repository names they move with it.
+    world.file("Dockerfile", format!("FROM a\nARG CACHEBUST\nRUN {}\n", moving.replace(" --remote", "")));
+    world.run(["rebuild"]).ok();
+    world.run(["verify"]).ok();
+}
+
+#[test]
 fn an_address_that_only_the_build_knows_is_not_followed() {
     let world = project("FROM a\nARG CACHEBUST\nRUN for n in a b; do git clone https://git.example/$n; done\n");
     warns(&world, "rebuild", "only known to the build").says("metadata.xtask.sources");
