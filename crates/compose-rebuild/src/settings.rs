@@ -96,6 +96,14 @@ impl Settings {
         flag.or(self.environment.cache_bust.as_deref()).map(|text| self.rule(text)).transpose()
     }
 
+    /// How the bust value is made, according to that or else to the configuration.
+    ///
+    /// # Errors
+    /// As [`Settings::rule`].
+    pub fn rule_or(&self, chosen: Option<Rule>, configured: Option<&str>) -> Result<Rule, Failure> {
+        chosen.map_or_else(|| self.rule(configured.unwrap_or("auto")), Ok)
+    }
+
     /// How the bust value is made in this run.
     ///
     /// # Errors

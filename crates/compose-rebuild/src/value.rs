@@ -108,10 +108,10 @@ checked!(
 );
 
 checked!(
-    /// A branch, a tag, a full ref name below `refs/heads/` or `refs/tags/`, or `HEAD`
+    /// A branch, a tag, the full name of any ref such as `refs/pull/7/head`, or `HEAD`
     /// (a subset of `git check-ref-format` that no shell and no option parser reads otherwise).
     GitRef, "branch or tag name",
-    "use at most 128 letters, digits and `._/+@=#-`, without `..`, `//`, `@{` or a leading `-`, `.` or `/`",
+    "use at most 128 letters, digits and `._/+@=#-`, without `..`, `//`, `@{` or a leading `-`, `+`, `.` or `/`",
     is_ref
 );
 
@@ -137,9 +137,9 @@ fn is_ref(s: &str) -> bool {
     !s.is_empty()
         && s.len() <= 128
         && s.bytes().all(allowed)
-        && !s.starts_with(['-', '/', '.', '@'])
+        // `+x` would be a refspec.
+        && !s.starts_with(['-', '/', '.', '@', '+'])
         && !s.ends_with(['/', '.'])
-        && (!s.starts_with("refs/") || s.starts_with("refs/heads/") || s.starts_with("refs/tags/"))
         && !["..", "//", "@{", "/."].iter().any(|bad| s.contains(bad))
         && !s.split('/').any(|part| part.ends_with(".lock"))
 }
@@ -190,8 +190,14 @@ mod tests {
         for good in ["main", "feature/x-1", "v1.2.3", "refs/heads/main", "HEAD", "dependabot/npm_and_yarn/a@1"] {
             assert!(good.parse::<GitRef>().is_ok(), "{good}");
         }
+        for good in ["refs/pull/7/head", "refs/merge-requests/7/merge", "refs/changes/34/1234/5"] {
+            assert!(good.parse::<GitRef>().is_ok(), "{good}");
+        }
+        for bad in ["", "--upload-pack=x", "$(id)", "a b", "`id`", "a;b", "a|b", "a..b", "a//b", "@{u}", "x.lock"] {
+            assert!(bad.parse::<GitRef>().is_err(), "{bad}");
+        }
         for bad in
-            ["", "--upload-pack=x", "$(id)", "a b", "`id`", "a;b", "a|b", "a..b", "a//b", "@{u}", "refs/x/y", "x.lock"]
+            ["refs/", "refs/pull/*/head", "refs/pull/7/head^{}", "refs/pull/7:x", "+refs/pull/7/head", "refs/../x"]
         {
             assert!(bad.parse::<GitRef>().is_err(), "{bad}");
         }

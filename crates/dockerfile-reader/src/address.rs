@@ -11,6 +11,8 @@ pub enum Reference {
     Commit(String),
     /// A version or an abbreviated commit: what does not move, and no remote is asked about.
     Fixed(String),
+    /// What the branches of a repository's submodules have, whatever the repository itself says about them.
+    Submodules,
 }
 
 impl Reference {
@@ -33,7 +35,7 @@ impl Reference {
             name.as_bytes().windows(3).any(|w| w[0].is_ascii_digit() && w[1] == b'.' && w[2].is_ascii_digit())
         };
         match self {
-            Self::Head => true,
+            Self::Head | Self::Submodules => true,
             Self::Named(name) => !digits_around_dot(name),
             Self::Commit(_) | Self::Fixed(_) => false,
         }

@@ -77,13 +77,10 @@ impl<'a> Run<'a> {
 
     /// What is asked for, with what the workspace configures.
     pub(super) fn request(&self, facts: &Facts) -> anyhow::Result<Request> {
-        let rule = match &self.chosen {
-            Some(rule) => rule.clone(),
-            None => self.context.settings.rule(facts.workspace.config.cache_bust.as_deref().unwrap_or("auto"))?,
-        };
+        let configured = facts.workspace.config.cache_bust.as_deref();
         Ok(Request {
             services: self.options.services.clone(),
-            rule,
+            rule: self.context.settings.rule_or(self.chosen.clone(), configured)?,
             full: self.full,
             keep_models: self.keep_models,
             pull: self.options.pull,

@@ -41,8 +41,7 @@ pub fn run(context: &Context, options: &cli::Verify) -> anyhow::Result<()> {
 /// Exit code 2 for an unknown service, 3 when remote or engine do not answer.
 pub fn rows(context: &Context, options: &cli::Verify) -> anyhow::Result<Vec<Row>> {
     let ui = &context.ui;
-    let known =
-        Known::gather(ui, context.settings.selection(&options.services), options.offline, Store::of(options.registry))?;
+    let known = Known::gather(context, options)?;
     let skip = Skip::parse(&known.workspace.config.deep_skip)?;
     let subjects = subjects(context, &known, options)?;
     let trees = if options.deep { trees(context, &known, &subjects, options.offline)? } else { Trees::new() };
@@ -97,8 +96,11 @@ fn trees<'a>(
     offline: bool,
 ) -> anyhow::Result<Trees<'a>> {
     let mut trees = Trees::new();
-    let comparable = |subject: &&Subject<'_>| subject.complete && subject.ours && subject.image.is_some();
-    for subject in subjects.iter().filter(comparable) {
+    let is_comparable = |subject: &&Subject<'_>| {
+        let same_sources = !subject.has_gone() && subject.sides().iter().all(|side| side.known);
+        subject.complete && subject.ours && same_sources
+    };
+    for subject in subjects.iter().filter(is_comparable) {
         subject.directories(&known.workspace.config)?;
         for side in subject.sides() {
             let Some(commit) = side.label else {
@@ -137,7 +139,9 @@ fn open(
         remote: subject.remote.clone(),
         label: subject.label().map(str::to_owned),
         sources: subject.parts(),
+        gone: subject.has_gone(),
         unwatched: !subject.watched,
+        definition: subject.definition,
         id: subject.image.as_ref().map(|image| image.id.clone()).unwrap_or_default(),
         ..Evidence::default()
     };

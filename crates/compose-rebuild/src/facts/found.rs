@@ -57,7 +57,8 @@ pub fn add(project: &Project, config: &Config, bust: &ArgName, sources: &mut Vec
             if let Cover::Argument(name) = &fetch.cover {
                 found.busts.extend(name.parse().map(|name| (service.clone(), name)));
             }
-            if alone || known.contains(&fetch.repository) {
+            let is_known = known.contains(&fetch.repository) && fetch.reference != Reference::Submodules;
+            if alone || is_known {
                 continue;
             }
             match follow(service, &fetch, &config.transports) {
@@ -68,12 +69,14 @@ pub fn add(project: &Project, config: &Config, bust: &ArgName, sources: &mut Vec
                 Ok(None) => {}
                 Err(failure) => found.unwatched.push(Unwatched {
                     service: service.clone(),
-                    place: if fetch.line == 0 {
-                        "context".to_owned()
-                    } else {
-                        format!("{}:{}", built.dockerfile_path, fetch.line)
+                    place: match fetch.line {
+                        0 => "context".to_owned(),
+                        line => format!("{}:{line}", built.dockerfile_path),
                     },
-                    repository: redact(&fetch.repository),
+                    repository: match fetch.reference {
+                        Reference::Submodules => format!("the submodules of {}", redact(&fetch.repository)),
+                        _ => redact(&fetch.repository),
+                    },
                     why: failure.cause,
                     cure: failure.hint.unwrap_or_default(),
                 }),
@@ -114,6 +117,10 @@ fn contexts_of(built: &Built) -> impl Iterator<Item = Fetch> {
 
 /// What is followed there, if anything moves.
 fn follow(service: &Service, fetch: &Fetch, transports: &[String]) -> Result<Option<Source>, Failure> {
+    if fetch.reference == Reference::Submodules {
+        return Err(Failure::usage("they are taken from the tips of their branches, whatever the repository says")
+            .hint("leave out `--remote`, or name all sources in [[workspace.metadata.xtask.sources]]"));
+    }
     if fetch.cover == Cover::Nothing {
         return match fetch.reference.moves() {
             true => Err(Failure::usage("no bust argument stands above it, so the step stays cached")
@@ -123,7 +130,7 @@ fn follow(service: &Service, fetch: &Fetch, transports: &[String]) -> Result<Opt
     }
     let unclear = |failure: Failure| failure.hint("name it in [[workspace.metadata.xtask.sources]]");
     let wanted = match &fetch.reference {
-        Reference::Fixed(_) => return Ok(None),
+        Reference::Fixed(_) | Reference::Submodules => return Ok(None),
         Reference::Commit(commit) => Wanted::Commit(commit.parse()?),
         Reference::Head => Wanted::Ref("HEAD".parse()?),
         Reference::Named(name) => Wanted::Ref(name.parse::<GitRef>().map_err(unclear)?),

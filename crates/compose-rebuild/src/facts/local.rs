@@ -8,7 +8,8 @@ use xshell::Shell;
 use crate::error::Failure;
 use crate::facts::source::{Local, Source};
 use crate::facts::tree::{Blob, Tree};
-use crate::sys::{git, process};
+use crate::sys::git;
+use crate::sys::process::{self, Finished};
 use crate::ui::Ui;
 use crate::value::digest::{Parts, git_blob, hex};
 use crate::value::show;
@@ -35,24 +36,14 @@ pub fn check(path: &Utf8Path, sources: &[Source]) -> Result<(), Failure> {
 /// Lists and digests the files of `root`.
 ///
 /// # Errors
-/// Exit code 3 for a file that cannot be read.
+/// Exit code 2 for what is no file, 3 for a file that cannot be read, or when git does not say which ones are ignored.
 pub fn read(ui: &Ui, root: &Utf8Path) -> anyhow::Result<Local> {
     let root = root.canonicalize_utf8()?;
-    let sh = Shell::new()?;
-    let listed = process::output(ui, git::list_files(&sh, &root), git::DEADLINE)?;
-    let mut files = if listed.status.success() {
-        let names = String::from_utf8(listed.stdout)
-            .map_err(|_| Failure::usage(format!("`{root}` has a file name that is not UTF-8")).hint("rename it"))?;
-        names.split_terminator('\0').map(Utf8PathBuf::from).collect()
-    } else {
-        let mut found = Vec::new();
-        walk(&root, Utf8Path::new(""), &mut found)?;
-        found
-    };
+    let mut listed = Listed { ui, sh: Shell::new()?, root: root.clone(), files: Vec::new() };
+    listed.add(Utf8Path::new(""))?;
+    let mut files = listed.files;
     files.sort();
     files.dedup();
-    // A listed file may be deleted, and a listed directory is a submodule.
-    files.retain(|file| fs_err::symlink_metadata(root.join(file)).is_ok_and(|metadata| !metadata.is_dir()));
     let mut tree = Tree::default();
     for file in &files {
         let path = root.join(file);
@@ -77,16 +68,76 @@ pub fn read(ui: &Ui, root: &Utf8Path) -> anyhow::Result<Local> {
     Ok(Local { root, files, tree, digest })
 }
 
-/// All files below `root`/`below` but those of Git itself.
-fn walk(root: &Utf8Path, below: &Utf8Path, found: &mut Vec<Utf8PathBuf>) -> std::io::Result<()> {
-    for entry in root.join(below).read_dir_utf8()? {
-        let entry = entry?;
-        let path = below.join(entry.file_name());
-        if !entry.file_type()?.is_dir() {
-            found.push(path);
-        } else if entry.file_name() != ".git" {
-            walk(root, &path, found)?;
+/// The files of a directory as far as they are known.
+struct Listed<'a> {
+    ui: &'a Ui,
+    sh: Shell,
+    root: Utf8PathBuf,
+    files: Vec<Utf8PathBuf>,
+}
+
+impl Listed<'_> {
+    /// Adds what Git does not ignore below a directory, or everything where there is no repository.
+    fn add(&mut self, below: &Utf8Path) -> anyhow::Result<()> {
+        let directory = self.root.join(below);
+        let listed = process::output(self.ui, git::list_files(&self.sh, &directory), git::DEADLINE)?;
+        if !listed.status.success() {
+            // Without an answer nobody knows what is ignored, secrets among it.
+            return match directory.ancestors().any(|above| above.join(".git").exists()) {
+                true => Err(refused(&directory, &listed).into()),
+                false => self.walk(below),
+            };
+        }
+        let names = String::from_utf8(listed.stdout).map_err(|_| {
+            Failure::usage(format!("`{directory}` has a file name that is not UTF-8")).hint("rename it")
+        })?;
+        names.split_terminator('\0').try_for_each(|name| self.take(below.join(name.trim_end_matches('/')), true))
+    }
+
+    /// Adds everything below a directory but what belongs to Git.
+    fn walk(&mut self, below: &Utf8Path) -> anyhow::Result<()> {
+        for entry in self.root.join(below).read_dir_utf8()? {
+            let entry = entry?;
+            if entry.file_name() != ".git" {
+                self.take(below.join(entry.file_name()), false)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a path. A directory that Git lists is another repository, such as a submodule.
+    fn take(&mut self, path: Utf8PathBuf, is_listed: bool) -> anyhow::Result<()> {
+        let whole = self.root.join(&path);
+        // A listed file may be deleted.
+        let Ok(metadata) = fs_err::symlink_metadata(&whole) else { return Ok(()) };
+        if metadata.is_file() || metadata.is_symlink() {
+            self.files.push(path);
+            return Ok(());
+        }
+        match (metadata.is_dir(), whole.join(".git").exists()) {
+            (true, true) => self.add(&path),
+            (true, false) if !is_listed => self.walk(&path),
+            // The files in the place of a file that was tracked are listed too.
+            (true, false) if whole.read_dir_utf8()?.next().is_some() => Ok(()),
+            (true, false) => {
+                Err(Failure::usage(format!("the submodule `{path}` of `{}` is not checked out", self.root))
+                    .kept("nothing was changed")
+                    .hint(format!("git -C {} submodule update --init --recursive", self.root))
+                    .into())
+            }
+            (false, _) => Err(Failure::usage(format!("`{whole}` is neither a file nor a directory nor a link"))
+                .kept("nothing was changed")
+                .hint("remove it: no image can have it")
+                .into()),
         }
     }
-    Ok(())
+}
+
+/// The failure of a repository that git does not read.
+fn refused(directory: &Utf8Path, listed: &Finished) -> Failure {
+    let fatal = listed.stderr.lines().find_map(|line| line.strip_prefix("fatal: "));
+    let reason = fatal.unwrap_or_else(|| listed.last_error());
+    Failure::precondition(format!("git does not say which files of `{directory}` are ignored: {reason}"))
+        .kept("nothing was changed")
+        .hint(format!("see what it says, and try again: git -C {directory} status"))
 }

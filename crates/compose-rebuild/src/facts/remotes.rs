@@ -113,7 +113,7 @@ fn pick(lines: &[u8], url: &GitUrl, git_ref: &GitRef) -> Result<Commit, Failure>
             .kept("nothing was changed")
             .hint(format!("say which: `refs/heads/{name}` or `refs/tags/{name}`"))),
         (Some(commit), None) | (None, Some(commit)) => Ok(commit),
-        (None, None) => Err(Failure::precondition(format!("ref not found: {url} has no branch or tag `{name}`"))
+        (None, None) => Err(Failure::precondition(format!("ref not found: {url} has no `{name}`"))
             .kept("nothing was changed")
             .hint(format!("list what it has: git ls-remote {url}"))),
     }
@@ -185,6 +185,8 @@ mod tests {
         let tag = format!("{a}\trefs/tags/v1\n{c}\trefs/tags/v1^{{}}\n");
         assert_eq!(picked(&tag, "v1"), Ok(c.clone()));
         assert_eq!(picked(&tag, "refs/tags/v1"), Ok(c));
+        let request = format!("{a}\trefs/pull/7/head\n{b}\trefs/pull/7/merge\n");
+        assert_eq!(picked(&request, "refs/pull/7/merge"), Ok(b));
         assert_eq!(picked(&format!("{a}\tHEAD\n"), "HEAD"), Ok(a));
     }
 

@@ -76,7 +76,7 @@ impl fmt::Display for Revision {
 pub struct Local {
     /// The directory.
     pub root: Utf8PathBuf,
-    /// Files and symbolic links below it, relative and sorted; what Git ignores is left out.
+    /// Files and symbolic links below it, those of submodules too, relative and sorted; what Git ignores is left out.
     pub files: Vec<Utf8PathBuf>,
     /// The same files as a commit would have them.
     pub tree: Tree,

@@ -13,6 +13,13 @@ pub struct Tree {
     pub submodules: BTreeSet<Vec<u8>>,
 }
 
+impl Tree {
+    /// The files that have rules for others, such as line ends or Git LFS.
+    pub fn attributes(&self) -> impl Iterator<Item = (&Vec<u8>, &Blob)> {
+        self.files.iter().filter(|(path, _)| path.rsplit(|&b| b == b'/').next() == Some(b".gitattributes"))
+    }
+}
+
 /// The content of a file, or the target of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blob {

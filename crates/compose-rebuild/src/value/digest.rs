@@ -51,6 +51,33 @@ pub fn git_blob(digits: usize, size: u64, content: &mut impl Read) -> io::Result
     }
 }
 
+/// The ID that Git gives to a content, or that of the pointer which Git LFS commits in its place, when that is the wanted one.
+///
+/// # Errors
+/// When the content is not as long as it should be.
+pub fn git_blob_or_pointer(wanted: &str, size: u64, content: &mut impl Read) -> io::Result<String> {
+    let mut content = Digested { content, digest: Hash::new() };
+    let id = git_blob(wanted.len(), size, &mut content)?;
+    let digest = hex(&content.digest.finalize());
+    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {size}\n");
+    let pointed = git_blob(wanted.len(), pointer.len() as u64, &mut pointer.as_bytes())?;
+    Ok(if pointed == wanted { pointed } else { id })
+}
+
+/// A content that is digested while it is read.
+struct Digested<R> {
+    content: R,
+    digest: Hash,
+}
+
+impl<R: Read> Read for Digested<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.content.read(buffer)?;
+        self.digest.update(&buffer[..read]);
+        Ok(read)
+    }
+}
+
 fn each_part(mut left: u64, content: &mut impl Read, mut update: impl FnMut(&[u8])) -> io::Result<()> {
     let mut buffer = vec![0; 64 << 10];
     loop {

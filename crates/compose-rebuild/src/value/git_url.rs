@@ -48,7 +48,9 @@ impl GitUrl {
             return Err(Failure::usage(format!("`{}` carries a credential", redact(text)))
                 .hint("leave it out; git asks your credential helper, the build takes a BuildKit secret"));
         }
-        if transport != "file" && (host.is_empty() || host.starts_with('-')) {
+        // A login such as `-x@host` would be an option of ssh, and git decodes `%2d`.
+        let is_option = |text: &str| text.starts_with(['-', '%']);
+        if transport != "file" && (host.is_empty() || is_option(host) || is_option(authority)) {
             return Err(Failure::usage(format!("{} names no host", show(text))).hint("check the repository address"));
         }
         Ok(Self(text.to_owned()))
@@ -84,6 +86,10 @@ mod tests {
             "https://token@h/n",
             "ssh://u:p@h/n",
             "ssh://-oProxyCommand=x/n",
+            "ssh://-oProxyCommand=x@h/n",
+            "ssh://%2doProxyCommand=x/n",
+            "git@-oProxyCommand=x:n",
+            "git://-x/n",
             "https://h/$(id)",
         ] {
             assert!(!ok(bad), "{bad}");

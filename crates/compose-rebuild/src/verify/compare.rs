@@ -18,12 +18,16 @@ pub struct Expected {
     /// What the commits have in their roots; nothing else is read.
     entries: BTreeSet<Vec<u8>>,
     skip: Skip,
+    /// Whether files may be in Git LFS, so that the commits have pointers in their place.
+    has_pointers: bool,
 }
 
 impl Expected {
     /// The files of trees, each below a directory, without what is skipped; what is in submodules is never compared.
     pub fn new(trees: Vec<(String, Tree)>, mut skip: Skip) -> Self {
         let (mut files, mut entries) = (BTreeMap::new(), BTreeSet::new());
+        // Which files are in Git LFS stands in such a file, and nowhere else.
+        let has_pointers = trees.iter().any(|(_, tree)| tree.attributes().next().is_some());
         for (directory, tree) in trees {
             let start = if directory.is_empty() { String::new() } else { format!("{directory}/") }.into_bytes();
             skip.add(tree.submodules.into_iter().map(|path| [start.as_slice(), &path].concat()));
@@ -36,7 +40,7 @@ impl Expected {
                 }
             }
         }
-        Self { files, entries, skip }
+        Self { files, entries, skip, has_pointers }
     }
 
     /// Files and directories in the roots of the commits.
@@ -53,6 +57,11 @@ impl Expected {
     /// What a path is expected to be, if it is.
     pub fn get(&self, path: &[u8]) -> Option<&Blob> {
         self.files.get(path)
+    }
+
+    /// Whether the commits may have pointers in the place of files.
+    pub fn has_pointers(&self) -> bool {
+        self.has_pointers
     }
 
     /// How many files are compared.

@@ -13,7 +13,7 @@ use crate::facts::image::Image;
 use crate::facts::tree::Blob;
 use crate::sys::threads::join;
 use crate::value::ImageRef;
-use crate::value::digest::git_blob;
+use crate::value::digest::{git_blob, git_blob_or_pointer};
 use crate::verify::Opened;
 use crate::verify::compare::{Difference, Expected, Seen};
 
@@ -77,7 +77,11 @@ fn see(archive: &mut dyn Read, above: &[u8], expected: &Expected) -> io::Result<
         let is = match expected.get(&path) {
             // Only what may be right is hashed.
             Some(wanted) if kind.is_file() && !wanted.link => {
-                let id = git_blob(wanted.id.len(), entry.size(), &mut entry)?;
+                let size = entry.size();
+                let id = match expected.has_pointers() {
+                    true => git_blob_or_pointer(&wanted.id, size, &mut entry)?,
+                    false => git_blob(wanted.id.len(), size, &mut entry)?,
+                };
                 Some(Blob { link: false, id })
             }
             Some(wanted) if kind.is_symlink() => {
@@ -144,6 +148,31 @@ mod tests {
         let difference = differs(&expected, &bytes);
         assert_eq!(difference.changed.first, ["was"], "{difference:?}");
         assert_eq!((difference.missing.count, difference.extra.count), (0, 0));
+    }
+
+    #[test]
+    fn a_file_in_git_lfs_is_compared_by_its_pointer() {
+        // `git lfs pointer --file=f` of `hello`, and `git hash-object` of that.
+        let pointer = "version https://git-lfs.github.com/spec/v1\n\
+            oid sha256:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03\nsize 6\n";
+        let id = git_blob(40, pointer.len() as u64, &mut pointer.as_bytes()).expect("memory");
+        let seen_as = |names: &[&str], content: &str| {
+            let files: Vec<_> = names.iter().map(|name| (*name, false, id.as_str())).collect();
+            let bytes = archive(|builder| {
+                for name in names {
+                    let size = content.len() as u64;
+                    builder
+                        .append_data(&mut header(tar::EntryType::Regular, size), name, content.as_bytes())
+                        .expect("file");
+                }
+            });
+            differs(&expected(&files), &bytes).changed.count
+        };
+        for content in ["hello\n", pointer] {
+            assert_eq!(seen_as(&["m", ".gitattributes"], content), 0, "{content}");
+        }
+        assert_eq!(seen_as(&["m", ".gitattributes"], "other\n"), 2);
+        assert_eq!(seen_as(&["m"], "hello\n"), 1, "nothing says that the repository uses it");
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub struct Part {
     pub repository: String,
     /// What is followed there.
     pub wanted: String,
+    /// Whether the image says that it was made from it.
+    #[serde(skip)]
+    pub known: bool,
     /// The commit that the label says.
     pub label: Option<String>,
     /// The commit that the remote has, if it was asked.
@@ -35,9 +38,15 @@ pub struct Evidence {
     pub label: Option<String>,
     /// Both, source by source.
     pub sources: Vec<Part>,
-    /// Whether there is code in it that moves, and none that a remote was asked about.
+    /// Whether it was made from a source that its service does not have any more.
+    #[serde(skip)]
+    pub gone: bool,
+    /// Whether there is code in it whose pushes nobody notices.
     #[serde(skip)]
     pub unwatched: bool,
+    /// Without any source, how it relates to what its service would be built from now.
+    #[serde(skip)]
+    pub definition: Definition,
     /// What the version file says, if the image has to have one.
     pub version_file: Option<String>,
     /// Why that is no version file, or that it is not there.
@@ -55,6 +64,18 @@ pub struct Evidence {
     pub newer: Option<String>,
     /// How the files differ from those of the commit, when they were compared.
     pub deep: Option<Difference>,
+}
+
+/// How an image relates to what its service would be built from now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Definition {
+    /// The same.
+    Same,
+    /// Something else.
+    Changed,
+    /// Only BuildKit can tell, or nobody asked.
+    #[default]
+    Unknown,
 }
 
 fn as_counts<S: Serializer>(relation: &Option<Relation>, to: S) -> Result<S::Ok, S::Error> {
@@ -80,13 +101,13 @@ impl Evidence {
 
     /// Whether the image is at the tip of its branch.
     pub fn is_at_tip(&self) -> bool {
-        self.remote.as_deref().is_some_and(|remote| remote == self.label.as_deref().unwrap_or_default())
+        self.sources.iter().all(|part| part.label.is_some() && part.label == part.remote)
     }
 
     /// Whether version file and sources are those of the label's commit.
     fn holds_what_it_says(&self) -> bool {
-        let file = self.no_version.is_none()
-            && self.version_file.as_ref().is_none_or(|file| Some(file) == self.label.as_ref());
+        let says = |file: &String| self.label.as_ref().is_some_and(|label| label.split(' ').any(|one| one == file));
+        let file = self.no_version.is_none() && self.version_file.as_ref().is_none_or(says);
         file && self.deep.as_ref().is_none_or(Difference::is_none)
     }
 }
@@ -97,6 +118,10 @@ impl Evidence {
 pub enum Verdict {
     /// Everything agrees with the remote.
     Current,
+    /// It has no source, and its key is the one that its service has now.
+    CurrentByKey,
+    /// It has no source, and no key can tell whether it is up to date.
+    NothingToCompare,
     /// Everything that is here agrees; no remote was asked.
     Consistent,
     /// Label, version file or sources disagree.
@@ -105,8 +130,14 @@ pub enum Verdict {
     NotOurs,
     /// There is no image.
     NeverBuilt,
-    /// The code in it moves, and nothing here notices a push.
+    /// Some code in it moves, and nothing here notices a push.
     NotWatched,
+    /// It has no source, and was built from something else than its service would be now.
+    DefinitionChanged,
+    /// It was built before its service got one of its sources.
+    NewSource,
+    /// It was built from a source that its service does not have any more.
+    SourceGone,
     /// The image is made from a commit that the branch does not have (any more, or yet).
     NotOnBranch,
     /// The branch has commits that the image does not have.
@@ -129,8 +160,11 @@ impl Verdict {
         if !evidence.holds_what_it_says() {
             return Self::WrongContent;
         }
-        if evidence.unwatched {
-            return Self::NotWatched;
+        if evidence.sources.iter().any(|part| !part.known) {
+            return Self::NewSource;
+        }
+        if evidence.gone {
+            return Self::SourceGone;
         }
         if evidence.remote.is_some() && !evidence.is_at_tip() {
             return match evidence.relation {
@@ -139,10 +173,17 @@ impl Verdict {
                 _ => Self::Behind,
             };
         }
-        match (evidence.outdated().next(), &evidence.remote) {
-            (Some(_), _) => Self::ContainerOutdated,
-            (None, Some(_)) => Self::Current,
-            (None, None) => Self::Consistent,
+        if evidence.unwatched {
+            return Self::NotWatched;
+        }
+        let has_sources = !evidence.sources.is_empty();
+        match (evidence.definition, &evidence.remote) {
+            (Definition::Changed, _) if !has_sources => Self::DefinitionChanged,
+            _ if evidence.outdated().next().is_some() => Self::ContainerOutdated,
+            (Definition::Same, _) if !has_sources => Self::CurrentByKey,
+            _ if !has_sources => Self::NothingToCompare,
+            (_, Some(_)) => Self::Current,
+            (_, None) => Self::Consistent,
         }
     }
 
@@ -155,6 +196,8 @@ impl Verdict {
     fn entry(self) -> (&'static str, &'static str) {
         match self {
             Self::Current => ("current", ""),
+            Self::CurrentByKey => ("up to date by its key", ""),
+            Self::NothingToCompare => ("nothing to compare", ""),
             Self::Consistent => ("consistent", ""),
             Self::WrongContent => {
                 ("wrong content", "trust nothing in it, build it again without cache: cargo xtask full --keep-models")
@@ -162,6 +205,9 @@ impl Verdict {
             Self::NotOurs => ("not built by xtask", "build it with this tool: cargo xtask rebuild"),
             Self::NeverBuilt => ("never built", "build it: cargo xtask rebuild"),
             Self::NotWatched => ("not watched", "let a push be noticed: cargo xtask doctor --patch"),
+            Self::DefinitionChanged => ("definition changed", "bring it up to date: cargo xtask rebuild"),
+            Self::NewSource => ("new source", "build it with all of its sources: cargo xtask rebuild"),
+            Self::SourceGone => ("source gone", "build it without that source: cargo xtask rebuild"),
             Self::NotOnBranch => {
                 ("not on the branch", "build the tip of the branch: cargo xtask rebuild; or name the branch it is from")
             }

@@ -142,6 +142,31 @@ fn deep_hashes_as_a_sha256_repository_does() {
 }
 
 #[test]
+fn deep_compares_a_file_in_git_lfs_by_its_pointer() {
+    let world = with_files();
+    let file = |text: &str| Entry::File(text.to_owned());
+    let pointer = "version https://git-lfs.github.com/spec/v1\n\
+        oid sha256:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03\nsize 6\n";
+    world.engine(|engine| {
+        let tree = &mut engine.commits.get_mut(&commit('a')).unwrap().tree;
+        tree.insert(".gitattributes".to_owned(), file("*.bin filter=lfs diff=lfs merge=lfs -text\n"));
+        tree.insert("backend/m.bin".to_owned(), file(pointer));
+    });
+    let holds = |content: &str| {
+        contents(&world, |files| {
+            files.insert(".gitattributes".to_owned(), file("*.bin filter=lfs diff=lfs merge=lfs -text\n"));
+            files.insert("backend/m.bin".to_owned(), file(content));
+        });
+    };
+    for right in ["hello\n", pointer] {
+        holds(right);
+        assert_eq!(row(&world, &["--deep"], 0)["deep"]["compared"], 6);
+    }
+    holds("HELLO\n");
+    assert_eq!(row(&world, &["--deep"], 1)["deep"]["changed"]["first"], serde_json::json!(["backend/m.bin"]));
+}
+
+#[test]
 fn deep_on_ten_thousand_files_needs_little_memory() {
     let world = with_files();
     let content = "0123456789abcde\n".repeat(256);

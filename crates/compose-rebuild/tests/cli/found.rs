@@ -115,12 +115,54 @@ fn code_that_nobody_watches_is_said_to_be_that() {
     warns(&world, "rebuild", said).says("Fresh");
     world.run(["verify"]).fails(1).says(said).says("not watched");
 
-    // Beside code that is followed it is only worth a word, and a version is not worth one.
-    let other = "RUN git clone https://git.example/lib.git && git clone -b v1.2 https://git.example/old.git\n";
-    let world = project(&CLONE.replace("ARG", &format!("{other}ARG")));
-    warns(&world, "rebuild", "a push to https://git.example/lib.git");
-    let said = warns(&world, "verify", "a push to https://git.example/lib.git").stderr;
-    assert!(!said.contains("old.git"), "{said}");
+    // A version never moves, so nobody has to watch it.
+    let world = project(&CLONE.replace("ARG", "RUN git clone -b v1.2 https://git.example/old.git\nARG"));
+    world.run(["rebuild"]).ok();
+    world.run(["verify"]).ok();
+}
+
+#[test]
+fn an_image_is_current_only_when_all_of_its_sources_are_watched() {
+    let lib = "RUN git clone https://git.example/lib.git\n";
+    let world = project(&CLONE.replace("ARG", &format!("{lib}ARG")));
+    let said = "a push to https://git.example/lib.git is not noticed";
+    warns(&world, "rebuild", said);
+    let says = |options: &[&'static str], verdict: &str| {
+        let args = ["verify", "--message-format", "json"].into_iter().chain(options.iter().copied());
+        let row = world.run(args).fails(1).messages()[0].clone();
+        assert_eq!(row["verdict"], verdict, "{row}");
+        row
+    };
+    world.run(["verify"]).fails(1).says(said).says("not current: app (not watched)").says("doctor --patch");
+    says(&["--offline"], "not-watched");
+    // Now the push is noticed, and the image says nothing about that code. The commit of the other clone is no answer.
+    world.file("Dockerfile", CLONE.replace("RUN git", &format!("{lib}RUN git")));
+    world.run(["verify"]).fails(1).says("not current: app (new source)").says("compose-rebuild rebuild");
+    let row = says(&["--offline"], "new-source");
+    assert_eq!(row["sources"][0]["label"], Value::Null);
+    assert_eq!(row["sources"][1]["label"], commit('a'));
+    world.run(["rebuild"]).ok();
+    world.run(["verify"]).ok();
+    // In another order they are the same two.
+    world.file("Dockerfile", format!("{CLONE}{lib}"));
+    world.run(["verify"]).ok();
+    world.file("Dockerfile", CLONE);
+    world.run(["verify"]).fails(1).says("not current: app (source gone)");
+    world.run(["rebuild"]).ok();
+    world.run(["verify"]).ok();
+}
+
+#[test]
+fn submodules_that_follow_their_branches_are_not_watched() {
+    let moving = "git clone https://git.example/app.git && cd app && git submodule update --init --remote";
+    let world = project(&format!("FROM a\nARG CACHEBUST\nRUN {moving}\n"));
+    let said = "a push to the submodules of https://git.example/app.git is not noticed in `app`";
+    warns(&world, "rebuild", said).says("leave out `--remote`");
+    world.run(["verify"]).fails(1).says(said).says("not current: app (not watched)");
+    // At the commits that the repository names they move with it.
+    world.file("Dockerfile", format!("FROM a\nARG CACHEBUST\nRUN {}\n", moving.replace(" --remote", "")));
+    world.run(["rebuild"]).ok();
+    world.run(["verify"]).ok();
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod doctor;
 mod faults;
 mod found;
 mod interrupt;
+mod local;
 mod lock;
 mod messages;
 mod pipelines;

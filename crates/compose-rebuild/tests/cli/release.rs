@@ -34,9 +34,7 @@ fn releasable() -> World {
     world.file("member/src/lib.rs", "");
     world.file("CHANGELOG.md", CHANGELOG);
     world.file(".gitignore", "/target\n");
-    let path = std::env::var_os("PATH").unwrap();
-    let real = std::env::split_paths(&path).map(|dir| dir.join("git")).find(|path| path.is_file()).unwrap();
-    fs::write(world.path("state/git"), real.to_str().unwrap()).unwrap();
+    world.use_real_git();
     let identity = "[user]\nname = A Tester\nemail = tester@example.invalid\n[init]\ndefaultBranch = main\n";
     fs::write(world.path("home/.gitconfig"), identity).unwrap();
     git(&world, &["init", "--quiet", "--bare", world.path("origin.git").to_str().unwrap()]);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::state::{Entry, GitCommit, Rule, Running};
 use crate::support::{MUTABLE, Outcome, World, commit};
@@ -201,6 +201,56 @@ fn ctrl_c_leaves_no_container_whenever_it_comes() {
         assert_eq!(running.wait().code, Some(130), "{words} {late}");
         world.assert_nothing_staged();
     }
+}
+
+// ---- without any source ----
+
+/// A world whose one service has this Dockerfile, which takes no code from any remote.
+fn of_no_source(dockerfile: &str) -> World {
+    let world = World::new();
+    world.manifest("");
+    world.file("Dockerfile", dockerfile);
+    let build = json!({"context": world.project(), "dockerfile": "Dockerfile"});
+    let config = json!({"name": "vibevoice", "services": {"vibevoice": {"image": "app", "build": build}}});
+    world.engine(|engine| engine.config = config);
+    world.run(["rebuild"]).ok();
+    world
+}
+
+#[test]
+fn an_image_without_a_source_is_judged_by_its_key() {
+    let world = of_no_source("FROM a\nRUN one\n");
+    assert_eq!(row(&world, &[], 0)["verdict"], "current-by-key");
+    let outcome = world.run(["verify"]).ok();
+    assert!(outcome.stdout.lines().last().unwrap().ends_with(" up to date by its key"), "{outcome}");
+    // Offline nobody says what the image should be.
+    assert_eq!(row(&world, &["--offline"], 0)["verdict"], "nothing-to-compare");
+    world.file("Dockerfile", "FROM a\nRUN two\n");
+    says(&world, "definition changed", "compose-rebuild rebuild");
+    world.run(["rebuild"]).ok();
+    assert_eq!(row(&world, &[], 0)["verdict"], "current-by-key");
+    start(&world, &format!("sha256:{}", "0".repeat(64)), "x");
+    assert_eq!(row(&world, &[], 1)["verdict"], "container-outdated");
+}
+
+#[test]
+fn where_only_the_build_can_tell_there_is_nothing_to_compare() {
+    let world = of_no_source("FROM a\nCOPY . /app\n");
+    assert_eq!(row(&world, &[], 0)["verdict"], "nothing-to-compare");
+    world.file("Dockerfile", "FROM a\nCOPY . /srv\n");
+    assert_eq!(row(&world, &[], 1)["verdict"], "definition-changed");
+    // A number that only pipelines have is not missed.
+    world.manifest("[workspace.metadata.xtask]\ncache-bust = \"build-number\"\n");
+    assert_eq!(row(&world, &[], 1)["verdict"], "definition-changed");
+}
+
+#[test]
+fn a_kept_image_is_up_to_date_by_its_key() {
+    let world = World::built();
+    let args = ["verify", "model-downloader", "--message-format", "json"];
+    assert_eq!(world.run(args).ok().messages()[0]["verdict"], "current-by-key");
+    world.set_arg("MODEL_REVISION", "v2");
+    assert_eq!(world.run(args).fails(1).messages()[0]["verdict"], "definition-changed");
 }
 
 // ---- offline, and by name ----

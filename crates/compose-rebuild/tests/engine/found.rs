@@ -8,7 +8,7 @@ use sandbox::Kind;
 use crate::support::World;
 
 /// A project of one service with this Dockerfile, in which `BASE` is an image with git and Python.
-fn project(dockerfile: &str, build: &str) -> World {
+pub(crate) fn project(dockerfile: &str, build: &str) -> World {
     let world = World::new();
     world.manifest("");
     world.file("Dockerfile", &dockerfile.replace("BASE", world.var("NODE_IMAGE")).replace("APP", &address(&world)));
@@ -17,7 +17,7 @@ fn project(dockerfile: &str, build: &str) -> World {
     world
 }
 
-fn address(world: &World) -> String {
+pub(crate) fn address(world: &World) -> String {
     world.var("GITHUB_REPO").to_owned()
 }
 

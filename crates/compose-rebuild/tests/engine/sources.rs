@@ -34,6 +34,27 @@ fn an_annotated_tag_means_the_commit_that_it_names() {
 }
 
 #[test]
+fn a_pull_request_is_built_by_the_full_name_of_its_ref() {
+    let mut world = World::built();
+    let main = world.tip();
+    let request = world.push(Kind::Backend);
+    // As on a hosting service: on no branch.
+    world.git(&["update-ref", "refs/pull/7/head", &request]);
+    world.git(&["update-ref", "refs/heads/main", &main]);
+    world.set("GITHUB_BRANCH", "refs/pull/7/head");
+    world.rebuild();
+    world.assert_current(&request);
+    world.xtask(["verify"]).ok();
+    let tree = world.git(&["rev-parse", &format!("{request}^{{tree}}")]);
+    let next = world.git(&["commit-tree", "-p", &request, "-m", "next", &tree]);
+    world.git(&["update-ref", "refs/pull/7/head", &next]);
+    let outcome = world.xtask(["verify", "vibevoice"]).fails(1);
+    assert!(outcome.stdout.contains("behind by 1"), "{outcome}");
+    world.rebuild();
+    world.assert_current(&next);
+}
+
+#[test]
 fn a_local_directory_takes_the_place_of_the_clone_without_what_git_ignores() {
     let world = World::built();
     let remote = world.tip();

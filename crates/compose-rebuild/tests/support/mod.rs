@@ -153,6 +153,13 @@ impl World {
         self.engine(|engine| engine.remotes.insert(url.to_owned(), lines.as_ref().to_vec()));
     }
 
+    /// From now on checkouts are real ones, which the real git reads.
+    pub(crate) fn use_real_git(&self) {
+        let path = std::env::var_os("PATH").unwrap();
+        let real = std::env::split_paths(&path).map(|dir| dir.join("git")).find(|path| path.is_file()).unwrap();
+        fs::write(self.path("state/git"), real.to_str().unwrap()).unwrap();
+    }
+
     /// Changes one build argument of every service that has it.
     pub(crate) fn set_arg(&self, name: &str, value: &str) {
         self.engine(|engine| {

@@ -11,7 +11,8 @@ pub struct Fetch {
     pub instruction: usize,
     /// The line that fetches it.
     pub line: usize,
-    /// The address without user information; `$` stays in it where nothing says what a variable is.
+    /// The address without user information; `$` stays in it where nothing says what a variable is. Of submodules it is that
+    /// of the repository which they are part of, as far as it is known.
     pub repository: String,
     /// What is taken from there.
     pub reference: Reference,

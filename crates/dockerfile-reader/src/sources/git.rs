@@ -32,6 +32,10 @@ impl Walk {
             }
             "fetch" | "pull" => self.fetch(&git, &here),
             "checkout" | "switch" | "reset" => self.checkout(&git, &here),
+            "submodule" if moves_submodules(&git) => {
+                let url = self.repository(&here).remotes.get("origin").cloned().unwrap_or_default();
+                self.found(git.line, url, Reference::Submodules, None);
+            }
             _ => {}
         }
     }
@@ -45,7 +49,10 @@ impl Walk {
         if let Some(url) = remote(&address.text) {
             let reference = Reference::of(git.branch().unwrap_or_default());
             repository.found = Some(self.found(git.line, url.clone(), reference, None));
-            repository.remotes.insert("origin".to_owned(), url);
+            repository.remotes.insert("origin".to_owned(), url.clone());
+            if git.args.iter().any(|word| word.text == "--remote-submodules") {
+                self.found(git.line, url, Reference::Submodules, None);
+            }
         }
         self.place().repositories.insert(path, repository);
     }
@@ -165,6 +172,16 @@ impl Walk {
             stage = place.parent;
         }
         None
+    }
+}
+
+/// Whether submodules are not left at the commits that their repository names.
+fn moves_submodules(git: &Git<'_>) -> bool {
+    let mut words = git.args.iter().map(|word| word.text.as_str());
+    match words.find(|word| !word.starts_with('-')) {
+        Some("update") => words.any(|word| word == "--remote"),
+        Some("foreach") => words.flat_map(str::split_whitespace).any(|word| matches!(word, "pull" | "fetch")),
+        _ => false,
     }
 }
 

@@ -29,6 +29,7 @@ fn words(fetch: &Fetch) -> String {
     let reference = match &fetch.reference {
         Reference::Head => "HEAD".to_owned(),
         Reference::Named(name) => name.clone(),
+        Reference::Submodules => "submodules".to_owned(),
         Reference::Commit(name) | Reference::Fixed(name) => format!("pinned:{name}"),
     };
     let commit = fetch.commit_arg.as_ref().map(|name| format!("<{name}")).unwrap_or_default();

@@ -1,19 +1,24 @@
 //! What is known before anything is opened: the project, its sources with what they are now, and its images.
 
+use std::collections::HashMap;
+
+use crate::cli;
+use crate::commands::Context;
 use crate::error::Failure;
 use crate::facts::Facts;
-use crate::facts::compose::Selection;
 use crate::facts::found::{Found, Unwatched};
-use crate::facts::gather::{self};
+use crate::facts::gather;
 use crate::facts::image::{Image, Images, Store};
 use crate::facts::repository::Remote;
 use crate::facts::source::{Revision, Source};
 use crate::facts::workspace::{Config, Workspace};
+use crate::plan::cache_bust::Rule;
+use crate::plan::{Action, Attestations, Request, plan};
 use crate::project::Project;
-use crate::ui::Ui;
+use crate::settings::Settings;
 use crate::value::{Commit, ImageRef, Service, label, show};
 use crate::verify::skip::is_inside;
-use crate::verify::verdict::Part;
+use crate::verify::verdict::{Definition, Part};
 
 /// Facts of a verification.
 pub struct Known {
@@ -27,6 +32,8 @@ pub struct Known {
     pub found: Found,
     /// The images that exist.
     pub images: Images,
+    /// How the images of services without a source relate to what a rebuild would make of them.
+    definitions: HashMap<Service, Definition>,
     /// Where they are; what is in those of a registry is not read, only their labels.
     pub store: Store,
 }
@@ -36,17 +43,22 @@ impl Known {
     ///
     /// # Errors
     /// Those of the facts.
-    pub fn gather(ui: &Ui, selection: Selection<'_>, offline: bool, store: Store) -> anyhow::Result<Self> {
-        let (facts, sources) = if offline {
+    pub fn gather(context: &Context, options: &cli::Verify) -> anyhow::Result<Self> {
+        let Context { ui, settings, .. } = context;
+        let (selection, store) = (settings.selection(&options.services), Store::of(options.registry));
+        let (facts, definitions, sources) = if options.offline {
             let (facts, sources) = gather::offline(ui, selection, store)?;
-            (facts, sources.into_iter().map(|source| (source, None)).collect())
+            (facts, HashMap::new(), sources.into_iter().map(|source| (source, None)).collect())
         } else {
             let mut facts = gather::facts(ui, selection, None, store)?;
+            // Without a plan a rebuild says what is wrong.
+            let definitions = definitions(settings, &facts).unwrap_or_default();
             let sources = std::mem::take(&mut facts.sources);
-            (facts, sources.into_iter().map(|resolved| (resolved.source, Some(resolved.revision))).collect())
+            let sources = sources.into_iter().map(|resolved| (resolved.source, Some(resolved.revision)));
+            (facts, definitions, sources.collect())
         };
         let Facts { workspace, project, found, images, .. } = facts;
-        Ok(Self { workspace, project, sources, found, images, store })
+        Ok(Self { workspace, project, sources, found, images, definitions, store })
     }
 
     /// Code in the images of these services, or of all, that nobody watches.
@@ -111,18 +123,55 @@ impl Known {
             complete,
             // Without sources there is nothing to ask, offline or not.
             remote: remotes.map(|revisions| revisions.join(" ")),
-            watched: !sources.is_empty()
-                || !self.found.unwatched.iter().any(|one| service.is_some_and(|service| *service == one.service)),
+            watched: !self.found.unwatched.iter().any(|one| service == Some(&one.service)),
+            definition: service.and_then(|service| self.definitions.get(service)).copied().unwrap_or_default(),
             sources,
             transports: &config.transports,
         }
     }
 }
 
+/// What a rebuild of the services without a source would do tells how their images relate to their definitions.
+fn definitions(settings: &Settings, facts: &Facts) -> Result<HashMap<Service, Definition>, Failure> {
+    let has_source = |service: &Service| facts.sources_of(service).next().is_some();
+    let services: Vec<_> = facts.project.services.keys().filter(|service| !has_source(service)).cloned().collect();
+    if services.is_empty() {
+        return Ok(HashMap::new());
+    }
+    // A value for code makes no difference here, so that one that only builds have is not missed.
+    let configured = facts.workspace.config.cache_bust.as_deref();
+    let rule = settings.chosen_rule(None).and_then(|chosen| settings.rule_or(chosen, configured));
+    let request = Request {
+        services,
+        rule: rule.unwrap_or(Rule::Auto),
+        full: false,
+        keep_models: true,
+        pull: false,
+        attestations: Attestations::default(),
+        now: settings.now,
+    };
+    let plan = plan(facts, &request)?;
+    let of = |service: Service| {
+        // Of those that share an image the first is planned.
+        let planned = plan.services.iter().find(|one| one.service == *facts.project.owner(&service))?;
+        let built_from = facts.images.get(&planned.image).and_then(|image| image.label(label::KEY));
+        let definition = match (&planned.action, built_from == Some(planned.key.as_str())) {
+            (Action::Fresh, _) | (Action::Reuse(_), true) => Definition::Same,
+            // Built although the key is the same: nothing but the build can tell.
+            (Action::Build(_), true) => Definition::Unknown,
+            _ => Definition::Changed,
+        };
+        Some((service, definition))
+    };
+    Ok(request.services.iter().cloned().filter_map(of).collect())
+}
+
 /// One source of an image.
 pub struct Side<'a> {
     /// Where it is.
     pub remote: Remote<'a>,
+    /// Whether the image says that it was made from it.
+    pub known: bool,
     /// The commit that the label has for it.
     pub label: Option<Commit>,
     /// The commit that the remote has, if it was asked.
@@ -147,8 +196,10 @@ pub struct Subject<'a> {
     pub complete: bool,
     /// What its remotes have, if they were asked.
     pub remote: Option<String>,
-    /// Whether anybody would notice a push to any of the code in it.
+    /// Whether a push to any of the code in it would be noticed.
     pub watched: bool,
+    /// Without any source, how it relates to what its service would be built from now.
+    pub definition: Definition,
     sources: Vec<&'a (Source, Option<Revision>)>,
     transports: &'a [String],
 }
@@ -165,22 +216,37 @@ impl Subject<'_> {
         let parts = sides.map(|(side, (source, _))| Part {
             repository: source.repository.to_string(),
             wanted: source.describe(),
+            known: side.known,
             label: side.label.as_ref().map(ToString::to_string),
             remote: side.tip.as_ref().map(ToString::to_string),
         });
         parts.collect()
     }
 
-    /// What the image is made from.
+    /// The repositories and revisions that the image says it was made from.
+    fn labels(&self) -> Vec<(&str, &str)> {
+        let text = |name| self.image.as_ref().filter(|_| self.ours).and_then(|image| image.label(name));
+        let words = |name| text(name).unwrap_or_default().split_whitespace();
+        words(label::SOURCE).zip(words(label::REVISION)).collect()
+    }
+
+    /// Whether the image was made from a source that its service does not have any more.
+    pub fn has_gone(&self) -> bool {
+        self.labels().len() > self.sides().iter().filter(|side| side.known).count()
+    }
+
+    /// What the image should be made from, each with what the labels say about the same repository.
     pub fn sides(&self) -> Vec<Side<'_>> {
-        let mut label = self.label().unwrap_or_default().split_whitespace();
+        let mut labels = self.labels();
         let sides = self.sources.iter().map(|(source, revision)| {
             let remote = Remote { url: &source.repository, transports: self.transports };
+            let at = labels.iter().position(|(repository, _)| *repository == source.repository.as_str());
+            let label = at.map(|at| labels.remove(at).1);
             let tip = match revision {
                 Some(Revision::Commit(commit)) => Some(commit.clone()),
                 _ => None,
             };
-            Side { remote, label: label.next().and_then(|text| text.parse().ok()), tip }
+            Side { remote, known: label.is_some(), label: label.and_then(|text| text.parse().ok()), tip }
         });
         sides.collect()
     }

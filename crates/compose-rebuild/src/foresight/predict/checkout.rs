@@ -20,6 +20,8 @@ pub(super) struct Effects {
     pub(super) renamed: BTreeSet<String>,
     /// Whether commands ran that may have changed anything.
     pub(super) opaque: bool,
+    /// How many directories `.git` were made and not removed again; each is another one after every clone.
+    repositories: i32,
     /// Whether the working directory moved, so that relative paths may be anywhere.
     moved: bool,
     /// What these commands are.
@@ -112,6 +114,11 @@ impl Effects {
             match program {
                 "git" => self.git(&words),
                 "mv" | "cp" | "ln" => self.moves(&words),
+                "rm" => {
+                    let names = words.iter().filter_map(|word| word.rsplit('/').next());
+                    let is_git = |name: &&str| !name.contains(['[', '\\']) && fits(name.as_bytes(), b".git");
+                    self.repositories -= names.filter(is_git).count() as i32;
+                }
                 program if is_function(program) => self.git(&words),
                 _ => {}
             }
@@ -123,7 +130,9 @@ impl Effects {
     }
 
     fn git(&mut self, words: &[&str]) {
-        self.opaque |= words.iter().any(|word| WILD.contains(word));
+        let has = |names: &[&str]| words.iter().any(|word| names.contains(word));
+        self.opaque |= has(WILD);
+        self.repositories += i32::from(has(&["clone", "init"]) && !has(&["--bare", "--mirror"]));
         for word in words.iter().skip(1) {
             let word = word.split_once('=').map_or(*word, |(_, value)| value).trim_end_matches('/');
             let name = word.rsplit('/').next().unwrap_or_default().trim_end_matches(".git");
@@ -156,6 +165,14 @@ impl Effects {
     /// Whether all of the tree may be at a path.
     pub(super) fn is_root(&self, path: &str) -> bool {
         path == "/" || path.rsplit('/').next().is_some_and(|name| self.roots.contains(name))
+    }
+
+    /// Whether a directory `.git` may be at a path, or in it.
+    pub(super) fn has_repository(&self, path: &str) -> bool {
+        let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
+        let is_in_root =
+            |at: usize| fits(names[at].as_bytes(), b".git") && self.is_root(&format!("/{}", names[..at].join("/")));
+        self.repositories > 0 && (self.is_root(path) || (0..names.len()).any(is_in_root))
     }
 
     /// What commands wrote that may be at or below a path, wherever directories were moved in between.
@@ -195,7 +212,7 @@ mod tests {
         assert!(effects.is_root("/source/app") && !effects.is_root("/source/frontend"));
         assert_eq!(effects.written_in("/source/app", false).collect::<Vec<_>>(), ["/source/app/backend/version.txt"]);
         assert_eq!(effects.written_in("/source/frontend", false).count(), 0);
-        assert!(!effects.is_renamed("/source/app/pyproject.toml"));
+        assert!(!effects.is_renamed("/source/app/pyproject.toml") && !effects.has_repository("/source/app"));
     }
 
     #[test]
@@ -218,6 +235,28 @@ mod tests {
         assert!(effects("git clone u a; mv a/b c").is_renamed("/source/c/d"));
         assert_eq!(effects("git clone u a; cd a; echo > x").written_in("/source/b", false).count(), 1);
         assert_eq!(effects("git clone u a; echo > x").written_in("/source/b", false).count(), 0);
+    }
+
+    #[test]
+    fn a_repository_is_where_its_clone_is_until_it_is_removed() {
+        for (script, has) in [
+            ("git clone u a", true),
+            ("git clone u a && rm -rf a/.git", false),
+            ("git clone u a && git clone v b && rm -rf a/.git", true),
+            ("git clone u a && git clone v b && rm -rf a/.git b/.git*", false),
+            ("git init -q a; git -C a fetch u; git -C a checkout FETCH_HEAD", true),
+            ("git clone --bare u r.git && git --git-dir=r.git --work-tree=a checkout -f", false),
+            ("git clone u a && rm -rf a/.github", true),
+        ] {
+            assert_eq!(effects(script).has_repository("/source/a"), has, "{script}");
+        }
+        let effects = effects("git clone u a");
+        for path in ["/", "/source", "/source/a", "/source/a/*", "/source/a/.git", "/source/a/.g?t/config"] {
+            assert!(effects.has_repository(path), "{path}");
+        }
+        for path in ["/source/a/web", "/source/a/*.md", "/source/a/web/.git", "/source/a/.gitignore"] {
+            assert!(!effects.has_repository(path), "{path}");
+        }
     }
 
     #[test]

@@ -184,7 +184,13 @@ impl Checkout {
             Some(content) => (Cause::Files(last(file).to_owned()), Mark::of(&[content])),
             None => (Cause::Input(stage.to_owned()), made),
         }));
-        Content { causes, is_file }
+        let has_repository = self.effects.has_repository(path);
+        if has_repository {
+            // Whatever the commit: times and packs are others after every clone.
+            let mark = if self.effects.opaque { self.made.doubtful() } else { self.made };
+            causes.push((Cause::Files(".git".to_owned()), mark));
+        }
+        Content { causes, is_file: is_file && !has_repository }
     }
 
     /// The parts of a tree that a path of the image may be: as much of its end as the tree has. They are sure below where

@@ -17,7 +17,8 @@ pub(super) struct Given {
 }
 
 const STAGES: &str = "ARG BASE=base\nFROM $BASE AS source\nWORKDIR /source\nARG COMMIT\nARG BUST\n\
-    RUN git clone \"$U\" app && git -C app checkout \"$COMMIT\" && echo \"$COMMIT\" > app/version && mv app/web .\n\
+    RUN git clone \"$U\" app && git -C app checkout \"$COMMIT\" && echo \"$COMMIT\" > app/version && mv app/web . && \
+    rm -rf app/.git\n\
     FROM $BASE AS deps\nCOPY --from=source /source/web/lock ./\nRUN install\n\
     FROM deps AS web\nARG MODE=fast\nCOPY --from=source /source/web/ ./\nRUN build\n\
     FROM $BASE AS docs\nCOPY --from=source /source/app/*.md /docs/\n\
@@ -106,6 +107,23 @@ fn a_bust_value_alone_runs_the_clone_alone_and_a_revert_is_remembered() {
     let argument = with(|given| given.args.push(("MODE", "slow")));
     assert_eq!(after(&[given()], &argument).0, "web app", "an argument counts from its line on, in its stage");
     assert_eq!(after(&[given()], &with(|given| given.base = "sha256:2")).0, "source deps web docs tool app");
+}
+
+#[test]
+fn a_tree_that_is_copied_with_its_repository_is_another_one_after_every_clone() {
+    let keep = |given: Given| Given { dockerfile: given.dockerfile.replace(" && rm -rf app/.git", ""), ..given };
+    assert!(given().dockerfile != keep(given()).dockerfile);
+    // The version alone is another one.
+    let next = || Given { args: vec![("BUST", "v2")], ..given() };
+    assert_eq!(after(&[keep(given())], &keep(next())), ("source app".to_owned(), String::new()));
+    assert_eq!(after(&[given()], &next()).0, "source");
+    assert_eq!(after(&[keep(given())], &keep(given())).0, "", "what stays cached has the same repository");
+    // Whether a program removed it nobody knows.
+    let made =
+        |given: Given| Given { dockerfile: given.dockerfile.replace("mv app/web .", "mv app/web . && make"), ..given };
+    let (runs, unknown) = after(&[made(keep(given()))], &made(keep(next())));
+    assert_eq!(runs, "source");
+    assert!(unknown.contains("app"), "{unknown}");
 }
 
 #[test]

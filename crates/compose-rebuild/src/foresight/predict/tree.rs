@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::facts::tree::Tree;
+use crate::facts::tree::{Blob, Tree};
 use crate::foresight::predict::mark::Mark;
 
 /// The part of a tree that a path means.
@@ -44,9 +44,8 @@ pub(super) fn whole(tree: &Tree) -> Mark {
 
 /// The rules for line ends and the like, which change what is checked out of the same tree.
 pub(super) fn attributes(tree: &Tree) -> Mark {
-    let is_rule = |path: &[u8]| path.rsplit(|&b| b == b'/').next() == Some(b".gitattributes");
-    let rules = tree.files.iter().filter(|(path, _)| is_rule(path));
-    rules.fold(Mark::of(&[]), |mark, (path, blob)| mark.and(Mark::of(&[&String::from_utf8_lossy(path), &blob.id])))
+    let rule = |(path, blob): (&Vec<u8>, &Blob)| Mark::of(&[&String::from_utf8_lossy(path), &blob.id]);
+    tree.attributes().map(rule).fold(Mark::of(&[]), Mark::and)
 }
 
 /// A file, or everything below a directory. What a link points to, and what is in a submodule, nobody knows.
@@ -105,7 +104,6 @@ pub(super) fn fits(pattern: &[u8], name: &[u8]) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::facts::tree::Blob;
 
     /// A tree of files, each `path=content`; with a leading `@` a link.
     pub(in crate::foresight::predict) fn tree_of(files: &[&str]) -> Tree {

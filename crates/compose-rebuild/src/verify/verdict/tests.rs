@@ -8,10 +8,21 @@ fn good() -> Evidence {
         ours: true,
         remote: Some(commit.clone()),
         label: Some(commit.clone()),
+        sources: vec![part(Some(commit.clone()), commit.clone())],
         version_file: Some(commit),
         id: "sha256:1".to_owned(),
         ..Evidence::default()
     }
+}
+
+fn part(label: Option<String>, remote: String) -> Part {
+    Part { repository: "r".to_owned(), wanted: "main".to_owned(), known: label.is_some(), label, remote: Some(remote) }
+}
+
+/// The remote has another commit now.
+fn push(evidence: &mut Evidence) {
+    evidence.remote = Some("b".repeat(40));
+    evidence.sources[0].remote.clone_from(&evidence.remote);
 }
 
 fn container(image: &str) -> Container {
@@ -40,11 +51,10 @@ fn every_state_has_its_verdict() {
     verdict(|e| e.remote = None, Verdict::Consistent, "consistent");
     verdict(|e| e.exists = false, Verdict::NeverBuilt, "never built");
     verdict(|e| e.ours = false, Verdict::NotOurs, "not built by xtask");
-    let old = |e: &mut Evidence| e.remote = Some("b".repeat(40));
-    verdict(old, Verdict::Behind, "behind");
+    verdict(push, Verdict::Behind, "behind");
     let related = |relation| {
         move |e: &mut Evidence| {
-            e.remote = Some("b".repeat(40));
+            push(e);
             e.relation = Some(relation);
         }
     };
@@ -75,7 +85,7 @@ fn wrong_content_is_said_before_age() {
         verdict(
             |e| {
                 (e.version_file, e.no_version) = (file, fault);
-                e.remote = Some("c".repeat(40));
+                push(e);
                 e.containers = vec![container("sha256:0")];
             },
             Verdict::WrongContent,
@@ -88,11 +98,45 @@ fn wrong_content_is_said_before_age() {
 }
 
 #[test]
-fn an_image_without_sources_is_current() {
-    let nothing = |e: &mut Evidence| {
-        (e.remote, e.label, e.version_file) = (Some(String::new()), None, None);
+fn an_image_without_sources_is_up_to_date_by_its_key_alone() {
+    let without = |remote: Option<&str>, definition| {
+        let remote = remote.map(str::to_owned);
+        move |e: &mut Evidence| {
+            (e.remote, e.label, e.version_file, e.sources) = (remote, None, None, Vec::new());
+            e.definition = definition;
+        }
     };
-    verdict(nothing, Verdict::Current, "current");
+    verdict(without(Some(""), Definition::Same), Verdict::CurrentByKey, "up to date by its key");
+    verdict(without(Some(""), Definition::Changed), Verdict::DefinitionChanged, "definition changed");
+    for remote in [Some(""), None] {
+        verdict(without(remote, Definition::Unknown), Verdict::NothingToCompare, "nothing to compare");
+    }
+    let is_started_from_another = |e: &mut Evidence| {
+        without(Some(""), Definition::Same)(e);
+        e.containers = vec![container("sha256:0")];
+    };
+    verdict(is_started_from_another, Verdict::ContainerOutdated, "container older than its image");
+}
+
+#[test]
+fn only_an_image_of_all_sources_that_are_all_watched_is_current() {
+    let second = |label: Option<String>| move |e: &mut Evidence| e.sources.push(part(label, "d".repeat(40)));
+    verdict(second(Some("d".repeat(40))), Verdict::Current, "current");
+    verdict(second(Some("c".repeat(40))), Verdict::Behind, "behind");
+    verdict(second(None), Verdict::NewSource, "new source");
+    verdict(|e| e.gone = true, Verdict::SourceGone, "source gone");
+    verdict(|e| e.unwatched = true, Verdict::NotWatched, "not watched");
+    let offline = |e: &mut Evidence| {
+        e.unwatched = true;
+        e.remote = None;
+    };
+    verdict(offline, Verdict::NotWatched, "not watched");
+    // What a rebuild changes is said first.
+    let behind = |e: &mut Evidence| {
+        push(e);
+        e.unwatched = true;
+    };
+    verdict(behind, Verdict::Behind, "behind");
 }
 
 #[test]
@@ -107,7 +151,7 @@ fn several_sources_are_behind_together() {
 #[test]
 fn json_has_figures_and_no_inner_names() {
     let mut evidence = good();
-    evidence.remote = Some("b".repeat(40));
+    push(&mut evidence);
     evidence.relation = Some(behind(3));
     let row = Row::new(None, "i".parse().expect("name"), evidence, true);
     let json = serde_json::to_value(&row).expect("json");
