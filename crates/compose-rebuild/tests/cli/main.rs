@@ -28,3 +28,4 @@ mod terminal;
 mod tidy;
 mod values;
 mod verify;
+mod workspace;

@@ -1,14 +1,15 @@
 //! What is known before anything is opened: the project, its sources with what they are now, and its images.
 
-use crate::error::Failure;
+use crate::error::{CONFIGURATION, Failure};
 use crate::facts::Facts;
 use crate::facts::compose::Selection;
+use crate::facts::config::Config;
 use crate::facts::found::{Found, Unwatched};
 use crate::facts::gather::{self};
 use crate::facts::image::{Image, Images, Store};
 use crate::facts::repository::Remote;
 use crate::facts::source::{Revision, Source};
-use crate::facts::workspace::{Config, Workspace};
+use crate::facts::workspace::Workspace;
 use crate::project::Project;
 use crate::ui::Ui;
 use crate::value::{Commit, ImageRef, Service, label, show};
@@ -204,10 +205,10 @@ impl Subject<'_> {
                             format!("`{image}` has several sources, and where the files of {name} are is not known")
                         }
                     };
-                    Err(Failure::usage(cause).kept("nothing was changed").hint(
-                        "set `path` of the source in [[workspace.metadata.xtask.sources]]: its directory in the image, from the \
-                         working directory, such as `web` or `.`",
-                    ))
+                    Err(Failure::usage(cause).kept("nothing was changed").hint(format!(
+                        "set `path` of the source in {CONFIGURATION}: its directory in the image, from the working directory, \
+                         such as `web` or `.`"
+                    )))
                 }
             }
         };
