@@ -28,14 +28,16 @@ fn run(command: &mut Command) -> String {
 }
 
 /// Packages the crates that are published, and unpacks them into a directory each; their names and directories.
-fn packaged(world: &World) -> Vec<(String, PathBuf)> {
+fn packaged() -> Vec<(String, PathBuf)> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("package");
     let _ = fs::remove_dir_all(&target);
     let mut package = Command::new(env!("CARGO"));
     package.current_dir(repository()).args(["package", "--workspace", "--exclude=xtask", "--exclude=sandbox"]);
     package.args(["--exclude=bench", "--no-verify", "--allow-dirty", "--offline", "--quiet", "--target-dir"]);
     run(package.arg(&target));
-    let crates = world.path("crates");
+    // Always the same place, so that only the first run compiles everything.
+    let crates = Path::new(env!("CARGO_TARGET_TMPDIR")).join("crates");
+    let _ = fs::remove_dir_all(&crates);
     fs::create_dir(&crates).unwrap();
     for file in fs::read_dir(target.join("package")).unwrap().map(|entry| entry.unwrap().path()) {
         if file.extension().is_some_and(|ending| ending == "crate") {
@@ -67,7 +69,7 @@ fn files_of_the_readme(world: &World) -> Vec<String> {
 #[test]
 fn an_empty_workspace_takes_the_published_crates_over() {
     let world = World::new();
-    let crates = packaged(&world);
+    let crates = packaged();
     let names: Vec<_> = crates.iter().map(|(name, _)| name.as_str()).collect();
     assert!(names.contains(&"compose-rebuild") && names.contains(&"dockerfile-reader"), "{names:?}");
     assert_eq!(files_of_the_readme(&world), [".cargo/config.toml", "xtask/Cargo.toml", "xtask/src/main.rs"]);
@@ -77,7 +79,6 @@ fn an_empty_workspace_takes_the_published_crates_over() {
     world.file("Cargo.toml", format!("{manifest}[patch.crates-io]\n{patches}"));
     fs::copy(repository().join("Cargo.lock"), world.project().join("Cargo.lock")).unwrap();
 
-    // A target directory that stays, so that only the first run compiles what others have published.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("takeover");
     let cargo = |args: &[&str]| {
         let tools = Path::new(env!("CARGO")).parent().unwrap().to_str().unwrap();
