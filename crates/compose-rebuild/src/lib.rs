@@ -35,6 +35,9 @@
 //! }
 //! ```
 
+#[cfg(windows)]
+compile_error!("compose-rebuild runs on Linux and macOS; on Windows, use it inside WSL2");
+
 // The tests look inside; the interface is what is exported below.
 #[doc(hidden)]
 pub mod build;

@@ -13,8 +13,9 @@ use crate::doctor::place::Files;
 use crate::doctor::{Area, Finding, Names, Patient, Severity, compose, dockerfile, engine, machine};
 use crate::error::Failure;
 use crate::facts::compose::{self as project, Examined};
+use crate::facts::config::Config;
 use crate::facts::sources;
-use crate::facts::workspace::{self, Config};
+use crate::facts::workspace;
 use crate::sys::threads::join;
 use crate::sys::{git, interrupt};
 use crate::ui::Ui;
@@ -39,7 +40,11 @@ pub fn run(context: &Context, options: &cli::Doctor) -> anyhow::Result<()> {
     });
     interrupt::check()?;
     let mut findings = Vec::new();
-    let workspace = workspace.map_err(|error| findings.push(configuration(&Failure::of(&error)))).ok();
+    let configured = workspace.and_then(|workspace| match &examined {
+        Ok(examined) => Ok(workspace.configured(&examined.project.extension)?),
+        Err(_) => Ok(workspace),
+    });
+    let workspace = configured.map_err(|error| findings.push(configuration(&Failure::of(&error)))).ok();
     let config = workspace.as_ref().map(|workspace| workspace.config.clone()).unwrap_or_default();
     let names = Names::of(&config);
     let nonsense = [

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::facts::workspace::{Config, SourceConfig};
+use crate::facts::config::{Config, SourceConfig};
 
 /// A Dockerfile to check.
 #[derive(Clone, Debug)]

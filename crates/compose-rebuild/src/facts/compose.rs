@@ -208,7 +208,7 @@ pub(crate) fn parse(
         problems.push((String::new(), failure.hint("add one, name another file with `-f`, or enable a `--profile`")));
     }
     let name = project.or(model["name"].as_str()).ok_or_else(|| garbled(&"the project has no name"))?;
-    let project = Project { name: name.parse()?, services };
+    let project = Project { name: name.parse()?, services, extension: model["x-xtask"].clone() };
     Ok(Examined { project, model: Value::Null, problems })
 }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::error::Failure;
+use crate::error::{CONFIGURATION, Failure};
+use crate::facts::config::Config;
 use crate::facts::source::{Source, Wanted};
-use crate::facts::workspace::Config;
 use crate::project::{Built, Project};
 use crate::value::{ArgName, GitRef, GitUrl, Service, redact, show};
 use dockerfile_reader::Reference;
@@ -128,7 +128,7 @@ fn follow(service: &Service, fetch: &Fetch, transports: &[String]) -> Result<Opt
             false => Ok(None),
         };
     }
-    let unclear = |failure: Failure| failure.hint("name it in [[workspace.metadata.xtask.sources]]");
+    let unclear = |failure: Failure| failure.hint(format!("name it in `sources` of {CONFIGURATION}"));
     let wanted = match &fetch.reference {
         Reference::Fixed(_) | Reference::Submodules => return Ok(None),
         Reference::Commit(commit) => Wanted::Commit(commit.parse()?),

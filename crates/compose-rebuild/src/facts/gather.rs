@@ -21,7 +21,8 @@ use crate::value::ImageRef;
 /// Those of the two readers.
 pub fn read_project(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<(Workspace, Project)> {
     let (workspace, project) = both(|| workspace::read(ui, selection.directory()), || compose::read(ui, selection));
-    Ok((workspace?, project?))
+    let (workspace, project) = (workspace?, project?);
+    Ok((workspace.configured(&project.extension)?, project))
 }
 
 /// Gathers everything; what does not depend on each other at the same time. `local` takes the place of the only source.

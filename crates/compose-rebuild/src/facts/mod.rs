@@ -3,7 +3,9 @@
 pub mod builder;
 pub mod checkout;
 pub mod compose;
+pub mod config;
 pub mod containers;
+pub mod deployment;
 pub mod early;
 pub mod found;
 pub mod gather;

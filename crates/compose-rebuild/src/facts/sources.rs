@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::Failure;
+use crate::error::{CONFIGURATION, Failure};
+use crate::facts::config::{Config, SourceConfig};
 use crate::facts::found::{self, Found, Unwatched};
 use crate::facts::source::{Source, Wanted};
-use crate::facts::workspace::{Config, SourceConfig};
 use crate::project::{Project, edges};
 use crate::value::{ArgName, GitUrl, Service, redact, show};
 
@@ -29,7 +29,7 @@ pub fn derive(project: &Project, config: &Config) -> Result<(Vec<Source>, Found)
         return Err(Failure::usage(format!(
             "service `{service}` takes `{bust}`, but nothing says which repository it clones"
         ))
-        .hint("pass GITHUB_REPO as a build argument, or add [[workspace.metadata.xtask.sources]]"));
+        .hint(format!("pass GITHUB_REPO as a build argument, or name it in `sources` of {CONFIGURATION}")));
     }
     spread(project, &mut sources, &mut found)?;
     Ok((sources, found))

@@ -1,25 +1,26 @@
 //! What the Cargo workspace says: versions, the target directory, and `[workspace.metadata.xtask]`.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::Context;
 use camino::{Utf8Path, Utf8PathBuf};
 use semver::Version;
 use serde::Deserialize;
+use serde_json::Value;
 use xshell::{Shell, cmd};
 
 use crate::error::Failure;
-use crate::sys::{git, process};
+use crate::facts::config::Config;
+use crate::facts::deployment::Deployment;
+use crate::sys::process;
 use crate::ui::Ui;
-use crate::value::{ArgName, Service, show};
+use crate::value::{Service, show};
 
-/// Facts of the workspace beside the compose file.
+/// Facts of the workspace of a compose project.
 #[derive(Clone, Debug)]
 pub struct Workspace {
-    /// The version of the deployment.
-    pub version: Version,
+    /// The version of services that have none of their own.
+    pub deployment: Deployment,
     /// The directory of its Cargo.toml; nothing without Cargo.
     pub root: Option<Utf8PathBuf>,
     /// Its members.
@@ -28,58 +29,8 @@ pub struct Workspace {
     pub state: Utf8PathBuf,
     /// What cannot be derived.
     pub config: Config,
-}
-
-/// `[workspace.metadata.xtask]`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Config {
-    /// The bust value, in the forms that `--cache-bust` takes.
-    pub cache_bust: Option<String>,
-    /// The bust argument, `CACHE_BUST` unless told otherwise.
-    pub cache_bust_arg: Option<String>,
-    /// The file in the images that holds the commit, relative to their working directory.
-    pub version_file: Option<String>,
-    /// What `verify --deep` leaves out of images: paths from their working directory, or `**/NAME` anywhere.
-    pub deep_skip: Vec<String>,
-    /// Transports beside https, ssh and git, for example `file`.
-    pub transports: Vec<String>,
-    /// Where the code comes from; unless told otherwise one source from GITHUB_REPO, GITHUB_BRANCH and GITHUB_COMMIT.
-    pub sources: Vec<SourceConfig>,
-    /// What is special about single services.
-    pub services: HashMap<String, ServiceConfig>,
-}
-
-/// `[[workspace.metadata.xtask.sources]]`: a repository and a ref, each written down or the name of a build argument.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct SourceConfig {
-    /// Its name in messages.
-    pub name: String,
-    /// The address of the repository.
-    pub repository: Option<String>,
-    /// The build argument that holds the address.
-    pub repository_arg: Option<String>,
-    /// The branch or tag; `HEAD` when nothing says otherwise.
-    pub r#ref: Option<String>,
-    /// The build argument that holds the branch or tag.
-    pub ref_arg: Option<String>,
-    /// The build argument that takes the commit to build.
-    pub commit_arg: Option<String>,
-    /// Where its files are in the images, from their working directory.
-    pub path: Option<String>,
-    /// The services made from it; unless told otherwise those that take one of its arguments.
-    pub services: Vec<String>,
-}
-
-/// `[workspace.metadata.xtask.services.NAME]`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct ServiceConfig {
-    /// The workspace member whose version the service has.
-    pub package: Option<String>,
-    /// The version file of its image; empty when it has none.
-    pub version_file: Option<String>,
+    /// The table of Cargo.toml, which the compose file may override.
+    table: Value,
 }
 
 /// What `cargo metadata` prints, as far as it is used here.
@@ -89,7 +40,7 @@ struct Metadata {
     workspace_root: Utf8PathBuf,
     target_directory: Utf8PathBuf,
     /// The tables of `[workspace.metadata]`, whoever they belong to.
-    metadata: Option<serde_json::Value>,
+    metadata: Option<Value>,
 }
 
 /// A member of a workspace.
@@ -103,96 +54,138 @@ pub struct Package {
     pub manifest_path: Utf8PathBuf,
 }
 
-impl Config {
-    /// The bust argument.
+impl Workspace {
+    /// The workspace with what the compose file configures.
     ///
     /// # Errors
-    /// Exit code 2 when the configured name is not one.
-    pub fn bust_arg(&self) -> Result<ArgName, Failure> {
-        self.cache_bust_arg.as_deref().unwrap_or("CACHE_BUST").parse()
-    }
-
-    /// Where the code comes from, as it is configured, else as these projects usually write it.
-    pub fn sources(&self) -> Cow<'_, [SourceConfig]> {
-        if !self.sources.is_empty() {
-            return Cow::Borrowed(&self.sources);
+    /// Exit code 2 for a key or a value that is none.
+    pub fn configured(mut self, extension: &Value) -> Result<Self, Failure> {
+        self.config = Config::read(&self.table, extension)?;
+        if let Some(version) = &self.config.version {
+            self.deployment = Deployment::written(version.clone());
         }
-        Cow::Owned(vec![SourceConfig {
-            name: "source".to_owned(),
-            repository_arg: Some("GITHUB_REPO".to_owned()),
-            ref_arg: Some("GITHUB_BRANCH".to_owned()),
-            commit_arg: Some("GITHUB_COMMIT".to_owned()),
-            ..SourceConfig::default()
-        }])
+        Ok(self)
     }
 
-    /// The file in the image of `service` that holds its commit.
-    pub fn version_file(&self, service: &Service) -> Option<&str> {
-        let own = self.services.get(service.as_str()).and_then(|config| config.version_file.as_deref());
-        own.or(self.version_file.as_deref()).filter(|path| !path.is_empty())
-    }
-}
-
-impl Workspace {
-    /// The version of a service: its configured package, a member of its name, or the workspace.
+    /// The version of a service: its configured package, a member of its name, or the deployment.
     ///
     /// # Errors
     /// Exit code 2 when the configured package is no member.
     pub fn version_of(&self, service: &Service) -> Result<&Version, Failure> {
+        Ok(self.own_version(service)?.unwrap_or(&self.deployment.version))
+    }
+
+    /// What is to be said about the version of these services.
+    ///
+    /// # Errors
+    /// As [`Workspace::version_of`].
+    pub fn doubt<'s>(&self, services: impl IntoIterator<Item = &'s Service>) -> Result<Option<&str>, Failure> {
+        for service in services {
+            if self.own_version(service)?.is_none() {
+                return Ok(self.deployment.doubt.as_deref());
+            }
+        }
+        Ok(None)
+    }
+
+    fn own_version(&self, service: &Service) -> Result<Option<&Version>, Failure> {
         let package = self.config.services.get(service.as_str()).and_then(|config| config.package.as_ref());
         let version = |name: &str| Some(&self.members.iter().find(|member| member.name == name)?.version);
-        match package {
-            Some(package) => version(package).ok_or_else(|| {
-                let members: Vec<_> = self.members.iter().map(|member| member.name.as_str()).collect();
-                Failure::usage(format!(
-                    "service `{service}` is versioned by {}, which is no workspace member",
-                    show(package)
-                ))
-                .hint(format!("members are: {}", members.join(", ")))
-            }),
-            None => Ok(version(service.as_str()).unwrap_or(&self.version)),
-        }
+        let Some(package) = package else { return Ok(version(service.as_str())) };
+        let found = version(package).ok_or_else(|| {
+            let members: Vec<_> = self.members.iter().map(|member| member.name.as_str()).collect();
+            let cause = format!("service `{service}` is versioned by {}, which is no workspace member", show(package));
+            Failure::usage(cause).hint(match members.as_slice() {
+                [] => "there is no Cargo workspace: set `version` under `x-xtask:` instead".to_owned(),
+                _ => format!("members are: {}", members.join(", ")),
+            })
+        });
+        found.map(Some)
     }
 }
 
-/// Reads the workspace around `directory`; without one the version is the last tag there, or 0.0.0.
+/// Reads the workspace of the project in `directory`; without one, what can be said without Cargo.
 ///
 /// # Errors
 /// Exit code 2 for a workspace that Cargo or this tool cannot read.
 pub fn read(ui: &Ui, directory: &Utf8Path) -> anyhow::Result<Workspace> {
-    if !directory.ancestors().any(|above| above.join("Cargo.toml").is_file()) {
-        return without_cargo(ui, directory);
-    }
+    let Some(inside) = find(directory) else { return without_cargo(ui, directory) };
     let sh = Shell::new()?;
-    sh.change_dir(directory);
+    sh.change_dir(&inside);
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let metadata = cmd!(sh, "{cargo} metadata --no-deps --format-version 1");
     let finished = process::output(ui, metadata, Duration::from_secs(30))?;
     if !finished.status.success() {
         return Err(Failure::usage(format!("cargo cannot read the workspace: {}", finished.last_error()))
-            .hint(format!("run `cargo metadata --no-deps` in `{directory}`"))
+            .hint(format!("run `cargo metadata --no-deps` in `{inside}`"))
             .into());
     }
     let metadata: Metadata =
         serde_json::from_slice(&finished.stdout).context("`cargo metadata` printed something else")?;
     let manifest_path = metadata.workspace_root.join("Cargo.toml");
-    let manifest = fs_err::read_to_string(&manifest_path)?;
-    let root = metadata.packages.iter().find(|package| package.manifest_path == manifest_path);
-    let version = workspace_version(&manifest)?.or_else(|| root.map(|root| root.version.clone()));
-    let config = match metadata.metadata.as_ref().and_then(|tables| tables.get("xtask")) {
-        Some(value) => Config::deserialize(value).map_err(|error| {
-            Failure::usage(format!("[workspace.metadata.xtask]: {error}"))
-                .hint("README.md lists what can be configured")
-        })?,
-        None => Config::default(),
+    let written = workspace_version(&fs_err::read_to_string(&manifest_path)?)?
+        .or_else(|| version_of_packages(&metadata.packages, &manifest_path).cloned());
+    let table = metadata.metadata.and_then(|mut tables| Some(tables.get_mut("xtask")?.take())).unwrap_or_default();
+    let config = Config::read(&table, &Value::Null)?;
+    let deployment = match config.version.clone().or(written) {
+        Some(version) => Deployment::written(version),
+        None => Deployment::of_tags(ui, directory, "set `version` under [workspace.package] in Cargo.toml")?,
     };
     Ok(Workspace {
-        version: version.unwrap_or(Version::new(0, 0, 0)),
+        deployment,
         root: Some(metadata.workspace_root),
         members: metadata.packages,
         state: metadata.target_directory.join("xtask"),
         config,
+        table,
     })
+}
+
+/// A directory inside the workspace of the project in `directory`: the workspace that the command was run from, if both belong
+/// together, else the one around the compose file.
+fn find(directory: &Utf8Path) -> Option<Utf8PathBuf> {
+    // `cargo run` leaves the working directory alone and says where the package is.
+    let package = std::env::var("CARGO_MANIFEST_DIR").ok().map(Utf8PathBuf::from);
+    let here = std::env::current_dir().ok().and_then(|path| Utf8PathBuf::try_from(path).ok());
+    let real = |path: &Utf8Path| path.canonicalize_utf8().unwrap_or_else(|_| path.to_owned());
+    let directory = real(directory);
+    let run_from: Vec<_> = [package, here].iter().flatten().map(|path| real(path)).collect();
+    let related = run_from.iter().filter(|from| are_related(from, &directory));
+    let beside = run_from.iter().filter(|from| are_beside(from, &directory));
+    let mut all = related.chain([&directory]).chain(beside);
+    all.find(|from| manifests(from).next().is_some()).cloned()
+}
+
+/// The directories with a Cargo.toml at or above another, the nearest first.
+fn manifests(directory: &Utf8Path) -> impl Iterator<Item = &Utf8Path> {
+    directory.ancestors().filter(|above| above.join("Cargo.toml").is_file())
+}
+
+fn repository(directory: &Utf8Path) -> Option<&Utf8Path> {
+    directory.ancestors().find(|above| above.join(".git").exists())
+}
+
+/// Whether one directory lies below the other, or both in one Git repository.
+fn are_related(one: &Utf8Path, other: &Utf8Path) -> bool {
+    let same_repository = || repository(one).is_some_and(|root| repository(other) == Some(root));
+    one.starts_with(other) || other.starts_with(one) || same_repository()
+}
+
+/// Whether a workspace and a project stand side by side, where no Git repository could tell what belongs together.
+fn are_beside(workspace: &Utf8Path, project: &Utf8Path) -> bool {
+    let parent = manifests(workspace).last().and_then(Utf8Path::parent);
+    parent.is_some_and(|parent| {
+        project.parent() == Some(parent) && repository(workspace).or(repository(project)).is_none()
+    })
+}
+
+/// The version of the root package, else of the only member that has one; what a member named `xtask` has counts for nothing.
+fn version_of_packages<'p>(packages: &'p [Package], root: &Utf8Path) -> Option<&'p Version> {
+    // Cargo's answer for a package without a version.
+    let versioned = || packages.iter().filter(|package| package.version != Version::new(0, 0, 0));
+    let mut others = versioned().filter(|package| package.name != "xtask");
+    let only = others.next().filter(|_| others.next().is_none());
+    versioned().find(|package| package.manifest_path == root).or(only).map(|package| &package.version)
 }
 
 /// `[workspace.package] version`, which `cargo metadata` does not pass on.
@@ -209,16 +202,15 @@ pub fn workspace_version(manifest: &str) -> Result<Option<Version>, Failure> {
 }
 
 fn without_cargo(ui: &Ui, directory: &Utf8Path) -> anyhow::Result<Workspace> {
-    let sh = Shell::new()?;
-    let described = process::output(ui, git::describe(&sh, directory), git::DEADLINE)?;
     let home = std::env::var("XDG_STATE_HOME").ok().filter(|path| !path.is_empty()).map(Utf8PathBuf::from);
     let home = home.or_else(|| Some(Utf8PathBuf::from(std::env::var("HOME").ok()?).join(".local/state")));
     Ok(Workspace {
-        version: described.text().trim().trim_start_matches('v').parse().unwrap_or(Version::new(0, 0, 0)),
+        deployment: Deployment::of_tags(ui, directory, "set `version` under `x-xtask:` in the compose file")?,
         root: None,
         members: Vec::new(),
         state: home.unwrap_or_else(|| directory.join("target")).join("xtask"),
         config: Config::default(),
+        table: Value::Null,
     })
 }
 
@@ -234,9 +226,19 @@ mod tests {
     }
 
     #[test]
-    fn unknown_configuration_is_refused() {
-        let parse = |json: serde_json::Value| Config::deserialize(&json);
-        assert!(parse(serde_json::json!({"version-file": "a"})).is_ok());
-        assert!(parse(serde_json::json!({"versionfile": "a"})).is_err());
+    fn packages_tell_the_version_if_one_alone_can() {
+        let version = |packages: &[(&str, u64)]| {
+            let package = |&(name, major): &(&str, u64)| Package {
+                name: name.to_owned(),
+                version: Version::new(major, 0, 0),
+                manifest_path: Utf8Path::new("/w").join(name).join("Cargo.toml"),
+            };
+            let packages: Vec<_> = packages.iter().map(package).collect();
+            version_of_packages(&packages, Utf8Path::new("/w/root/Cargo.toml")).map(|version| version.major)
+        };
+        assert_eq!(version(&[("app", 4), ("xtask", 1), ("helper", 0)]), Some(4));
+        assert_eq!(version(&[("app", 4), ("lib", 5)]), None);
+        assert_eq!(version(&[("app", 4), ("lib", 5), ("root", 6)]), Some(6));
+        assert_eq!(version(&[("xtask", 1)]), None);
     }
 }

@@ -73,6 +73,9 @@ pub struct Plan {
     pub services: Vec<ServicePlan>,
     /// Code in their images that can be pushed to without any notice here.
     pub unwatched: Vec<Unwatched>,
+    /// What is to be said about the version of services that have none of their own.
+    #[serde(skip)]
+    pub doubt: Option<String>,
 }
 
 /// What will be done for one service.
@@ -234,7 +237,8 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Failure> {
     check_tags(project, &services)?;
     let (no_cache, pull, attestations) = (request.full, request.pull, request.attestations);
     let unwatched = facts.found.unwatched.iter().filter(|one| selected.contains(&&one.service)).cloned().collect();
-    Ok(Plan { project: project.name.clone(), no_cache, pull, attestations, services, unwatched })
+    let doubt = facts.workspace.doubt(services.iter().map(|plan| &plan.service))?.map(str::to_owned);
+    Ok(Plan { project: project.name.clone(), no_cache, pull, attestations, services, unwatched, doubt })
 }
 
 /// No tag of this run may be one that another service, a kept image or a staged one has.

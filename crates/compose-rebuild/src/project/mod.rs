@@ -28,6 +28,8 @@ pub struct Project {
     pub name: ProjectName,
     /// The active services with a build section, by name.
     pub services: BTreeMap<Service, Built>,
+    /// The configuration in the compose file: its field `x-xtask`.
+    pub extension: Value,
 }
 
 impl Project {

@@ -22,6 +22,14 @@ pub fn services(ui: &Ui, plan: &Plan) {
             }
         }
     }
+    warnings(ui, plan);
+}
+
+/// What a plan is to be taken with.
+pub fn warnings(ui: &Ui, plan: &Plan) {
+    if let Some(doubt) = &plan.doubt {
+        ui.warning(doubt);
+    }
     unwatched(ui, &plan.unwatched);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::foresight::predict::{Expected, Foreseen, Longest, StagePrediction};
 use crate::plan::Action;
-use crate::report::human::{several, unwatched};
+use crate::report::human::{several, warnings};
 use crate::ui::Ui;
 use crate::value::measure::seconds;
 
@@ -20,7 +20,7 @@ pub fn show(ui: &Ui, foreseen: &Foreseen<'_>) {
             ui.data(&format!("{:>12} {line}", "from"));
         }
     }
-    unwatched(ui, &foreseen.plan.unwatched);
+    warnings(ui, foreseen.plan);
     for line in foreseen.upstream.iter().flat_map(|one| one.lines()) {
         ui.data(&format!("{:>12} {line}", ""));
     }

@@ -7,6 +7,7 @@ use anyhow::Context;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::error::Failure;
+use crate::sys::process::is_alive;
 use crate::value::digest::sha256;
 
 /// Ends the name of a file while it is written, after the id of the process that writes it.
@@ -20,9 +21,8 @@ pub fn create_directory(path: &Utf8Path) -> anyhow::Result<()> {
     refuse_link(path)?;
     fs_err::create_dir_all(path)?;
     for left in newest(path, TEMPORARY) {
-        let writer =
-            left.as_str().trim_end_matches(TEMPORARY).rsplit('.').next().and_then(|pid| pid.parse::<u32>().ok());
-        if writer.is_some_and(|pid| !Utf8PathBuf::from(format!("/proc/{pid}")).exists()) {
+        let writer = left.as_str().trim_end_matches(TEMPORARY).rsplit('.').next().and_then(|pid| pid.parse().ok());
+        if writer.is_some_and(|pid| !is_alive(pid)) {
             fs_err::remove_file(left)?;
         }
     }

@@ -14,7 +14,7 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// What git needs of the environment: how to reach a remote as this user, and nothing that redirects it.
 const PASSED: &str = "
-    PATH HOME USER LOGNAME TMPDIR XDG_CONFIG_HOME XDG_RUNTIME_DIR GNUPGHOME
+    PATH HOME USER LOGNAME SUDO_UID TMPDIR XDG_CONFIG_HOME XDG_RUNTIME_DIR GNUPGHOME
     SSH_AUTH_SOCK SSH_ASKPASS SSL_CERT_FILE SSL_CERT_DIR CURL_CA_BUNDLE
     http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY
     GIT_ASKPASS GIT_SSH GIT_SSL_CAINFO GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM GIT_CONFIG_NOSYSTEM GIT_EXEC_PATH
@@ -69,9 +69,16 @@ pub fn ls_remote<'a>(sh: &'a Shell, url: &GitUrl, git_ref: &GitRef, transports: 
     with_remote(sh, url, transports).args(["ls-remote", "--", url.as_str()]).args(names)
 }
 
-/// `git describe` of the nearest tag, for a project without Cargo.
+/// `git describe` of the nearest tag that looks like a version.
 pub fn describe<'a>(sh: &'a Shell, directory: &Utf8Path) -> Cmd<'a> {
-    git(sh, "").args(["-C", directory.as_str(), "describe", "--tags", "--abbrev=0"])
+    git(sh, "")
+        .args(["-C", directory.as_str(), "describe", "--tags", "--abbrev=0"])
+        .args(["--match=v[0-9]*", "--match=[0-9]*"])
+}
+
+/// Prints `true` when a checkout lacks a part of its history.
+pub fn is_shallow_checkout<'a>(sh: &'a Shell, directory: &Utf8Path) -> Cmd<'a> {
+    git(sh, "").args(["-C", directory.as_str(), "rev-parse", "--is-shallow-repository"])
 }
 
 /// The files of a checkout that are not ignored, NUL-terminated, tracked or not.

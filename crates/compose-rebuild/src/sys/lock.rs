@@ -2,7 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::thread;
 use std::time::Duration;
 
@@ -20,19 +20,18 @@ pub struct Lock {
     pub waited: bool,
 }
 
-/// Who holds the lock named `name`, if somebody does; it is neither taken nor made.
+/// Who holds the lock named `name`, if somebody does; it is not made, and shared with others for as long as the question takes.
 pub fn holder(name: &str) -> Option<String> {
     let path = files::private_path().ok()?.join(format!("{name}.lock"));
-    let inode = fs_err::symlink_metadata(&path).ok()?.ino();
-    let locks = fs_err::read_to_string("/proc/locks").ok()?;
-    // `1: FLOCK  ADVISORY  WRITE 4711 fd:01:123456 0 EOF`
-    let is_ours = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let place = words.iter().find(|word| word.matches(':').count() == 2);
-        words.get(1) == Some(&"FLOCK") && place.and_then(|place| place.rsplit(':').next()?.parse().ok()) == Some(inode)
-    };
-    let holder = || fs_err::read_to_string(&path).ok().filter(|text| !text.is_empty() && text.len() < 200);
-    locks.lines().any(is_ours).then(|| holder().unwrap_or("another run".to_owned()))
+    let file = File::options().read(true).custom_flags(nix::libc::O_NOFOLLOW).open(path).ok()?;
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| named(&file))
+}
+
+/// What the holder of a lock wrote into its file.
+fn named(mut file: &File) -> String {
+    let mut holder = String::new();
+    let read = file.rewind().and_then(|()| file.take(200).read_to_string(&mut holder));
+    if read.is_err() || holder.is_empty() { "another run".to_owned() } else { holder }
 }
 
 /// Takes the lock named `name`, waiting for its holder and saying so, unless `wait` is false.
@@ -63,10 +62,7 @@ pub fn acquire(ui: &Ui, name: &str, wait: bool) -> anyhow::Result<Lock> {
             }
         }
         if !waited {
-            let mut holder = String::new();
-            file.rewind()?;
-            (&file).take(200).read_to_string(&mut holder).unwrap_or_default();
-            let holder = if holder.is_empty() { "another run".to_owned() } else { holder };
+            let holder = named(&file);
             if !wait {
                 return Err(Failure::precondition(format!("`{name}` is locked by {holder}"))
                     .hint("wait for it to end, or leave out `--no-wait`")

@@ -1,7 +1,7 @@
 //! Addresses of Git repositories.
 
 use super::{redact, show};
-use crate::error::Failure;
+use crate::error::{CONFIGURATION, Failure};
 
 text!(
     /// The address of a Git repository over one of the allowed transports.
@@ -38,7 +38,7 @@ impl GitUrl {
             || also.iter().any(|name| name == transport);
         if !allowed {
             return Err(Failure::usage(format!("protocol `{transport}` is not allowed for {}", show(&redact(text))))
-                .hint("use https, ssh or git, or list the protocol in `transports` of [workspace.metadata.xtask]"));
+                .hint(format!("use https, ssh or git, or list the protocol in `transports` of {CONFIGURATION}")));
         }
         let secret = match transport {
             "ssh" => userinfo.is_some_and(|user| user.contains(':')),

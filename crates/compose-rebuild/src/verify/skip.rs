@@ -51,7 +51,7 @@ pub fn is_inside(path: &str) -> bool {
 }
 
 fn refused(text: &str) -> Failure {
-    Failure::usage(format!("`deep-skip` of [workspace.metadata.xtask] has {}", show(text)))
+    Failure::usage(format!("`deep-skip` of the configuration has {}", show(text)))
         .hint("write a path from the working directory, such as `backend/dist`, or `**/NAME` for a name anywhere")
 }
 

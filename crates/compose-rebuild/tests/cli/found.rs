@@ -168,7 +168,7 @@ fn submodules_that_follow_their_branches_are_not_watched() {
 #[test]
 fn an_address_that_only_the_build_knows_is_not_followed() {
     let world = project("FROM a\nARG CACHEBUST\nRUN for n in a b; do git clone https://git.example/$n; done\n");
-    warns(&world, "rebuild", "only known to the build").says("metadata.xtask.sources");
+    warns(&world, "rebuild", "only known to the build").says("`sources` of `x-xtask` of the compose file");
     let world = project("FROM a\nARG CACHEBUST\nARG T\nRUN git clone https://u:canary@git.example/app.git\n");
     let outcome = world.run(["rebuild"]).ok();
     assert!(!outcome.stderr.contains("canary"), "{}", outcome.stderr);
@@ -215,17 +215,4 @@ fn what_is_configured_counts_alone() {
     world.run(["rebuild"]).ok();
     assert_eq!(label(&world, "org.opencontainers.image.source"), LIB);
     assert_eq!(args(&world), json!({"CACHEBUST": "v0.1.0-111111111111"}));
-}
-
-#[test]
-fn a_project_without_cargo_has_the_version_of_its_last_tag() {
-    let world = project(CLONE);
-    std::fs::remove_file(world.project().join("Cargo.toml")).unwrap();
-    world.run(["rebuild"]).ok();
-    assert_eq!(label(&world, "io.xtask.cache-bust"), "v0.0.0-aaaaaaaaaaaa");
-    let tag = Rule { stdout: b"v1.4.2\n".to_vec(), exit: Some(0), ..Rule::default() };
-    world.fault(&[" describe "], tag);
-    world.run(["rebuild"]).ok();
-    assert_eq!(label(&world, "io.xtask.cache-bust"), "v1.4.2-aaaaaaaaaaaa");
-    assert_eq!(label(&world, "org.opencontainers.image.version"), "1.4.2");
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use compose_rebuild::sys::process::is_alive;
 use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGKILL, SIGTERM};
 
 use crate::support::state::Rule;
@@ -33,7 +34,7 @@ fn hanging_at(words: &str, late: bool) -> World {
 #[track_caller]
 fn assert_no_process_is_left(world: &World) {
     for call in world.calls() {
-        assert!(!std::path::Path::new(&format!("/proc/{}", call.pid)).exists(), "{call:?} is alive");
+        assert!(!is_alive(call.pid as i32), "{call:?} is alive");
     }
 }
 
@@ -127,7 +128,7 @@ fn a_second_ctrl_c_kills_a_build_that_does_not_listen() {
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     assert_eq!(world.mutable(), mutable);
     let last = world.calls_of("buildx bake").pop().unwrap();
-    assert!(!std::path::Path::new(&format!("/proc/{}", last.pid)).exists(), "the build is alive");
+    assert!(!is_alive(last.pid as i32), "the build is alive");
     world.assert_nothing_staged();
 }
 

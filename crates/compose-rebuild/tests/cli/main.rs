@@ -29,3 +29,4 @@ mod terminal;
 mod tidy;
 mod values;
 mod verify;
+mod workspace;

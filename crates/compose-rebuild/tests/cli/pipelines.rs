@@ -22,15 +22,44 @@ fn workflows() -> Vec<(String, String)> {
     found
 }
 
-/// The command lines of this tool in a text, as lists of words.
+/// The workflows and the action that other repositories use.
+fn workflows_and_action() -> Vec<(String, String)> {
+    let action = ".github/actions/rebuild/action.yml";
+    workflows().into_iter().chain([(action.to_owned(), read(action))]).collect()
+}
+
+/// The command lines of this tool in a text, as lists of words: for a shell, or for the action.
 fn calls(text: &str) -> Vec<Vec<String>> {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-    let starts = code.flat_map(|line| line.split("cargo xtask ").skip(1));
-    let words = |rest: &str| {
-        let end = rest.find([';', '|', '&', '>', '#', '`', '\'', ')']).unwrap_or(rest.len());
-        rest[..end].split_whitespace().map(str::to_owned).collect()
-    };
-    starts.map(words).collect()
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let (comment, code) =
+            (line.trim_start().starts_with('#'), line.replace("cargo --locked xtask ", "cargo xtask "));
+        let for_shell = code.split("cargo xtask ").skip(1).filter(|_| !comment);
+        let for_action = line.trim_start_matches([' ', '#']).strip_prefix("command: ").into_iter();
+        for rest in for_shell.chain(for_action) {
+            let end = rest.find([';', '|', '&', '>', '#', '`', '\'', ')']).unwrap_or(rest.len());
+            found.push(rest[..end].split_whitespace().map(str::to_owned).collect());
+        }
+    }
+    found
+}
+
+/// The lines of a workflow that a shell runs.
+fn scripts(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut block = None;
+    for line in text.lines() {
+        let indent = line.len() - line.trim_start().len();
+        match line.trim_start().trim_start_matches("- ").strip_prefix("run: ") {
+            Some(script) => {
+                block = script.starts_with('|').then_some(indent);
+                found.push(script);
+            }
+            None if block.is_some_and(|start| indent > start) => found.push(line.trim()),
+            None => block = None,
+        }
+    }
+    found
 }
 
 #[track_caller]
@@ -46,7 +75,8 @@ fn assert_understood(place: &str, calls: &[Vec<String>]) {
 #[test]
 fn every_command_of_the_pipelines_exists() {
     let mut commands = Vec::new();
-    for (name, text) in workflows().into_iter().chain([("ci/gitlab.yml".to_owned(), read("ci/gitlab.yml"))]) {
+    for (name, text) in workflows_and_action().into_iter().chain([("ci/gitlab.yml".to_owned(), read("ci/gitlab.yml"))])
+    {
         let found = calls(&text);
         assert_understood(&name, &found);
         assert!(!found.is_empty() || text.contains("ci/test\n"), "{name} calls nothing");
@@ -77,7 +107,10 @@ fn workflows_may_little_wait_for_each_other_and_run_what_was_read() {
         }
         let write: Vec<_> = text.lines().map(str::trim).filter(|line| line.ends_with(": write")).collect();
         assert!(write.iter().all(|line| *line == "packages: write"), "{name}: {write:?}");
-        for action in text.lines().filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("uses: ")) {
+    }
+    for (name, text) in workflows_and_action() {
+        let used = text.lines().filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("uses: "));
+        for action in used.filter(|action| *action != "./.github/actions/rebuild") {
             let (_, version) = action.split_once('@').unwrap();
             let (commit, version) = version.split_once(" # ").unwrap_or((version, ""));
             let pinned = commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -87,8 +120,39 @@ fn workflows_may_little_wait_for_each_other_and_run_what_was_read() {
             );
         }
         // A value of GitHub's reaches a shell only as a variable.
-        let scripts = text.lines().filter(|line| line.contains("run:") || line.starts_with("          "));
-        let pasted: Vec<_> = scripts.filter(|line| line.contains("${{") && !line.contains("TOKEN:")).collect();
+        let pasted: Vec<_> = scripts(&text).into_iter().filter(|line| line.contains("${{")).collect();
         assert!(pasted.is_empty(), "{name}: {pasted:?}");
+    }
+}
+
+#[test]
+fn nothing_is_compiled_from_other_versions_than_the_lock_file_names() {
+    let gitlab = read("ci/gitlab.yml");
+    let scripts = workflows_and_action().into_iter().map(|(name, text)| (name, scripts(&text).join("\n")));
+    for (name, script) in scripts.chain([("ci/gitlab.yml".to_owned(), gitlab), ("ci/test".to_owned(), read("ci/test"))])
+    {
+        let compiles = |line: &&str| {
+            !line.trim_start().starts_with('#')
+                && ["xtask ", "sandbox ", "build ", "test ", "install ", "clippy ", "doc "].iter().any(|command| {
+                    line.contains(&format!("cargo {command}")) || line.contains(&format!("cargo --locked {command}"))
+                })
+        };
+        let loose: Vec<_> = script.lines().filter(compiles).filter(|line| !line.contains("--locked")).collect();
+        assert!(loose.is_empty(), "{name}: {loose:?}");
+    }
+}
+
+#[test]
+fn the_oldest_rust_that_is_promised_is_the_one_that_is_tried() {
+    let manifest = read("Cargo.toml");
+    let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap().trim_matches('"');
+    assert!(read(".github/workflows/check.yml").contains(&format!("container: rust:{version}-slim\n")));
+    assert!(read("README.md").contains(&format!("Rust {version} or newer")));
+}
+
+#[test]
+fn names_of_images_are_lower_case_for_every_owner() {
+    for (name, text) in workflows() {
+        assert!(!text.contains("ghcr.io/${{"), "{name} takes the name of the owner as it is written");
     }
 }

@@ -15,6 +15,8 @@ fn the_pipelines_are_what_github_and_gitlab_read() {
         "python3 -m venv /checker && /checker/bin/pip install --quiet {CHECKER}
         check() {{ /checker/bin/check-jsonschema --builtin-schema \"vendor.$@\"; }}
         check github-workflows /repository/.github/workflows/*.yml
+        check github-actions /repository/.github/actions/*/action.yml
+        check dependabot /repository/.github/dependabot.yml
         check gitlab-ci /repository/ci/gitlab.yml
         sed 's/runs-on:/run-on:/' /repository/.github/workflows/check.yml > /wrong.yml
         ! check github-workflows /wrong.yml > /said || exit 9

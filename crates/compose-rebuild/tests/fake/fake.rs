@@ -17,6 +17,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use compose_rebuild::sys::process::is_alive;
 use state::{Call, Engine, Rule};
 
 /// Set for a child that answers after its parent has ended: the process ID of that.
@@ -69,7 +70,7 @@ fn main() -> ExitCode {
     };
     if let Some(parent) = std::env::var_os(LATER) {
         // Until whoever waits for the parent knows that it has ended.
-        while Path::new("/proc").join(&parent).exists() {
+        while is_alive(parent.to_str().unwrap().parse().unwrap()) {
             thread::sleep(Duration::from_millis(5));
         }
     } else if let Some(rule) = Rule::take(&state, &format!("{program} {} ", args.join(" "))) {

@@ -11,6 +11,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -30,6 +31,25 @@ const DEADLINE: Duration = Duration::from_secs(40);
 /// A commit that is easy to read: one digit, 40 times.
 pub(crate) fn commit(digit: char) -> String {
     digit.to_string().repeat(40)
+}
+
+/// The program that is `docker` and `git` here, made first where Cargo was asked for this test target alone.
+fn fake() -> &'static Path {
+    static FAKE: LazyLock<PathBuf> = LazyLock::new(|| {
+        let profile = Path::new(env!("CARGO_BIN_EXE_compose-rebuild")).parent().unwrap();
+        let fake = profile.join("examples/fake");
+        let written = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
+        let sources = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fake")).unwrap();
+        if sources.map(|entry| written(&entry.unwrap().path())).max() > Some(written(&fake)) {
+            let name = profile.file_name().unwrap().to_str().unwrap();
+            let mut build = Command::new(env!("CARGO"));
+            build.args(["build", "--quiet", "--package", "compose-rebuild", "--example", "fake"]);
+            build.args(["--profile", if name == "debug" { "dev" } else { name }, "--target-dir"]);
+            assert!(build.arg(profile.parent().unwrap()).status().unwrap().success(), "the fakes cannot be built");
+        }
+        fake
+    });
+    &FAKE
 }
 
 /// A project beside fakes of Docker and Git.
@@ -52,15 +72,11 @@ impl World {
         }
         fs::create_dir(world.path(name)).unwrap();
         fs::write(world.path("state/directory"), name).unwrap();
-        let fake = Path::new(env!("CARGO_BIN_EXE_compose-rebuild")).with_file_name("examples").join("fake");
-        assert!(
-            fake.is_file(),
-            "the fakes are not built: run `cargo test -p compose-rebuild`, or `cargo build -p compose-rebuild --example fake`"
-        );
+        let fake = fake();
         // A plugin of the user's own comes before any that this machine has.
         let plugins = ["docker-compose", "docker-buildx"].map(|plugin| format!("home/.docker/cli-plugins/{plugin}"));
         for program in plugins.iter().map(String::as_str).chain(["bin/docker", "bin/git"]) {
-            std::os::unix::fs::symlink(&fake, world.path(program)).unwrap();
+            std::os::unix::fs::symlink(fake, world.path(program)).unwrap();
         }
         world.manifest("[workspace.metadata.xtask]\nversion-file = \"backend/version.txt\"\n");
         world.file("Dockerfile", include_str!("../../../../Dockerfile"));

@@ -20,7 +20,8 @@ use dockerfile_reader::sources::Busts;
 pub(super) fn run(context: &Context, directory: &Utf8Path) -> anyhow::Result<()> {
     let Context { ui, settings, .. } = context;
     let examined = examine(ui, settings.selection(&[]))?;
-    let names = Names::of(&workspace::read(ui, directory)?.config);
+    let workspace = workspace::read(ui, directory)?.configured(&examined.project.extension)?;
+    let names = Names::of(&workspace.config);
     let files = gather::compose_files(&settings.files);
     let mut changed: Vec<(&str, &str, Vec<Edit>)> = Vec::new();
     let patients = gather::dockerfiles(&examined, &files, &mut Vec::new());

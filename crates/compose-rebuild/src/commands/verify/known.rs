@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use crate::cli;
 use crate::commands::Context;
-use crate::error::Failure;
-use crate::facts::Facts;
+use crate::error::{CONFIGURATION, Failure};
+use crate::facts::config::Config;
 use crate::facts::found::{Found, Unwatched};
-use crate::facts::gather;
 use crate::facts::image::{Image, Images, Store};
 use crate::facts::repository::Remote;
 use crate::facts::source::{Revision, Source};
-use crate::facts::workspace::{Config, Workspace};
+use crate::facts::workspace::Workspace;
+use crate::facts::{Facts, gather};
 use crate::plan::cache_bust::Rule;
 use crate::plan::{Action, Attestations, Request, plan};
 use crate::project::Project;
@@ -270,10 +270,10 @@ impl Subject<'_> {
                             format!("`{image}` has several sources, and where the files of {name} are is not known")
                         }
                     };
-                    Err(Failure::usage(cause).kept("nothing was changed").hint(
-                        "set `path` of the source in [[workspace.metadata.xtask.sources]]: its directory in the image, from the \
-                         working directory, such as `web` or `.`",
-                    ))
+                    Err(Failure::usage(cause).kept("nothing was changed").hint(format!(
+                        "set `path` of the source in {CONFIGURATION}: its directory in the image, from the working directory, \
+                         such as `web` or `.`"
+                    )))
                 }
             }
         };

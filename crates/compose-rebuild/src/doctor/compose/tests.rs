@@ -26,7 +26,7 @@ fn project(services: &Value, extensions: &Value) -> Project {
         one.read_dockerfile(DOCKERFILE);
         built.insert(name, one);
     }
-    Project { name: "p".parse().expect("name"), services: built }
+    Project { name: "p".parse().expect("name"), services: built, extension: Value::Null }
 }
 
 fn found(services: &Value, extensions: &Value) -> Vec<Finding> {

@@ -14,7 +14,7 @@ fn project() -> Project {
     let built = |image: &str, keep| Built { keep, ..Built::parse("app", &json!({"tags": [image]})).expect("valid") };
     let service = |name: &str| name.parse::<Service>().expect("name");
     let services = [(service("app"), built("app:latest", false)), (service("model"), built("app:model", true))];
-    Project { name: "p".parse().expect("name"), services: services.into() }
+    Project { name: "p".parse().expect("name"), services: services.into(), extension: serde_json::Value::Null }
 }
 
 fn at(seconds: u64) -> Timestamp {
