@@ -38,6 +38,7 @@ mod git_url;
 mod image_ref;
 pub mod label;
 pub mod measure;
+pub mod secrets;
 pub mod time;
 
 pub use git_url::GitUrl;

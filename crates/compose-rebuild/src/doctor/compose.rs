@@ -6,10 +6,10 @@ use camino::Utf8Path;
 use serde_json::Value;
 
 use super::place::Files;
-use super::secrets::{has_credential, is_secret_name};
 use super::{Area, Finding, Names, list};
 use crate::error::Failure;
 use crate::project::{Built, Project};
+use crate::value::secrets::{has_credential, is_secret_name};
 use crate::value::{CacheBust, Commit, GitRef, GitUrl, Service, redact, show};
 
 const ANCHOR: &str = "give every service the same arguments from one YAML anchor: `args: *args`";

@@ -8,8 +8,8 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::secrets::{has_credential, is_secret_name};
 use super::{Area, Finding, Names, Patient, list};
+use crate::value::secrets::{has_credential, is_secret_name};
 use crate::value::show;
 use dockerfile_reader::sources::{Busts, fetches};
 use dockerfile_reader::{Args, Dockerfile, Instruction};

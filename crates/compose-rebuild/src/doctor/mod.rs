@@ -6,7 +6,6 @@ pub mod engine;
 pub mod machine;
 pub mod patch;
 pub mod place;
-mod secrets;
 
 use std::collections::BTreeSet;
 

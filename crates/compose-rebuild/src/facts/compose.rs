@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use xshell::{Cmd, Shell};
 
 use crate::error::Failure;
+use crate::facts::remembered::{self, Answers};
 use crate::project::{Built, Project, garbled};
 use crate::sys::docker::{self, ComposeOptions};
 use crate::sys::process;
@@ -69,11 +70,14 @@ pub fn read(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<Project> {
 /// As [`read`], when Compose does not resolve the project at all.
 pub fn examine(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<Examined> {
     let options = selection.options;
-    let (definition, model) = both(
-        || ask(ui, |sh| docker::compose_definition(sh, options, &[])),
-        || ask(ui, |sh| docker::compose_model(sh, options)),
-    );
-    let (mut definition, model) = (targets(definition?)?, model?);
+    let Answers { definition, model } = remembered::answers(selection, || {
+        let (definition, model) = both(
+            || ask(ui, |sh| docker::compose_definition(sh, options, &[])),
+            || ask(ui, |sh| docker::compose_model(sh, options)),
+        );
+        Ok(Answers::new(definition?, model?))
+    })?;
+    let mut definition = targets(definition)?;
     // A service of a profile that is not enabled is active all the same when it is named.
     let is_hidden = |service: &&Service| {
         model["services"][service.as_str()]["build"].is_object()

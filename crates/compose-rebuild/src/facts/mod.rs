@@ -14,6 +14,7 @@ pub mod image;
 pub mod images;
 pub mod local;
 pub mod registry;
+mod remembered;
 pub mod remotes;
 pub mod repository;
 pub mod source;

@@ -4,7 +4,9 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::error::Failure;
-use crate::sys::docker::ComposeOptions;
+use crate::sys::docker::{self, ComposeOptions};
+use crate::value::digest::sha256;
+use crate::value::secrets::is_secret_name;
 use crate::value::show;
 
 /// The compose files, absolute: given ones, those of COMPOSE_FILE in the environment or in `.env`, or the first default name
@@ -53,6 +55,44 @@ pub fn env_files(directory: &Utf8Path, options: &ComposeOptions) -> Vec<Utf8Path
         (true, true) => vec![Utf8PathBuf::from(".env")],
     };
     files.iter().map(|file| directory.join(file)).collect()
+}
+
+/// What Compose's answers about a project depend on.
+pub struct Inputs {
+    /// The SHA-256 of all that.
+    pub digest: String,
+    /// Values of the environment whose names say that they are secrets.
+    pub secrets: Vec<String>,
+}
+
+/// Everything that Compose's answers about a project depend on; nothing where that cannot be known: other files may be brought
+/// in, or a script stands in place of a program.
+pub fn inputs(options: &ComposeOptions, files: &[Utf8PathBuf]) -> Option<Inputs> {
+    let mut parts = vec![format!("{options:?}"), std::env::current_dir().ok()?.display().to_string()];
+    for file in files {
+        let text = fs_err::read_to_string(file).ok()?;
+        if ["include", "extends"].iter().any(|word| text.contains(word)) {
+            return None;
+        }
+        parts.extend([file.to_string(), text]);
+    }
+    let directory = files.first()?.parent()?;
+    let here = Utf8PathBuf::try_from(std::env::current_dir().ok()?).ok()?;
+    let client = docker::client_directory()?.join("config.json");
+    let variables = env_files(&here, options).into_iter().chain([directory.join(".env"), client]);
+    parts.extend(variables.map(|file| fs_err::read_to_string(&file).unwrap_or_default()));
+    for program in docker::plugins()? {
+        let about = fs_err::metadata(&program).ok()?;
+        parts.push(format!("{program} {} {:?}", about.len(), about.modified().ok()?));
+    }
+    // What shells change for every command is in no compose file.
+    let volatile = ["_", "SHLVL", "OLDPWD"];
+    let mut environment: Vec<_> = std::env::vars().filter(|(name, _)| !volatile.contains(&name.as_str())).collect();
+    environment.sort();
+    let is_secret = |(name, value): &&(String, String)| is_secret_name(name) && value.len() > 3;
+    let secrets = environment.iter().filter(is_secret).map(|(_, value)| value.clone()).collect();
+    parts.extend(environment.into_iter().map(|(name, value)| format!("{name}={value}")));
+    Some(Inputs { digest: sha256(parts.join("\0")), secrets })
 }
 
 /// The value of a variable in a file of lines `NAME=value`.

@@ -103,6 +103,11 @@ pub fn cache_records<'a>(sh: &'a Shell, builder: Option<&Builder>) -> Cmd<'a> {
     buildx(sh).args(["du", "--format", "{{.ID}} {{.Type}}"]).args(on(builder))
 }
 
+/// The programs that answer questions about a project; nothing where a script or `docker` itself finds them.
+pub fn plugins() -> Option<[Utf8PathBuf; 2]> {
+    Some([plugin("docker-compose")?, plugin("docker-buildx")?])
+}
+
 /// Where the Docker CLI finds a plugin, in its own order (docker/cli `cli-plugins/manager`).
 fn plugin(name: &str) -> Option<Utf8PathBuf> {
     if is_wrapped() {
@@ -110,8 +115,16 @@ fn plugin(name: &str) -> Option<Utf8PathBuf> {
     }
     let system =
         ["/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec"].map(|dir| format!("{dir}/docker"));
-    let directories = client_directory().into_iter().chain(system.map(Utf8PathBuf::from));
-    directories.map(|dir| dir.join("cli-plugins").join(name)).find(|path| path.is_file())
+    let own = client_directory().into_iter().chain(system.map(Utf8PathBuf::from)).map(|dir| dir.join("cli-plugins"));
+    extra_directories().into_iter().chain(own).map(|dir| dir.join(name)).find(|path| path.is_file())
+}
+
+/// The directories that the user has added for plugins.
+fn extra_directories() -> Vec<Utf8PathBuf> {
+    let config = client_directory().and_then(|own| fs_err::read(own.join("config.json")).ok()).unwrap_or_default();
+    let config: serde_json::Value = serde_json::from_slice(&config).unwrap_or_default();
+    let listed = config["cliPluginsExtraDirs"].as_array().into_iter().flatten();
+    listed.filter_map(serde_json::Value::as_str).map(Utf8PathBuf::from).collect()
 }
 
 /// Whether `docker` is a script.
@@ -124,7 +137,7 @@ fn is_wrapped() -> bool {
 }
 
 /// Where the Docker CLI keeps what belongs to this user.
-fn client_directory() -> Option<Utf8PathBuf> {
+pub fn client_directory() -> Option<Utf8PathBuf> {
     let own = std::env::var("DOCKER_CONFIG").map(Utf8PathBuf::from);
     own.or_else(|_| std::env::var("HOME").map(|home| Utf8PathBuf::from(home).join(".docker"))).ok()
 }

@@ -321,3 +321,56 @@ fn a_build_that_the_engine_broke_off_is_tried_once_more() {
     assert_eq!(world.calls_of("buildx bake").len(), 2);
     assert_eq!(world.mutable(), before);
 }
+
+#[test]
+fn what_compose_answered_counts_until_something_changes() {
+    let world = World::built();
+    let asked = |env: Option<(&str, &str)>| {
+        world.forget_calls();
+        let run = world.run(["plan"]);
+        match env {
+            Some((name, value)) => run.env(name, value).ok(),
+            None => run.ok(),
+        };
+        world.calls_of("build --print").len()
+    };
+    assert_eq!([asked(None), asked(None)], [0, 0], "the rebuild has asked");
+    let compose = include_str!("../../../../compose.yml");
+    world.file("compose.yml", compose.replace("GITHUB_BRANCH:-main", "GITHUB_BRANCH:-dev"));
+    assert_eq!([asked(None), asked(None)], [1, 0], "a compose file changed");
+    world.file(".env", "VIBEVOICE_PORT=1\n");
+    assert_eq!([asked(None), asked(None)], [1, 0], "a file with variables changed");
+    assert_eq!([asked(Some(("A", "1"))), asked(Some(("A", "1")))], [1, 0], "the environment changed");
+    let home = world.path("home/.docker/config.json");
+    std::fs::write(home, "{}").unwrap();
+    assert_eq!([asked(None), asked(None)], [1, 0], "the configuration of Docker changed");
+    // What another file brings in may change by itself.
+    world.file("compose.yml", format!("include: [other.yml]\n{compose}"));
+    assert_eq!([asked(None), asked(None)], [1, 1]);
+}
+
+#[test]
+fn no_answer_with_a_secret_is_kept() {
+    let world = World::built();
+    world.file("compose.yml", "services: {}\n");
+    world.set_arg("NODE_IMAGE", "https://user:canary@registry.example/node");
+    let kept = || {
+        let mut open = vec![world.path("tmp")];
+        let mut found = false;
+        while let Some(path) = open.pop() {
+            match std::fs::read_dir(&path) {
+                Ok(entries) => open.extend(entries.map(|entry| entry.unwrap().path())),
+                Err(_) => found |= String::from_utf8_lossy(&std::fs::read(path).unwrap()).contains("canary"),
+            }
+        }
+        found
+    };
+    world.run(["plan"]).finish();
+    assert!(!kept(), "a credential in an address");
+    world.set_arg("NODE_IMAGE", "node");
+    world.set_arg("RUNTIME_PACKAGES", "canary-value");
+    world.run(["plan"]).env("API_TOKEN", "canary-value").finish();
+    assert!(!kept(), "the value of a variable whose name says that it is a secret");
+    world.run(["plan"]).finish();
+    assert!(kept(), "the same value under no such name is kept, or nothing was proved above");
+}

@@ -140,7 +140,16 @@ impl World {
 
     /// Changes engine, remotes and faults.
     pub(crate) fn engine<T>(&self, change: impl FnOnce(&mut Engine) -> T) -> T {
-        Engine::update(&self.path("state"), change)
+        Engine::update(&self.path("state"), |engine| {
+            let before = engine.config.clone();
+            let result = change(engine);
+            // Compose answers something else because a file is another one.
+            if engine.config != before {
+                let text = fs::read_to_string(self.project().join("compose.yml")).unwrap_or_default();
+                self.file("compose.yml", format!("{text}# changed\n"));
+            }
+            result
+        })
     }
 
     /// Adds a fault.

@@ -1,7 +1,7 @@
 //! Names and addresses that give a secret away.
 
 /// Whether a variable of this name holds a secret, as far as a name can tell.
-pub(super) fn is_secret_name(name: &str) -> bool {
+pub fn is_secret_name(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
     let words: Vec<&str> = upper.split(['_', '-', '.']).collect();
     // What points to a secret, or is meant to be seen, is none.
@@ -15,7 +15,7 @@ pub(super) fn is_secret_name(name: &str) -> bool {
 }
 
 /// Whether a text has an address with a user and password, or a token, in it.
-pub(super) fn has_credential(text: &str) -> bool {
+pub fn has_credential(text: &str) -> bool {
     let mut rest = text;
     while let Some(at) = rest.find("://") {
         let scheme = rest[..at].rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
