@@ -9,6 +9,7 @@ pub mod verdict;
 
 use camino::Utf8Path;
 
+use crate::build::digests::Digests;
 use crate::error::Failure;
 use crate::facts::image::{Image, Store};
 use crate::plan::{Build, Plan, ServicePlan};
@@ -52,7 +53,7 @@ pub struct Place<'a> {
 ///
 /// # Errors
 /// Exit code 1 when an image does not hold what was planned, 3 when it is missing or the engine does not answer.
-pub fn staged<'a>(ui: &'a Ui, plan: &'a Plan, place: Place<'_>) -> anyhow::Result<Verification<'a>> {
+pub fn staged<'a>(ui: &'a Ui, plan: &'a Plan, place: Place<'_>, digests: &Digests) -> anyhow::Result<Verification<'a>> {
     let in_engine = |build: &&Build| place.store == Store::Engine && build.version_file.is_some();
     let with_file: Vec<_> =
         plan.builds().map(|(_, build)| build).filter(in_engine).map(|build| &build.staged).collect();
@@ -66,6 +67,12 @@ pub fn staged<'a>(ui: &'a Ui, plan: &'a Plan, place: Place<'_>) -> anyhow::Resul
                 .kept("every tag is where it was")
                 .hint("run it again with `-v` to see the command")
         })?;
+        if !digests.get(&service.service).is_some_and(|digest| digest.is_of(&image.id)) {
+            return Err(Failure::precondition(format!("`{}` is not the image that was just built", build.staged))
+                .kept("every tag is where it was")
+                .hint("something else moves the same tags, or buildx wrote no metadata; run it again with `-v`")
+                .into());
+        }
         check_labels(service, build, image)?;
         if let Some(wanted) = &build.version_file {
             let found = match place.store {

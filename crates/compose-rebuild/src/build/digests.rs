@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use camino::Utf8Path;
 use serde::Deserialize;
 
+use crate::value::Service;
+
 /// The digests of the image of one target.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Digest {
@@ -23,11 +25,11 @@ impl Digest {
     }
 }
 
-/// The digests of what was built, by the names of the targets.
-pub type Digests = HashMap<String, Digest>;
+/// The digests of what was built, by the services of the images.
+pub type Digests = HashMap<Service, Digest>;
 
 /// Reads a metadata file; one that is missing or garbled speaks of no target.
-pub(super) fn read(path: &Utf8Path) -> Digests {
+pub(super) fn read(path: &Utf8Path) -> HashMap<String, Digest> {
     let text = fs_err::read(path).unwrap_or_default();
     let entries: HashMap<String, serde_json::Value> = serde_json::from_slice(&text).unwrap_or_default();
     entries.into_iter().filter_map(|(target, entry)| Some((target, Digest::deserialize(entry).ok()?))).collect()

@@ -21,6 +21,7 @@ use crate::settings::Settings;
 use crate::sys::process::{self, Finished};
 use crate::sys::{docker, files};
 use crate::ui::Ui;
+use crate::value::Service;
 use digests::Digests;
 use events::{Event, Progress};
 use live::Live;
@@ -50,7 +51,7 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
-    /// What buildx says that it built: the digests of each target's image.
+    /// What buildx says that it built: the digests of each service's image.
     pub digests: Digests,
 }
 
@@ -113,7 +114,10 @@ pub fn run(
         };
         log.flush()?;
         files::keep_newest(&logs, LOGS)?;
-        let digests = digests::read(&metadata);
+        let mut built = digests::read(&metadata);
+        let services = plan.builds().map(|(service, _)| &service.service);
+        let mut digest = |service: &Service| built.remove(&facts.project.services[service].bake_target);
+        let digests = services.filter_map(|service| Some((service.clone(), digest(service)?))).collect();
         return Ok(Outcome { progress, log: log_path, elapsed: started.elapsed(), failure, digests });
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::build::digests::Digests;
 use crate::build::staged::Staged;
 use crate::error::Failure;
 use crate::facts::image::{Image, Images, Store};
@@ -70,7 +71,8 @@ impl<'a> Run<'a> {
         let Context { ui, settings, .. } = self.context;
         ui.detail("Resolving", "workspace, compose project, remotes and images");
         let store = Store::of(self.options.push);
-        let facts = gather::facts(ui, settings.selection(&self.options.services), self.local.as_deref(), store)?;
+        let pull = self.options.pull.then_some(settings.now);
+        let facts = gather::facts(ui, settings.selection(&self.options.services), self.local.as_deref(), store, pull)?;
         let plan = crate::plan::plan(&facts, &self.request(&facts)?)?;
         Ok((facts, plan))
     }
@@ -200,18 +202,24 @@ impl<'a> Run<'a> {
             scope.spawn(|| foresight.end(ui, settings, facts, plan, outcome));
             match &outcome.failure {
                 Some(failure) => Err(failure.clone().into()),
-                None => self.bring_into_use(facts, plan, output.store, staged),
+                None => self.bring_into_use(facts, plan, (output.store, &outcome.digests), staged),
             }
         })
     }
 
     /// Verifies what was staged and moves the tags.
-    fn bring_into_use(&self, facts: &Facts, plan: &Plan, store: Store, staged: Staged<'_>) -> anyhow::Result<bool> {
+    fn bring_into_use(
+        &self,
+        facts: &Facts,
+        plan: &Plan,
+        (store, digests): (Store, &Digests),
+        staged: Staged<'_>,
+    ) -> anyhow::Result<bool> {
         let Context { ui, settings, .. } = self.context;
         let place = Place { store, builder: settings.builder.as_ref(), state: &facts.workspace.state };
         let taken = taken_as_they_are(facts, plan);
         let unmoved = || remotes::check_unmoved(ui, &taken, &facts.workspace.config.transports);
-        let (unmoved, verified) = both(unmoved, || check::staged(ui, plan, place));
+        let (unmoved, verified) = both(unmoved, || check::staged(ui, plan, place, digests));
         let verified = unmoved.and(verified)?;
         for one in &verified.images {
             ui.status("Verified", &format!("{} {}", one.service.service, one.service.cache_bust));

@@ -4,6 +4,7 @@ use std::thread;
 
 use camino::Utf8Path;
 
+use crate::facts::bases::{self, Digests};
 use crate::facts::compose::{self, Selection};
 use crate::facts::early::{Asked, Questions};
 use crate::facts::image::{Images, Store};
@@ -14,6 +15,7 @@ use crate::project::{Built, Project, key};
 use crate::sys::threads::{at_once, both, join};
 use crate::ui::Ui;
 use crate::value::ImageRef;
+use crate::value::time::Timestamp;
 
 /// Facts that need neither a remote nor the engine.
 ///
@@ -25,11 +27,18 @@ pub fn read_project(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<(Worksp
     Ok((workspace.configured(&project.extension)?, project))
 }
 
-/// Gathers everything; what does not depend on each other at the same time. `local` takes the place of the only source.
+/// Gathers everything; what does not depend on each other at the same time. `local` takes the place of the only source;
+/// with `pull`, which is the time of the run, registries are asked for base images.
 ///
 /// # Errors
 /// Those of the readers, the first in the order of the data flow.
-pub fn facts(ui: &Ui, selection: Selection<'_>, local: Option<&Utf8Path>, store: Store) -> anyhow::Result<Facts> {
+pub fn facts(
+    ui: &Ui,
+    selection: Selection<'_>,
+    local: Option<&Utf8Path>,
+    store: Store,
+    pull: Option<Timestamp>,
+) -> anyhow::Result<Facts> {
     let files = selection.files;
     let last = local.map_or_else(|| Questions::of_last_run(files, store), |_| None);
     let last = last.unwrap_or_else(|| Questions { store, ..Questions::default() });
@@ -46,6 +55,7 @@ pub fn facts(ui: &Ui, selection: Selection<'_>, local: Option<&Utf8Path>, store:
         wanted.sort();
         wanted.dedup();
         let images = asked.images(&wanted);
+        let bases = pull.map(|now| bases::ask(ui, &project, files, now)).transpose()?.unwrap_or_default();
         if let Some(path) = local {
             local::check(path, &sources)?;
         }
@@ -73,7 +83,7 @@ pub fn facts(ui: &Ui, selection: Selection<'_>, local: Option<&Utf8Path>, store:
             questions.remember(files);
         }
         let resolved = sources.into_iter().zip(revisions).map(|(source, revision)| Resolved { source, revision });
-        Ok(Facts { sources: resolved.collect(), workspace, project, found, images, only_here })
+        Ok(Facts { sources: resolved.collect(), workspace, project, found, images, bases, only_here })
     })
 }
 
@@ -85,7 +95,10 @@ pub fn offline(ui: &Ui, selection: Selection<'_>, store: Store) -> anyhow::Resul
     let (workspace, project) = read_project(ui, selection)?;
     let (sources, found) = sources::derive(&project, &workspace.config)?;
     let images = store.inspect(ui, &key::images_of(&project)?)?;
-    Ok((Facts { workspace, project, sources: Vec::new(), found, images, only_here: Vec::new() }, sources))
+    Ok((
+        Facts { workspace, project, sources: Vec::new(), found, images, bases: Digests::new(), only_here: Vec::new() },
+        sources,
+    ))
 }
 
 /// Adds the kept images that the registry lacks and the engine has, and returns their names.

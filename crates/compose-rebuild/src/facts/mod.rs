@@ -1,5 +1,6 @@
 //! What is true now; everything after this is decided from these values.
 
+pub mod bases;
 pub mod builder;
 pub mod checkout;
 pub mod compose;
@@ -47,6 +48,8 @@ pub struct Facts {
     pub found: Found,
     /// The images of the services and the kept ones, as far as they exist.
     pub images: Images,
+    /// What registries have under the names of base images, when they were asked.
+    pub bases: bases::Digests,
     /// The kept images among these that only the engine has, although the registry was asked.
     pub only_here: Vec<ImageRef>,
 }
@@ -64,9 +67,7 @@ impl Facts {
 
     /// The IDs of the base images of a service that are on this machine, by their names; other services are none.
     pub fn bases_of(&self, built: &Built) -> BTreeMap<String, &str> {
-        let is_service =
-            |name: &ImageRef| self.project.services.values().any(|other| other.names().any(|own| own == name));
-        let bases = built.images().filter(|name| !is_service(name));
+        let bases = self.project.bases_of(built);
         bases.filter_map(|name| Some((name.to_string(), self.images.get(&name)?.id.as_str()))).collect()
     }
 

@@ -6,7 +6,7 @@ use camino::Utf8Path;
 use serde_json::{Map, Value, json};
 
 use crate::plan::{Build, LOCAL_STAGE, Plan};
-use crate::project::{Project, is_local, texts};
+use crate::project::{Built, Project, is_local, texts};
 
 /// What `docker buildx bake` is given.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub fn definition(plan: &Plan, project: &Project, output: Output<'_>) -> Definit
     let (mut names, mut targets, mut reads, mut insecure) = (Vec::new(), Map::new(), Vec::new(), false);
     for (service, build) in plan.builds() {
         let built = &project.services[&service.service];
-        let target = target(plan, build, &built.definition, output);
+        let target = target(plan, build, built, output);
         let contexts = target.get("contexts").and_then(Value::as_object).into_iter().flat_map(Map::values);
         let contexts = contexts.chain(target.get("context")).filter_map(Value::as_str);
         reads.extend(contexts.filter(|context| is_local(context)).map(str::to_owned));
@@ -49,8 +49,8 @@ pub fn definition(plan: &Plan, project: &Project, output: Output<'_>) -> Definit
 }
 
 /// One target of Compose's definition with what the plan changes.
-fn target(plan: &Plan, build: &Build, printed: &Map<String, Value>, output: Output<'_>) -> Map<String, Value> {
-    let mut target = printed.clone();
+fn target(plan: &Plan, build: &Build, built: &Built, output: Output<'_>) -> Map<String, Value> {
+    let mut target = built.definition.clone();
     let mut contexts = build.contexts.clone();
     if let Some(directory) = output.local.filter(|_| build.local) {
         contexts.insert(LOCAL_STAGE.to_owned(), directory.to_string());
@@ -63,7 +63,8 @@ fn target(plan: &Plan, build: &Build, printed: &Map<String, Value>, output: Outp
     if plan.no_cache {
         target.insert("no-cache".to_owned(), true.into());
     }
-    if plan.pull {
+    // Bases whose names are known are pinned to what their registries have.
+    if plan.pull && !built.names_every_base() {
         target.insert("pull".to_owned(), true.into());
     }
     // With `mode=max` the values of build arguments would be in it.

@@ -10,7 +10,7 @@ use crate::plan::inputs::Keyed;
 use crate::plan::{Action, Build, LOCAL_STAGE, Request, ServicePlan, SourcePlan, VersionFile};
 use crate::project::edges::{By, Input, inputs_of};
 use crate::project::key::{self};
-use crate::project::{IMAGE, TARGET};
+use crate::project::{Built, IMAGE, TARGET};
 use crate::value::{self, CacheBust, ImageRef, Service, label};
 
 /// What is decided about a service beside what it is made from.
@@ -124,11 +124,31 @@ fn outdated(facts: &Facts, request: &Request, service: &Service, keyed: &Keyed<'
     if let Some(newer) = newer_input(facts, service, current) {
         return Some(format!("the image of `{newer}`, which it is made from, is newer"));
     }
-    match (request.pull, request.attestations.provenance) {
-        (true, _) => Some("base images may be newer".to_owned()),
-        (false, true) => Some("a release says how it was built".to_owned()),
-        (false, false) => None,
-    }
+    let base = request.pull.then(|| moved_base(facts, keyed, current)).flatten();
+    base.or_else(|| request.attestations.provenance.then(|| "a release says how it was built".to_owned()))
+}
+
+/// The names of a service's base images, and their digests in their registries when these were asked.
+fn bases(facts: &Facts, built: &Built) -> (Vec<ImageRef>, Option<Vec<String>>) {
+    let mut names: Vec<_> = facts.project.bases_of(built).collect();
+    names.sort();
+    names.dedup();
+    let digests = names.iter().map(|name| facts.bases.get(name).cloned()).collect();
+    (names, digests)
+}
+
+/// Which base image is another one in its registry than the image was made from, if any is.
+fn moved_base(facts: &Facts, keyed: &Keyed<'_>, current: &Image) -> Option<String> {
+    let (names, now) = bases(facts, keyed.built);
+    let now = now?;
+    let words = |label| current.label(label).unwrap_or_default().split_whitespace().collect::<Vec<_>>();
+    let (before, digests) = (words(label::BASE_NAME), words(label::BASE_DIGEST));
+    let before: HashMap<_, _> = before.into_iter().zip(digests).collect();
+    names.iter().zip(now).find_map(|(name, now)| match before.get(name.to_string().as_str()) {
+        Some(before) if *before == now => None,
+        Some(before) => Some(format!("base image {name} moved {before:.19}..{now:.19}")),
+        None => Some(format!("nothing says which `{name}` it was made from, so BuildKit decides")),
+    })
 }
 
 /// Why only BuildKit can tell whether another image would come out: of a service, or of one that it is made from.
@@ -196,7 +216,16 @@ fn build(
     let Keyed { built, cache_bust, args, key, .. } = keyed;
     let image = &built.image;
     let own = own_image(facts, service, cache_bust)?;
-    let contexts = contexts(facts, request, service, decided.built)?;
+    let mut contexts = contexts(facts, request, service, decided.built)?;
+    let (base_names, base_digests) = bases(facts, built);
+    // What was resolved is what is built from.
+    for (name, digest) in base_names.iter().zip(base_digests.iter().flatten()) {
+        let pinned = format!("{IMAGE}{}@{digest}", name.repository);
+        let is_its = |value: &&str| value.parse().is_ok_and(|image: ImageRef| image == *name);
+        let named = built.contexts.iter().filter(|(_, value)| value.strip_prefix(IMAGE).filter(is_its).is_some());
+        contexts.extend(named.map(|(context, _)| (context.clone(), pinned.clone())));
+        contexts.entry(name.familiar()).or_insert(pinned);
+    }
     let sources: Vec<_> = facts.sources_of(service).collect();
     let fetched: Vec<_> = facts.fetched_by(service).collect();
     let local = sources.iter().any(|resolved| matches!(resolved.revision, Revision::Local(_)));
@@ -221,6 +250,8 @@ fn build(
         (label::CREATED, created.unwrap_or_else(|| request.now.to_string())),
         (label::SOURCE, repositories.join(" ")),
         (label::REVISION, keyed.revision()),
+        (label::BASE_NAME, base_names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")),
+        (label::BASE_DIGEST, base_digests.clone().unwrap_or_default().join(" ")),
     ];
     let version_file = match (facts.workspace.config.version_file(service), fetched.as_slice()) {
         // An image that is only built, never started, has parts of the code at most.

@@ -40,6 +40,12 @@ impl Project {
         sharing.next().map_or(service, |(owner, _)| owner)
     }
 
+    /// The base images of a service, as far as their names are known; other services are none.
+    pub fn bases_of<'a>(&'a self, built: &'a Built) -> impl Iterator<Item = ImageRef> + 'a {
+        let is_service = |name: &ImageRef| self.services.values().any(|other| other.names().any(|own| own == name));
+        built.images().filter(move |name| !is_service(name))
+    }
+
     /// The images that are built, each with the service that it is built for.
     pub fn images(&self) -> impl Iterator<Item = (&Service, &Built)> {
         self.services.iter().filter(|(service, _)| self.owner(service) == *service)
@@ -176,6 +182,15 @@ impl Built {
             What::Named(name) => self.contexts.get(name)?.strip_prefix(IMAGE)?.parse().ok(),
             _ => None,
         })
+    }
+
+    /// Whether the names of all images that it is made from are known.
+    pub fn names_every_base(&self) -> bool {
+        let is_known = |what: &What| match what {
+            What::Image { name, .. } => name.parse::<ImageRef>().is_ok() || name.contains("@sha256:"),
+            what => !matches!(what, What::Unknown(_)),
+        };
+        self.closure.as_ref().is_some_and(|closure| closure.reads.iter().all(|read| is_known(&read.what)))
     }
 
     /// The contexts of the compose file that something is read from: the main one and named ones.

@@ -14,5 +14,9 @@ pub const REVISION: &str = "org.opencontainers.image.revision";
 pub const SOURCE: &str = "org.opencontainers.image.source";
 /// Label with the version of the deployment.
 pub const VERSION: &str = "org.opencontainers.image.version";
+/// Label with the base images, separated by spaces when there are several.
+pub const BASE_NAME: &str = "org.opencontainers.image.base.name";
+/// Label with the digests of the base images, in the order of their names, when all of them are known.
+pub const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
 /// Label with the time of the build (RFC 3339).
 pub const CREATED: &str = "org.opencontainers.image.created";

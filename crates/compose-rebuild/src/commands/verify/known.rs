@@ -50,7 +50,7 @@ impl Known {
             let (facts, sources) = gather::offline(ui, selection, store)?;
             (facts, HashMap::new(), sources.into_iter().map(|source| (source, None)).collect())
         } else {
-            let mut facts = gather::facts(ui, selection, None, store)?;
+            let mut facts = gather::facts(ui, selection, None, store, None)?;
             // Without a plan a rebuild says what is wrong.
             let definitions = definitions(settings, &facts).unwrap_or_default();
             let sources = std::mem::take(&mut facts.sources);

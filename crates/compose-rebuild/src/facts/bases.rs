@@ -1,0 +1,49 @@
+//! What registries have under the names of base images, asked only on request.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+
+use crate::error::Failure;
+use crate::facts::registry;
+use crate::project::Project;
+use crate::sys::files;
+use crate::ui::Ui;
+use crate::value::ImageRef;
+use crate::value::time::Timestamp;
+
+/// How long an answer counts, so that a timer does not use up a registry's quota.
+const COUNTS_FOR: Duration = Duration::from_secs(300);
+
+/// The digests of base images in their registries.
+pub type Digests = BTreeMap<ImageRef, String>;
+
+/// The digests of all base images of a project, as the registries have them now; what is kept stays whatever becomes of its
+/// base. Answers that are younger than five minutes are those of an earlier run.
+///
+/// # Errors
+/// Exit code 3 when a registry does not answer, or has no image of a name.
+pub fn ask(ui: &Ui, project: &Project, files: &[Utf8PathBuf], now: Timestamp) -> anyhow::Result<Digests> {
+    let wanted = project.services.values().filter(|built| !built.keep).flat_map(|built| project.bases_of(built));
+    let wanted: BTreeSet<ImageRef> = wanted.collect();
+    let place = files::kept_for("bases", files).ok();
+    let read = |place: &Utf8PathBuf| serde_json::from_slice(&fs_err::read(place).ok()?).ok();
+    let mut known: BTreeMap<String, (String, Timestamp)> = place.as_ref().and_then(read).unwrap_or_default();
+    known.retain(|_, (_, asked)| now.since(*asked) < COUNTS_FOR && *asked <= now);
+    let open: Vec<_> = wanted.iter().filter(|name| !known.contains_key(&name.to_string())).cloned().collect();
+    let answers = registry::inspect(ui, &open)?;
+    if let Some(missing) = open.iter().find(|name| !answers.contains_key(*name)) {
+        return Err(Failure::precondition(format!("no registry has the base image `{missing}`"))
+            .kept("nothing was changed")
+            .hint("`--pull` asks registries for newer base images; leave it out where they are only on this machine")
+            .into());
+    }
+    known.extend(answers.into_iter().map(|(name, image)| (name.to_string(), (image.id, now))));
+    if let Some(place) = place.filter(|_| !open.is_empty()) {
+        // Without it the next run asks again.
+        let _ = files::write(&place, serde_json::to_string(&known)?.as_bytes());
+    }
+    let digest = |name: ImageRef| Some((name.clone(), known.get(&name.to_string())?.0.clone()));
+    Ok(wanted.into_iter().filter_map(digest).collect())
+}
