@@ -117,7 +117,7 @@ fn a_plan_changes_nothing_and_starts_no_build() {
     assert_eq!(world.xtask(["rebuild", "--dry-run"]).ok().stdout, plan.stdout);
     assert_eq!((world.state(), world.builds()), (state, builds));
     let acts: Vec<_> =
-        world.calls("docker").into_iter().filter(|call| call.contains(" build ") || call.contains("tag")).collect();
+        world.calls("docker").into_iter().filter(|call| call.contains(" bake ") || call.contains("image tag")).collect();
     assert!(acts.is_empty(), "{acts:?}");
 }
 
