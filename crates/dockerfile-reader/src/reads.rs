@@ -1,6 +1,7 @@
 //! What instructions read from outside their stage.
 
 use crate::address::{self, Reference};
+use crate::arguments::is_platform;
 use crate::lines::Instruction;
 use crate::shell::Variables;
 use crate::text::document;
@@ -65,7 +66,11 @@ impl Read {
     pub fn is_certain(&self) -> bool {
         match &self.what {
             What::Unknown(_) => false,
-            What::Image { name, platform } => !name.contains('$') && !platform.iter().any(|one| one.contains('$')),
+            What::Image { name, platform } => {
+                // The builder's own platforms do not change from build to build.
+                let is_own = |platform: &&String| is_platform(platform.trim_matches(['$', '{', '}']));
+                !name.contains('$') && !platform.iter().any(|one| one.contains('$') && !is_own(&one))
+            }
             What::Context(paths) => !paths.iter().any(|path| path.contains('$')),
             What::Named(text) | What::Url { address: text, .. } | What::Git { address: text, .. } => {
                 !text.contains('$')
@@ -137,7 +142,7 @@ fn files(instruction: &Instruction, values: &dyn Variables, found: &mut Vec<Want
     let sources = words.split_last().map_or(&[][..], |(_, sources)| sources);
     let sources = sources.iter().filter(|word| instruction.documents.is_empty() || document(word).is_none());
     let sources: Vec<_> = sources.map(|word| instruction.expand(word, values).text).collect();
-    if let Some(from) = instruction.flag("from") {
+    if let Some(from) = instruction.flag("from").filter(|from| !from.is_empty()) {
         let name = instruction.expand(from, values).text;
         return found.push(Wanted::Place { name, by_number: true });
     }
