@@ -170,12 +170,11 @@ fn files(instruction: &Instruction, values: &dyn Variables, found: &mut Vec<Want
 
 /// What a mount makes readable.
 fn mount(instruction: &Instruction, options: &str, values: &dyn Variables) -> Vec<Wanted> {
-    let options: Vec<(String, String)> = fields(options)
-        .map(|field| match field.split_once('=') {
-            Some((name, value)) => (name.to_lowercase(), instruction.expand(value, values).text),
-            None => (field.to_lowercase(), "true".to_owned()),
-        })
-        .collect();
+    let options = options.split(',').map(|field| match field.split_once('=') {
+        Some((name, value)) => (name.to_lowercase(), instruction.expand(value, values).text),
+        None => (field.to_lowercase(), "true".to_owned()),
+    });
+    let options: Vec<_> = options.collect();
     let option = |names: &[&str]| {
         let found = options.iter().rev().find(|(name, _)| names.contains(&name.as_str()));
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
@@ -196,14 +195,4 @@ fn mount(instruction: &Instruction, options: &str, values: &dyn Variables) -> Ve
         _ => Some(What::Unknown(format!("a mount of type `{kind}`"))),
     };
     from.into_iter().chain(what.map(Wanted::What)).collect()
-}
-
-/// The fields of a line of comma-separated values.
-fn fields(line: &str) -> impl Iterator<Item = String> {
-    let mut is_quoted = false;
-    let fields = line.split(move |c| {
-        is_quoted ^= c == '"';
-        c == ',' && !is_quoted
-    });
-    fields.map(|field| field.replace('"', ""))
 }

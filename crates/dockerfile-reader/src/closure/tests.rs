@@ -192,7 +192,7 @@ fn only_local_sources_are_the_build_context() {
         ("COPY <<E /x\na\nE", ""),
         ("COPY --from=i / /", "2 image i"),
         ("RUN --mount=target=/x true", "2 context /"),
-        ("RUN --mount=type=bind,source=a,\"target=/x,y\" true", "2 context a"),
+        ("RUN --mount=type=bind,source=a,\"target=/x y\" true", "2 context a"),
         ("RUN --mount=type=cache,target=/x true", ""),
         ("RUN --mount=type=cache,from=i,target=/x true", "2 image i"),
         ("RUN --mount=type=tmpfs,target=/x --network=none true", ""),
