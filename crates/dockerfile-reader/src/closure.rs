@@ -59,6 +59,8 @@ struct Needs {
     args: Args,
     /// Arguments above the first stage that it uses.
     globals: Vec<String>,
+    /// Whether it takes another stage by its number.
+    counts: bool,
 }
 
 impl Dockerfile {
@@ -80,19 +82,21 @@ impl Dockerfile {
         if let Some(name) = self.stages[target].replacement(build) {
             closure.reads.push(Read { line: self.stages[target].from.line, what: What::Named(name.to_owned()) });
         }
-        let mut globals = Vec::new();
+        let (mut globals, mut counts) = (Vec::new(), false);
         for &index in &closure.members {
             let own = std::mem::take(&mut needs[index]);
             closure.stages.extend(self.stages[index].name.clone());
             closure.reads.extend(own.reads);
             closure.args.extend(own.args);
             globals.extend(own.globals);
+            counts |= own.counts;
         }
         let lines = self.globals_behind(globals, &values, &mut closure.args);
-        closure.reads.extend(self.global.iter().filter(|one| one.keyword != "ARG").map(|one| Read {
-            line: one.line,
-            what: What::Unknown(format!("the instruction `{}` above all stages", one.keyword)),
-        }));
+        let misplaced = self.global.iter().filter(|one| one.keyword != "ARG");
+        let misplaced = misplaced.map(|one| (one.line, format!("the instruction `{}` above all stages", one.keyword)));
+        let foreign = self.foreign_builder(build).map(|(line, builder)| (line, format!("the builder `{builder}`")));
+        let unknown = misplaced.chain(foreign).map(|(line, what)| Read { line, what: What::Unknown(what) });
+        closure.reads.extend(unknown);
         closure.reads.sort_by_key(|read| read.line);
         let predefined = build.args.iter().filter(|(name, _)| is_predefined(name));
         closure.args.extend(predefined.map(|(name, value)| (name.clone(), value.clone())));
@@ -101,7 +105,21 @@ impl Dockerfile {
         let of_stages = of_stages.flat_map(|stage| [&stage.from].into_iter().chain(&stage.instructions));
         let lines = lines.into_iter().map(|index| &self.global[index]).chain(of_stages);
         lines.for_each(|instruction| closure.text.push_str(&instruction.source));
+        if counts {
+            closure.text.push_str(&format!("# stages {:?}\n", closure.members));
+        }
         Some(closure)
+    }
+
+    /// The builder that a directive or an argument names, if it is not that of Docker.
+    fn foreign_builder(&self, build: &Build<'_>) -> Option<(usize, String)> {
+        let is_syntax =
+            |name: &str| name.trim_start_matches(['#', ' ', '\t']).trim_end().eq_ignore_ascii_case("syntax");
+        let mut directives = (1..).zip(&self.directives).filter_map(|(line, text)| Some((line, text.split_once('=')?)));
+        let named = directives.find(|(_, (name, _))| is_syntax(name));
+        let given = build.args.get("BUILDKIT_SYNTAX").cloned().flatten().map(|builder| (1, builder));
+        let builder = given.or(named.map(|(line, (_, builder))| (line, builder.trim().to_owned())));
+        builder.filter(|(_, builder)| !builder.is_empty() && !familiar(builder).starts_with("docker/dockerfile"))
     }
 
     /// The instructions above the first stage that declare these arguments, and those that their defaults use; adds them all
@@ -219,6 +237,7 @@ impl Resolver<'_> {
             Wanted::Place { name, by_number } => (name, by_number),
         };
         let is_number = by_number && name.parse::<i64>().is_ok();
+        needs.counts |= is_number;
         let found = if is_number { self.dockerfile.copied(&name) } else { self.dockerfile.find(&name) };
         match found {
             Some(found) if found < stage => self.stage(found, line, needs),

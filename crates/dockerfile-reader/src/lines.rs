@@ -188,3 +188,6 @@ fn directives(text: &str) -> (Vec<String>, char) {
     }
     (found, escape)
 }
+
+#[cfg(test)]
+mod tests;

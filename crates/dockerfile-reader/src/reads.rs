@@ -1,6 +1,7 @@
 //! What instructions read from outside their stage.
 
 use crate::address::{self, Reference};
+use crate::arguments::is_platform;
 use crate::lines::Instruction;
 use crate::shell::Variables;
 use crate::text::document;
@@ -65,7 +66,11 @@ impl Read {
     pub fn is_certain(&self) -> bool {
         match &self.what {
             What::Unknown(_) => false,
-            What::Image { name, platform } => !name.contains('$') && !platform.iter().any(|one| one.contains('$')),
+            What::Image { name, platform } => {
+                // The builder's own platforms do not change from build to build.
+                let is_own = |platform: &&String| is_platform(platform.trim_matches(['$', '{', '}']));
+                !name.contains('$') && !platform.iter().any(|one| one.contains('$') && !is_own(&one))
+            }
             What::Context(paths) => !paths.iter().any(|path| path.contains('$')),
             What::Named(text) | What::Url { address: text, .. } | What::Git { address: text, .. } => {
                 !text.contains('$')
@@ -137,7 +142,7 @@ fn files(instruction: &Instruction, values: &dyn Variables, found: &mut Vec<Want
     let sources = words.split_last().map_or(&[][..], |(_, sources)| sources);
     let sources = sources.iter().filter(|word| instruction.documents.is_empty() || document(word).is_none());
     let sources: Vec<_> = sources.map(|word| instruction.expand(word, values).text).collect();
-    if let Some(from) = instruction.flag("from") {
+    if let Some(from) = instruction.flag("from").filter(|from| !from.is_empty()) {
         let name = instruction.expand(from, values).text;
         return found.push(Wanted::Place { name, by_number: true });
     }
@@ -165,12 +170,11 @@ fn files(instruction: &Instruction, values: &dyn Variables, found: &mut Vec<Want
 
 /// What a mount makes readable.
 fn mount(instruction: &Instruction, options: &str, values: &dyn Variables) -> Vec<Wanted> {
-    let options: Vec<(String, String)> = fields(options)
-        .map(|field| match field.split_once('=') {
-            Some((name, value)) => (name.to_lowercase(), instruction.expand(value, values).text),
-            None => (field.to_lowercase(), "true".to_owned()),
-        })
-        .collect();
+    let options = options.split(',').map(|field| match field.split_once('=') {
+        Some((name, value)) => (name.to_lowercase(), instruction.expand(value, values).text),
+        None => (field.to_lowercase(), "true".to_owned()),
+    });
+    let options: Vec<_> = options.collect();
     let option = |names: &[&str]| {
         let found = options.iter().rev().find(|(name, _)| names.contains(&name.as_str()));
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
@@ -191,14 +195,4 @@ fn mount(instruction: &Instruction, options: &str, values: &dyn Variables) -> Ve
         _ => Some(What::Unknown(format!("a mount of type `{kind}`"))),
     };
     from.into_iter().chain(what.map(Wanted::What)).collect()
-}
-
-/// The fields of a line of comma-separated values.
-fn fields(line: &str) -> impl Iterator<Item = String> {
-    let mut is_quoted = false;
-    let fields = line.split(move |c| {
-        is_quoted ^= c == '"';
-        c == ',' && !is_quoted
-    });
-    fields.map(|field| field.replace('"', ""))
 }

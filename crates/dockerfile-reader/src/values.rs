@@ -85,3 +85,52 @@ impl Variables for Values {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::{commands, expand};
+    use crate::text::Text;
+
+    #[test]
+    fn known_values_take_the_place_of_variables() {
+        let mut values = Values::default();
+        for (name, value) in [("A", "a b"), ("E", ""), ("U", "https://h")] {
+            values.set(name, value);
+        }
+        let read = |script: &str| {
+            let text: Text = script.chars().map(|c| (c, 1)).collect();
+            commands(&text, Some(&values)).last().and_then(|command| command.words.get(1)).map(|word| word.text.clone())
+        };
+        for (script, text) in [
+            ("x $A", "a"),
+            ("x '' $A", ""),
+            ("x \"$A\"", "a b"),
+            ("x \"${A}\"/$E", "a b/"),
+            ("x '$A' ", "$A"),
+            ("x \\$A", "$A"),
+            ("x ${E:-d}${E-e}${N-f}", "df"),
+            ("x ${A:+y}${E:+z}${N+z}", "y"),
+            ("x \"${N:-$U/${A:-x}}\"", "https://h/a b"),
+            ("x $N${N}", "$N${N}"),
+            ("B=$U/n; x $B", "https://h/n"),
+            ("export B=1 C=$(date) && x $B$C", "1$()"),
+            ("x ${U##*/} ${#A}", "${U}"),
+        ] {
+            values.begin_script();
+            assert_eq!(read(script).as_deref(), Some(text), "{script}");
+        }
+        assert_eq!(expand("$U/\\$A/${E:-'x'}", '\\', &values).text, "https://h/$A/x");
+    }
+
+    #[test]
+    fn values_never_grow_without_limit() {
+        let mut values = Values::default();
+        values.set("A", &"x".repeat(1000));
+        let text: Text = "x ".chars().chain("$A ".repeat(100_000).chars()).map(|c| (c, 1)).collect();
+        let length: usize = commands(&text, Some(&values))[0].words.iter().map(|word| word.text.len()).sum();
+        assert!(length < 2_000_000, "{length}");
+        values.set("B", &"x".repeat(2000));
+        assert_eq!(values.get("B"), None);
+    }
+}

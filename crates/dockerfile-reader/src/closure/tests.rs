@@ -112,7 +112,7 @@ fn arguments_of_the_builder_are_taken_where_they_are_used() {
     let text = "FROM --platform=$BUILDPLATFORM a\nARG TARGETARCH\nCOPY $TARGETARCH /x\n";
     let closure = closure(text);
     assert_eq!(reads(&closure), ["1 image a for $BUILDPLATFORM", "3 context $TARGETARCH"]);
-    assert!(closure.reads.iter().all(|read| !read.is_certain()));
+    assert_eq!(closure.reads.iter().map(Read::is_certain).collect::<Vec<_>>(), [true, false]);
     assert_eq!(closure.args, Args::from([("BUILDPLATFORM".to_owned(), None), ("TARGETARCH".to_owned(), None)]));
     let given = built(text, None, &[("BUILDPLATFORM", "linux/arm64"), ("TARGETARCH", "arm"), ("X", "1")], &[]);
     assert_eq!(reads(&given), ["1 image a for linux/arm64", "3 context arm"]);
@@ -163,6 +163,9 @@ fn named_contexts_take_the_place_of_stages_and_images() {
     let replaced = built(text, None, &[], &["a", "demo/b", "scratch"]);
     assert_eq!(reads(&replaced), ["1 named a", "2 named demo/b", "3 named demo/b", "4 image demo/b:1"]);
     assert_eq!(reads(&built("FROM scratch\n", None, &[], &["scratch"])), [""; 0]);
+    // What a number means depends on stages that do not count.
+    let text = "FROM a AS a\nFROM b AS b\nFROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\nCOPY --from=1 / /\n";
+    assert_ne!(closure(text).text, closure(&format!("FROM x\n{text}")).text);
     // What the replaced stage sets is not there.
     let text = "FROM a AS base\nENV X=1\nFROM base\nCOPY $X /\n";
     assert_eq!(reads(&built(text, None, &[], &[])), ["1 image a", "4 context 1"]);
@@ -171,7 +174,7 @@ fn named_contexts_take_the_place_of_stages_and_images() {
 
 #[test]
 fn only_local_sources_are_the_build_context() {
-    let reads = |line: &str| reads(&closure(&format!("FROM scratch\n{line}\n"))).join(", ");
+    let reads_of_line = |line: &str| reads(&closure(&format!("FROM scratch\n{line}\n"))).join(", ");
     for (line, expected) in [
         ("COPY . .", "2 context ."),
         ("COPY [\"a b\", \"c\", \"/d\"]", "2 context a b c"),
@@ -189,7 +192,7 @@ fn only_local_sources_are_the_build_context() {
         ("COPY <<E /x\na\nE", ""),
         ("COPY --from=i / /", "2 image i"),
         ("RUN --mount=target=/x true", "2 context /"),
-        ("RUN --mount=type=bind,source=a,\"target=/x,y\" true", "2 context a"),
+        ("RUN --mount=type=bind,source=a,\"target=/x y\" true", "2 context a"),
         ("RUN --mount=type=cache,target=/x true", ""),
         ("RUN --mount=type=cache,from=i,target=/x true", "2 image i"),
         ("RUN --mount=type=tmpfs,target=/x --network=none true", ""),
@@ -205,8 +208,11 @@ fn only_local_sources_are_the_build_context() {
         ("FROM a AS 1b", "3 unknown `FROM a AS 1b`, 3 image a"),
     ] {
         let line = if line.starts_with("FROM") { format!("RUN x\n{line}") } else { line.to_owned() };
-        assert_eq!(reads(&line), expected, "{line}");
+        assert_eq!(reads_of_line(&line), expected, "{line}");
     }
+    assert_reads("# syntax=docker/dockerfile:1.7-labs\nFROM a\n", &["2 image a"]);
+    assert_reads("#Syntax = x/y:1\nFROM a\n", &["1 unknown the builder `x/y:1`", "2 image a"]);
+    assert_eq!(reads(&built("FROM a\n", None, &[("BUILDKIT_SYNTAX", "z")], &[])).len(), 2);
     assert_reads("NEW\nFROM a\n", &["1 unknown the instruction `NEW` above all stages", "2 image a"]);
 }
 

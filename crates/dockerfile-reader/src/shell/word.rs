@@ -54,7 +54,7 @@ pub struct Word {
     pub breaks: Vec<(usize, usize)>,
     /// The variables that the shell replaces in it.
     pub expands: Vec<String>,
-    /// Those of them whose value the shell splits into words.
+    /// Which of them have a value that the shell splits into words.
     pub splits: Vec<String>,
 }
 

@@ -37,7 +37,7 @@ pub struct Busts {
 }
 
 impl Busts {
-    /// Those of a Dockerfile, beside the names that are known.
+    /// Finds the arguments of a Dockerfile, beside the names that are known.
     pub fn of(dockerfile: &Dockerfile, known: impl IntoIterator<Item = String>) -> Self {
         let mut used = HashSet::new();
         for instruction in dockerfile.stages.iter().flat_map(|stage| &stage.instructions) {

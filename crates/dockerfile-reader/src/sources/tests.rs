@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::address::Reference;
+use crate::closure::Build;
 
 /// Snippets, each with what must be found: line, cover, reference, address.
 const TABLE: &str = concat!(
@@ -13,10 +14,16 @@ const TABLE: &str = concat!(
     include_str!("../../tests/dockerfiles/packages.txt"),
     include_str!("../../tests/dockerfiles/others.txt"),
     include_str!("../../tests/dockerfiles/odd.txt"),
+    include_str!("../../tests/dockerfiles/documents.txt"),
 );
 
 fn found(text: &str, args: &Args) -> Vec<Fetch> {
     let dockerfile = Dockerfile::read(text);
+    let contexts = [("b".to_owned(), "docker-image://x".to_owned())].into();
+    for (target, contexts) in [(None, &contexts), (Some("b"), &Default::default())] {
+        let closure = dockerfile.closure(&Build { target, args, contexts });
+        assert!(target.is_some() || closure.is_some() || dockerfile.stages.is_empty());
+    }
     fetches(&dockerfile, args, &Busts::of(&dockerfile, ["MY_BUST".to_owned()]))
 }
 
@@ -53,7 +60,7 @@ fn table() -> Vec<Entry> {
 #[test]
 fn every_shape_is_read_as_it_is_meant() {
     let table = table();
-    assert!(table.len() >= 80, "{}", table.len());
+    assert!(table.len() >= 178, "{}", table.len());
     let wrong: Vec<_> = table
         .iter()
         .filter_map(|(title, args, text, expected)| {
@@ -219,9 +226,18 @@ proptest! {
 
     #[test]
     fn no_mixture_makes_it_panic(parts in proptest::collection::vec(prop::sample::select(PARTS), 0..60)) {
-        let text = parts.concat();
-        for fetch in found(&format!("FROM a AS b\n{text}"), &Args::new()) {
-            prop_assert!(fetch.line >= 1 && fetch.line <= text.lines().count() + 1);
+        let text = format!("FROM a AS b\n{}", parts.concat());
+        let count = text.split('\n').count();
+        for fetch in found(&text, &Args::new()) {
+            prop_assert!(fetch.line >= 1 && fetch.line <= count);
+        }
+        let dockerfile = Dockerfile::read(&text);
+        let own = dockerfile.stages.iter().flat_map(|stage| [&stage.from].into_iter().chain(&stage.instructions));
+        let mut above = 0;
+        for one in own {
+            prop_assert!(above < one.line && one.line <= one.end && one.end <= count, "{one:?}");
+            prop_assert!(one.characters().all(|(_, line)| (one.line..=one.end).contains(line)), "{one:?}");
+            above = one.end;
         }
     }
 
@@ -237,5 +253,23 @@ proptest! {
         let (_, args, text, _) = index.get(&table);
         let disabled: String = text.lines().map(|line| format!("# {line}\n")).collect();
         prop_assert_eq!(found(&format!("FROM a\n{disabled}RUN true\n"), args), vec![]);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(4) })]
+
+    /// Quadratic work would take minutes here.
+    #[test]
+    fn a_megabyte_of_any_mixture_is_read_at_once(parts in proptest::collection::vec(prop::sample::select(PARTS), 1..60)) {
+        let part = parts.concat();
+        found(&format!("FROM a AS b\n{}", part.repeat((1 << 20) / part.len())), &Args::new());
+    }
+
+    #[test]
+    fn a_megabyte_of_any_bytes_is_read_at_once(bytes in proptest::collection::vec(any::<u8>(), 1..400)) {
+        let text = String::from_utf8_lossy(&bytes.repeat((1 << 20) / bytes.len())).into_owned();
+        found(&text, &Args::new());
+        found(&format!("FROM a\nRUN {}", text.replace('\n', " ")), &Args::new());
     }
 }
