@@ -21,6 +21,8 @@ pub struct Environment {
     pub step_summary: Option<String>,
     /// BUILDX_BUILDER.
     pub builder: Option<String>,
+    /// DOCKER_BUILDKIT and COMPOSE_BAKE where they turn off what every build here uses.
+    pub without_effect: Vec<(&'static str, String)>,
     /// DOCKER_HOST and DOCKER_CONTEXT, which tell engines apart.
     pub engine: String,
 }
@@ -34,9 +36,18 @@ impl Environment {
             build_number: ["GITHUB_RUN_NUMBER", "CI_PIPELINE_IID", "BUILD_NUMBER"].into_iter().find_map(var),
             step_summary: var("GITHUB_STEP_SUMMARY"),
             builder: var("BUILDX_BUILDER"),
+            without_effect: ["DOCKER_BUILDKIT", "COMPOSE_BAKE"]
+                .into_iter()
+                .filter_map(|name| Some((name, var(name).filter(|value| is_off(value))?)))
+                .collect(),
             engine: ["DOCKER_HOST", "DOCKER_CONTEXT"].map(|name| var(name).unwrap_or_default()).join("|"),
         }
     }
+}
+
+/// Whether a value means no to Docker and Compose.
+fn is_off(value: &str) -> bool {
+    matches!(value.to_ascii_lowercase().as_str(), "0" | "f" | "false")
 }
 
 /// The settings of a run.

@@ -43,7 +43,7 @@ pub fn check(engine: &Engine) -> Vec<Finding> {
         let old = warning("engine-old", "Docker is older than 23.0")
             .why("Its BuildKit knows neither here-documents nor `COPY --link`, which the shipped Dockerfile uses.")
             .cure("install a newer Docker Engine");
-        findings.extend(engine.version.as_deref().and_then(|text| too_old(text, &[((23, 0), old)])));
+        findings.extend(engine.version.as_deref().and_then(|text| too_old(text, ((23, 0), old))));
         // Without buildx there is one finding already.
         match &engine.builder {
             Some(Ok(text)) => findings.extend([builder(text), garbage_collection(engine, text)].into_iter().flatten()),
@@ -58,19 +58,16 @@ pub fn check(engine: &Engine) -> Vec<Finding> {
         }
         findings.extend(disk(engine));
     }
-    let install = "install Docker Compose 2.33 or newer: the package `docker-compose-plugin`";
-    let missing = error("compose-missing", "Docker Compose does not answer").why("Every build goes through it.");
-    let no_json = error("compose-old", "Docker Compose is older than 2.29")
-        .why("It cannot say what a build does as JSON, from which progress, reports and failures are read.");
-    let no_contexts = warning("compose-old", "Docker Compose is older than 2.33")
-        .why("It does not know `additional_contexts: service:NAME`, by which one service is built from another.");
-    let found = program(engine.compose.as_ref(), missing, &[((2, 29), no_json), ((2, 33), no_contexts)]);
-    findings.extend(found.map(|finding| finding.cure(install)));
-    let missing = error("buildx-missing", "buildx does not answer").why("Compose builds through it.");
-    let no_json = error("buildx-old", "buildx is older than 0.12").why("It cannot say what a build does as JSON.");
-    let found = program(engine.buildx.as_ref(), missing, &[((0, 12), no_json)]);
-    let install = "install buildx 0.12 or newer: the package `docker-buildx-plugin`";
-    findings.extend(found.map(|finding| finding.cure(install)));
+    let missing = error("compose-missing", "Docker Compose does not answer").why("It says what is built.");
+    let old = error("compose-old", "Docker Compose is older than 2.35")
+        .why("It cannot print what it would build (`docker compose build --print`), which is what this tool builds.");
+    let install = "install Docker Compose 2.35 or newer: the package `docker-compose-plugin`";
+    findings.extend(program(engine.compose.as_ref(), missing, ((2, 35), old)).map(|finding| finding.cure(install)));
+    let missing = error("buildx-missing", "buildx does not answer").why("It is what builds.");
+    let old = error("buildx-old", "buildx is older than 0.17")
+        .why("It cannot build what Compose prints, and Compose itself refuses it.");
+    let install = "install buildx 0.17 or newer: the package `docker-buildx-plugin`";
+    findings.extend(program(engine.buildx.as_ref(), missing, ((0, 17), old)).map(|finding| finding.cure(install)));
     findings
 }
 
@@ -85,22 +82,21 @@ fn warning(check: &'static str, what: impl Into<String>) -> Finding {
 /// What is found below a version, given by major and minor.
 type Below = ((u64, u64), Finding);
 
-/// The finding about a program that is missing, or older than one of some versions, the lowest first.
-pub(super) fn program(answer: Option<&Answer>, missing: Finding, older: &[Below]) -> Option<Finding> {
+/// The finding about a program that is missing or too old.
+pub(super) fn program(answer: Option<&Answer>, missing: Finding, older: Below) -> Option<Finding> {
     match answer? {
         Err(cause) => Some(Finding { what: format!("{}: {cause}", missing.what), ..missing }),
         Ok(text) => too_old(text.trim(), older),
     }
 }
 
-fn too_old(text: &str, older: &[Below]) -> Option<Finding> {
+fn too_old(text: &str, (version, finding): Below) -> Option<Finding> {
     // Major and minor of the first version number in the text.
     let found = text.split(|c: char| !c.is_ascii_digit() && c != '.').find_map(|word| {
         let mut numbers = word.split('.');
         Some((numbers.next()?.parse::<u64>().ok()?, numbers.next()?.parse::<u64>().ok()?))
     })?;
-    let (_, finding) = older.iter().find(|(version, _)| found < *version)?;
-    Some(Finding { what: format!("{}: {text}", finding.what), ..finding.clone() })
+    (found < version).then(|| Finding { what: format!("{}: {text}", finding.what), ..finding })
 }
 
 fn disk(engine: &Engine) -> Option<Finding> {
@@ -139,7 +135,7 @@ fn garbage_collection(engine: &Engine, text: &str) -> Option<Finding> {
     (!shown.is_empty()).then(|| {
         error("cache-too-small", what)
             .why("No kept image protects it yet, so the download can be thrown away right after it was made.")
-            .cure("run `cargo xtask rebuild`, which makes the kept image at once; or raise `builder.gc.defaultKeepStorage` in daemon.json")
+            .cure("run `cargo xtask rebuild`, which makes the kept image at once; or raise `builder.gc.defaultMaxUsedSpace` in daemon.json")
     })
 }
 
@@ -188,11 +184,11 @@ mod tests {
         let compose = |text: &str| Engine { compose: Some(Ok(text.to_owned())), ..healthy() };
         assert_found(&compose("2.5.0"), &["Error compose-old"]);
         assert_found(&compose("v2.28.1"), &["Error compose-old"]);
-        assert_found(&compose("2.29.0"), &["Warning compose-old"]);
-        for fine in ["2.33", "v5.0.1", "dev"] {
+        assert_found(&compose("2.34.9"), &["Error compose-old"]);
+        for fine in ["2.35", "v5.0.1", "dev"] {
             assert_found(&compose(fine), &[]);
         }
-        let buildx = Some(Ok("github.com/docker/buildx v0.11.2 x".to_owned()));
+        let buildx = Some(Ok("github.com/docker/buildx v0.16.2 x".to_owned()));
         assert_found(&Engine { buildx, ..healthy() }, &["Error buildx-old"]);
         assert_found(&Engine { version: Some("20.10.24".to_owned()), ..healthy() }, &["Warning engine-old"]);
     }

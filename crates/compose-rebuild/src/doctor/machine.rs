@@ -14,6 +14,8 @@ pub struct Machine {
     pub state: Option<(String, String)>,
     /// What interrupted runs left, in words.
     pub left: Vec<String>,
+    /// Variables of the environment that change how Compose builds, and nothing here, with their values.
+    pub without_effect: Vec<(&'static str, String)>,
 }
 
 /// Everything that is wrong with this machine.
@@ -25,7 +27,14 @@ pub fn check(machine: &Machine) -> Vec<Finding> {
     let missing = Finding::error(Area::Machine, "git-missing", "git does not answer")
         .why("Without it nobody can ask the remote which commit it has.")
         .cure("install git");
-    let mut findings = Vec::from_iter(program(machine.git.as_ref(), missing, &[((2, 26), old)]));
+    let mut findings = Vec::from_iter(program(machine.git.as_ref(), missing, ((2, 26), old)));
+    for (name, value) in &machine.without_effect {
+        findings.push(
+            warning("variable-without-effect", format!("`{name}={value}` is set"))
+                .why("It changes nothing: buildx and its BuildKit build whatever it says.")
+                .cure(format!("unset {name}")),
+        );
+    }
     if let Some((cause, cure)) = &machine.state {
         let finding = Finding::error(Area::Machine, "state-directory", cause);
         findings.push(finding.why("Logs and reports of builds go there, so none starts.").cure(cure));
@@ -67,6 +76,14 @@ mod tests {
             let git = Some(answer.map(str::to_owned).map_err(str::to_owned));
             assert_found(&Machine { git, ..Machine::default() }, expected);
         }
+    }
+
+    #[test]
+    fn a_variable_that_changes_nothing_is_named() {
+        let without_effect = vec![("DOCKER_BUILDKIT", "0".to_owned()), ("COMPOSE_BAKE", "false".to_owned())];
+        let machine = Machine { without_effect, ..Machine::default() };
+        assert_found(&machine, &["variable-without-effect", "variable-without-effect"]);
+        assert_eq!(check(&machine)[1].cure, "unset COMPOSE_BAKE");
     }
 
     #[test]

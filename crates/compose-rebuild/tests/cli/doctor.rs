@@ -164,10 +164,19 @@ fn a_repository_that_never_heard_of_this_tool_can_be_healthy() {
 #[test]
 fn warnings_alone_end_well() {
     let world = World::built();
-    answers(&world, "compose version", "2.32.4\n");
+    answers(&world, "git --version", "git version 2.20.1\n");
     let outcome = doctor(&world, &JSON).ok();
-    assert_found(&outcome, &["warning compose-old"]);
+    assert_found(&outcome, &["warning git-old"]);
     outcome.says("0 errors and 1 warning");
+}
+
+#[test]
+fn variables_that_change_nothing_any_more_are_named() {
+    let world = World::built();
+    let outcome = doctor(&world, &JSON).env("DOCKER_BUILDKIT", "0").env("COMPOSE_BAKE", "False").ok();
+    let cures: Vec<_> = outcome.messages().iter().map(|finding| finding["cure"].clone()).collect();
+    assert_eq!(cures, ["unset COMPOSE_BAKE", "unset DOCKER_BUILDKIT"], "{outcome}");
+    doctor(&world, &[]).env("DOCKER_BUILDKIT", "1").env("COMPOSE_BAKE", "").ok().says("found nothing");
 }
 
 #[test]
@@ -175,8 +184,8 @@ fn engine_builder_and_files_are_examined() {
     // What is wrong, and what is found.
     type Fault = fn(&World);
     let table: [(&str, Fault); 7] = [
-        ("error compose-old", |world| answers(world, "compose version", "2.20.0")),
-        ("error buildx-old", |world| answers(world, "buildx version", "buildx v0.10.0")),
+        ("error compose-old", |world| answers(world, "compose version", "2.34.0")),
+        ("error buildx-old", |world| answers(world, "buildx version", "buildx v0.16.2")),
         ("warning builder-apart", |world| answers(world, "buildx inspect", "Name: x\nDriver: kubernetes\n")),
         ("error builder-unusable", |world| broken(world, "buildx inspect", "ERROR: no builder \"x\" found")),
         ("error cache-too-small", |world| {

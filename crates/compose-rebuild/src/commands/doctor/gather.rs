@@ -124,7 +124,8 @@ pub(super) fn machine(
     answers: bool,
 ) -> Machine {
     let ui = &context.ui;
-    let mut machine = Machine { git: Some(git), ..Machine::default() };
+    let without_effect = context.settings.environment.without_effect.clone();
+    let mut machine = Machine { git: Some(git), without_effect, ..Machine::default() };
     let state = workspace.map(|workspace| &workspace.state);
     machine.state = state.and_then(|state| {
         [state.clone(), state.join("logs"), state.join("reports")].iter().find_map(|place| files::obstacle(place))
