@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod definition;
 mod doctor;
+mod edges;
 mod first;
 mod found;
 mod hostile;

@@ -3,6 +3,7 @@
 mod engine;
 pub(crate) mod foreseen;
 mod git_server;
+mod project;
 mod registry;
 #[path = "../../support/run.rs"]
 mod run;
