@@ -8,6 +8,7 @@ mod doctor;
 mod edges;
 mod first;
 mod found;
+mod fresh;
 mod hostile;
 mod interrupt;
 mod model;

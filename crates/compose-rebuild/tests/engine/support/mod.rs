@@ -4,12 +4,14 @@ mod engine;
 pub(crate) mod foreseen;
 mod git_server;
 mod project;
+mod random;
 mod registry;
 #[path = "../../support/run.rs"]
 mod run;
 mod shim;
 
 pub(crate) use git_server::serve_private;
+pub(crate) use random::Random;
 pub(crate) use registry::{BrokenRegistry, RemoteBuilder};
 pub(crate) use run::{Outcome, Running, until};
 
