@@ -280,7 +280,7 @@ fn the_environment_file_says_which_project_it_is() {
 
 #[test]
 fn several_files_of_the_environment_file_are_merged() {
-    let over = "services:\n  app:\n    build:\n      args: {WHO: prod}\n";
+    let over = "services:\n  app:\n    build:\n      args: {WHO: \"prod\"}\n";
     let dockerfile = DOCKERFILE.replace("ARG CACHE_BUST", "ARG WHO=nobody\nRUN echo $WHO > /who\nARG CACHE_BUST");
     let world = World::of(&[("compose.yml", COMPOSE), ("prod.yml", over), ("Dockerfile", &*dockerfile)]);
     rebuilds_to(&world, "/who", "nobody");

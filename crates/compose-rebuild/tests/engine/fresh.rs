@@ -79,8 +79,15 @@ impl Bench {
         let mut random = Random::new((seed * 1_000_003 + index) as u64);
         let project = generate::project(&mut random);
         self.world.begin(&format!("{}p{index}", self.name));
-        let mut trial =
-            Trial { bench: self, project, seed, index, figures: Figures::default(), before: BTreeMap::new() };
+        let mut trial = Trial {
+            bench: self,
+            project,
+            seed,
+            index,
+            figures: Figures::default(),
+            before: BTreeMap::new(),
+            definition: Default::default(),
+        };
         trial.write(None);
         if trial.rebuild("at first") {
             trial.before = trial.truth(None);
@@ -101,6 +108,8 @@ struct Trial<'a> {
     figures: Figures,
     /// What a plain build made of it before any change.
     before: BTreeMap<String, Value>,
+    /// What Compose said last that it would build, with the files that it had read.
+    definition: ([String; 2], Value),
 }
 
 impl Trial<'_> {
@@ -178,7 +187,7 @@ impl Trial<'_> {
         } else {
             fresh.clone()
         };
-        let after = self.truth(Some(&asked));
+        let after = if kind == "=nothing" { self.before.clone() } else { self.truth(Some(&asked)) };
         for service in &built {
             let name = &service.name;
             let is_other = after.get(name).map(|after| *after != self.before[name]);

@@ -22,9 +22,9 @@ impl Bench {
 impl Trial<'_> {
     /// The content of the images of these services, or of all, as a plain build makes them now. What cannot be built is
     /// another image, too.
-    pub(super) fn truth(&self, services: Option<&BTreeSet<String>>) -> BTreeMap<String, Value> {
+    pub(super) fn truth(&mut self, services: Option<&BTreeSet<String>>) -> BTreeMap<String, Value> {
+        let mut definition = self.definition();
         let world = &self.bench.world;
-        let mut definition: Value = serde_json::from_str(&world.compose(&["build", "--print"])).unwrap();
         let built = self.project.services.iter().filter(|service| !service.profile);
         let asked: Vec<_> = built.clone().filter(|one| services.is_none_or(|all| all.contains(&one.name))).collect();
         if asked.is_empty() {
@@ -47,6 +47,18 @@ impl Trial<'_> {
             Ok(()) => world.contents(names),
             Err(error) => names.map(|name| (name.to_owned(), json!({"error": error}))).collect(),
         }
+    }
+}
+
+impl Trial<'_> {
+    /// What Compose would build, asked again when a file that it reads has changed.
+    fn definition(&mut self) -> Value {
+        let world = &self.bench.world;
+        let files = ["compose.yml", ".env"].map(|name| fs::read_to_string(world.project().join(name)).unwrap());
+        if self.definition.0 != files {
+            self.definition = (files, serde_json::from_str(&world.compose(&["build", "--print"])).unwrap());
+        }
+        self.definition.1.clone()
     }
 }
 
