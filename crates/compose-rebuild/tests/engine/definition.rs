@@ -1,12 +1,10 @@
 //! What is built is what Compose says: which project, which services, and from which files and values.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use sandbox::Kind;
 
-use crate::support::{World, sandbox};
+use crate::support::{World, serve_text};
 
 /// One service whose Dockerfile clones the upstream repository.
 const COMPOSE: &str = "name: NAME\nservices:\n  app:\n    image: NAME/app\n    build: .\n";
@@ -115,26 +113,10 @@ fn an_inline_dockerfile_over_a_repository_as_context_is_followed() {
     follows_a_context(&World::of(&[("compose.yml", &COMPOSE.replace("build: .", inline))]));
 }
 
-/// A server of one text that says nothing of its age; its address. It serves as long as the tests run.
-fn serve(text: Arc<Mutex<String>>) -> String {
-    let listener = TcpListener::bind((sandbox().env()["SANDBOX_ADDRESS"].as_str(), 0)).unwrap();
-    let address = format!("http://{}/file", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let lines = BufReader::new(&stream).lines().map_while(Result::ok);
-            lines.take_while(|line| !line.is_empty()).for_each(drop);
-            let body = text.lock().unwrap().clone();
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-            let _ = (&stream).write_all((head + &body).as_bytes());
-        }
-    });
-    address
-}
-
 #[test]
 fn what_add_downloads_is_for_buildkit_to_decide() {
     let text = Arc::new(Mutex::new("one".to_owned()));
-    let address = serve(Arc::clone(&text));
+    let address = serve_text(Arc::clone(&text));
     let dockerfile = format!("FROM BASE_IMAGE\nADD {address} /file\n{CLONE}");
     let world = World::of(&[("compose.yml", COMPOSE), ("Dockerfile", &dockerfile)]);
     rebuilds_to(&world, "/file", "one");

@@ -22,5 +22,6 @@ mod release;
 mod sources;
 mod space;
 mod support;
+mod table;
 mod verify;
 mod zz_prune;
