@@ -25,6 +25,7 @@ mod space;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
+mod table;
 mod terminal;
 mod tidy;
 mod values;

@@ -4,9 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod cases;
+mod definition;
 mod doctor;
+mod edges;
 mod first;
 mod found;
+mod fresh;
 mod hostile;
 mod interrupt;
 mod model;
@@ -20,5 +23,6 @@ mod release;
 mod sources;
 mod space;
 mod support;
+mod table;
 mod verify;
 mod zz_prune;

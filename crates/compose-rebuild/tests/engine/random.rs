@@ -4,26 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::World;
 use crate::support::foreseen::Tally;
+use crate::support::{Random, World};
 
 const GRAPHS: usize = 5;
 const COMMITS: usize = 10;
 const DIRECTORIES: [&str; 4] = ["a", "b", "b/c", "d"];
-
-/// Numbers that are the same in every run (Knuth's MMIX).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % end
-    }
-
-    fn of<'a>(&mut self, all: &[&'a str]) -> &'a str {
-        all[self.below(all.len())]
-    }
-}
 
 /// What a stage may copy of the code: files, directories, and names with wildcards.
 fn part(random: &mut Random) -> String {
@@ -113,7 +99,7 @@ fn random_commits_on_random_stages_do_what_was_foreseen() {
         format!("name: {0}\nservices:\n  app: {{image: '{0}:app', build: {{context: ., args: {args}}}}}\n", world.name);
     world.file("compose.yml", &compose);
     world.manifest("");
-    let (mut random, mut tally) = (Random(7), Tally::default());
+    let (mut random, mut tally) = (Random::new(7), Tally::default());
     for graph in 0..GRAPHS {
         world.file("Dockerfile", &dockerfile(&mut random));
         for number in 0..COMMITS {

@@ -1,16 +1,22 @@
 //! A project of its own for every test, with its own upstream repository, in the sandbox around the tests.
 
+mod bake;
 mod engine;
 pub(crate) mod foreseen;
 mod git_server;
+mod project;
+mod random;
 mod registry;
 #[path = "../../support/run.rs"]
 mod run;
 mod shim;
+mod web_server;
 
 pub(crate) use git_server::serve_private;
+pub(crate) use random::Random;
 pub(crate) use registry::{BrokenRegistry, RemoteBuilder};
 pub(crate) use run::{Outcome, Running, until};
+pub(crate) use web_server::serve_text;
 
 use std::collections::BTreeMap;
 use std::fs;

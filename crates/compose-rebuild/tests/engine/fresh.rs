@@ -1,0 +1,235 @@
+//! "Up to date" is never wrong: made-up projects are changed in one place each, and what the tool says is compared with
+//! what a plain `docker buildx bake` of Compose's own definition makes.
+//!
+//! `RANDOM_PROJECTS` is how many projects are tried, `RANDOM_SEED` which ones, and `RANDOM_FIRST` the first of them.
+
+mod draft;
+mod figures;
+mod generate;
+mod truth;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{env, fs, thread};
+
+use serde_json::Value;
+
+use crate::support::{Random, World};
+use figures::Figures;
+use generate::Project;
+
+/// Projects at the same time: most of their time they wait for the engine.
+const WORKERS: usize = 3;
+
+/// Changes of the files of one project.
+const CHANGES: usize = 5;
+
+/// A number from the environment.
+fn number(name: &str, default: usize) -> usize {
+    env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
+}
+
+#[test]
+fn whenever_buildkit_makes_another_image_the_tool_did_not_say_fresh() {
+    let (seed, first) = (number("RANDOM_SEED", 1), number("RANDOM_FIRST", 0));
+    let next = AtomicUsize::new(first);
+    let end = first + number("RANDOM_PROJECTS", 20);
+    let figures = Mutex::new(Figures::default());
+    thread::scope(|scope| {
+        for _ in 0..WORKERS.min(end - first) {
+            scope.spawn(|| {
+                let mut bench = Bench::new();
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= end {
+                        break;
+                    }
+                    let figures_of_one = bench.project(seed, index);
+                    figures.lock().unwrap().add(figures_of_one);
+                }
+            });
+        }
+    });
+    figures.into_inner().unwrap().finish();
+}
+
+/// A place to try one project after the other, with repositories to push to.
+struct Bench {
+    world: World,
+    other: World,
+    name: String,
+    pushes: usize,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let (world, other) = (World::new(), World::new());
+        let name = world.name.clone();
+        Self { world, other, name, pushes: 0 }
+    }
+
+    /// The repository of this number.
+    fn repository(&self, number: usize) -> &World {
+        if number == 0 { &self.world } else { &self.other }
+    }
+
+    /// Tries one project.
+    fn project(&mut self, seed: usize, index: usize) -> Figures {
+        let mut random = Random::new((seed * 1_000_003 + index) as u64);
+        let project = generate::project(&mut random);
+        self.world.begin(&format!("{}p{index}", self.name));
+        let mut trial = Trial {
+            bench: self,
+            project,
+            seed,
+            index,
+            figures: Figures::default(),
+            before: BTreeMap::new(),
+            definition: Default::default(),
+        };
+        trial.write(None);
+        if trial.rebuild("at first") {
+            trial.before = trial.truth(None);
+            trial.changes(&mut random);
+        }
+        let figures = trial.figures;
+        self.world.remove_images();
+        figures
+    }
+}
+
+/// One project, built once, and what happens to it.
+struct Trial<'a> {
+    bench: &'a mut Bench,
+    project: Project,
+    seed: usize,
+    index: usize,
+    figures: Figures,
+    /// What a plain build made of it before any change.
+    before: BTreeMap<String, Value>,
+    /// What Compose said last that it would build, with the files that it had read.
+    definition: ([String; 2], Value),
+}
+
+impl Trial<'_> {
+    /// Writes the files, as they are with the second text at one place.
+    fn write(&self, place: Option<usize>) {
+        let world = &self.bench.world;
+        for (name, text) in self.project.draft.render(place) {
+            let text = (0..2).fold(text, |text, number| {
+                text.replace(&format!("REPO{number}"), self.bench.repository(number).var("GITHUB_REPO"))
+            });
+            let text = text.replace("NAME", &world.name).replace("BASE_IMAGE", world.var("NODE_IMAGE"));
+            let path = world.project().join(&name);
+            if fs::read_to_string(&path).is_ok_and(|old| old == text) {
+                continue;
+            }
+            world.file(&name, &text);
+        }
+    }
+
+    /// Brings everything up to date; whether the tool did it.
+    fn rebuild(&mut self, when: &str) -> bool {
+        let outcome = self.bench.world.xtask(["rebuild"]);
+        let done = outcome.code == Some(0);
+        if !done {
+            let truth = self.truth(None);
+            let broken = truth.iter().find_map(|(name, content)| Some((name, content.get("error")?)));
+            assert!(broken.is_none(), "{}: nobody can build this: {broken:?}\n{}", self.place(), self.files(None));
+            self.figures.refused.push(format!("{}, {when}: {outcome}\n{}", self.place(), self.files(None)));
+        }
+        done
+    }
+
+    fn changes(&mut self, random: &mut Random) {
+        self.figures.projects += 1;
+        self.judge("=nothing", None);
+        let mut open = self.project.draft.used();
+        let (harmless, mut others): (Vec<_>, Vec<_>) =
+            open.drain(..).partition(|place| self.project.draft.places[*place].kind.starts_with('='));
+        let mut chosen = vec![harmless[random.below(harmless.len())]];
+        while chosen.len() < CHANGES && !others.is_empty() {
+            chosen.push(others.swap_remove(random.below(others.len())));
+        }
+        for place in chosen {
+            self.write(Some(place));
+            self.judge(self.project.draft.places[place].kind, Some(place));
+            self.write(None);
+        }
+        let repository = random.below(2);
+        self.bench.push(repository, random.of(&["README.md", "backend/revision.py", "frontend/src/index.html"]));
+        self.judge("push", None);
+        if random.chance(30) && self.rebuild("after a push") {
+            self.before = self.truth(None);
+            self.judge("=nothing", None);
+        }
+    }
+
+    /// Compares what the tool says with what a plain build makes.
+    fn judge(&mut self, kind: &'static str, place: Option<usize>) {
+        let outcome = self.bench.world.xtask(["plan", "--message-format", "json"]);
+        if outcome.code != Some(0) {
+            let line = format!("{}, after a change of {kind}: {outcome}\n{}", self.place(), self.files(place));
+            return self.figures.refused.push(line);
+        }
+        let plan: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        let said = |name: &str| {
+            let services = plan["services"].as_array().unwrap();
+            services.iter().find(|one| one["service"] == name).unwrap_or(&Value::Null)
+        };
+        let built: Vec<_> = self.project.services.iter().filter(|service| !service.profile).cloned().collect();
+        let fresh: BTreeSet<String> =
+            built.iter().map(|service| service.name.clone()).filter(|name| said(name)["action"] == "fresh").collect();
+        // The whole truth is asked for of every fifth project alone: an image that the tool builds cannot be wrong.
+        let asked = if self.index.is_multiple_of(5) {
+            built.iter().map(|one| one.name.clone()).collect()
+        } else {
+            fresh.clone()
+        };
+        let after = if kind == "=nothing" { self.before.clone() } else { self.truth(Some(&asked)) };
+        for service in &built {
+            let name = &service.name;
+            let is_other = after.get(name).map(|after| *after != self.before[name]);
+            let says_fresh = fresh.contains(name);
+            self.figures.count(kind, says_fresh, is_other, service.unknowable);
+            if says_fresh && is_other == Some(true) && self.is_certain(name, place, &after[name]) {
+                let (before, after) = (&self.before[name], &after[name]);
+                let line = format!(
+                    "{}: `{name}` is not fresh after a change of {kind}: before {before}, after {after}\n--- the tool: \
+                     {:#}\n--- before:\n{}\n--- after:\n{}",
+                    self.place(),
+                    said(name),
+                    self.files(None),
+                    self.files(place)
+                );
+                self.figures.wrong.push(line);
+            }
+            if !says_fresh && !service.unknowable && kind.starts_with('=') {
+                let line = format!("{}: `{name}` after {kind}: {:#}\n{}", self.place(), said(name), self.files(place));
+                self.figures.timid.push(line);
+            }
+        }
+    }
+
+    /// Whether both builds make the same images again: a cache that forgot something would look like a change.
+    fn is_certain(&mut self, name: &str, place: Option<usize>, after: &Value) -> bool {
+        let one = BTreeSet::from([name.to_owned()]);
+        let again = self.truth(Some(&one)).get(name) == Some(after);
+        let Some(place) = place else { return again };
+        self.write(None);
+        let before = self.truth(Some(&one)).get(name) == Some(&self.before[name]);
+        self.write(Some(place));
+        again && before
+    }
+
+    /// What it takes to try this project alone.
+    fn place(&self) -> String {
+        format!("RANDOM_SEED={} RANDOM_FIRST={} RANDOM_PROJECTS=1", self.seed, self.index)
+    }
+
+    fn files(&self, place: Option<usize>) -> String {
+        let all = self.project.draft.render(place);
+        all.iter().map(|(name, text)| format!("--- {name}\n{text}")).collect()
+    }
+}

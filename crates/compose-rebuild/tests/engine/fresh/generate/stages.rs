@@ -1,0 +1,107 @@
+//! Stages, and what each begins with.
+
+use std::collections::BTreeMap;
+
+use super::{Draft, Random, Recipe, Service, Shared, Stage};
+
+impl<'a> Recipe<'a> {
+    pub(super) fn new(
+        draft: &'a mut Draft,
+        random: &'a mut Random,
+        shared: &'a mut Shared,
+        known: &'a [Service],
+    ) -> Self {
+        let repository = random.chance(8).then(|| random.below(2));
+        Self {
+            draft,
+            random,
+            shared,
+            number: known.len(),
+            known,
+            text: String::new(),
+            stages: Vec::new(),
+            contexts: BTreeMap::new(),
+            args: BTreeMap::new(),
+            images: BTreeMap::new(),
+            repository,
+            secret: false,
+            continues: false,
+            network: false,
+        }
+    }
+
+    /// Writes the stages.
+    pub(super) fn write(&mut self) {
+        for number in 0..=self.random.below(4) {
+            let stage = self.begin(number);
+            self.stages.push(stage);
+            for _ in 0..=self.random.below(4) {
+                if self.random.chance(20) {
+                    self.text += &self.draft.added("comment", "# a note\n");
+                }
+                self.instruction(number);
+            }
+        }
+        if !self.continues && self.random.chance(30) {
+            let directive = self.draft.added("escape directive", "# escape=`\n");
+            self.text.insert_str(0, &directive);
+        }
+    }
+
+    /// Begins a stage, which has a file of its own whatever else it has.
+    fn begin(&mut self, number: usize) -> Stage {
+        let mut stage = Stage::default();
+        let from = match self.random.below(10) {
+            0..=2 => "scratch".to_owned(),
+            3..=4 if number > 0 => {
+                let other = self.random.below(number);
+                stage.stages.insert(other);
+                stage.shell = self.stages[other].shell;
+                format!("t{other}")
+            }
+            5..=7 => match self.service_image(&mut stage) {
+                Some((name, shell)) => {
+                    stage.shell = shell;
+                    name
+                }
+                None => "scratch".to_owned(),
+            },
+            _ => {
+                stage.shell = true;
+                "BASE_IMAGE".to_owned()
+            }
+        };
+        let from_word = self.draft.place("case of an instruction", "FROM", "from");
+        let platform = self.draft.added("platform of FROM", "--platform=$TARGETPLATFORM ");
+        let word = self.draft.word("here-document of COPY");
+        self.text +=
+            &format!("{from_word} {platform}{from} AS t{number}\nCOPY <<EOF /out\nstage {number}: {word}\nEOF\n");
+        stage
+    }
+
+    /// The image of another service, as `FROM`, `COPY --from` and mounts name it; and whether it has a shell.
+    pub(super) fn service_image(&mut self, stage: &mut Stage) -> Option<(String, bool)> {
+        let known: Vec<_> = self.known.iter().filter(|service| !service.profile).collect();
+        if known.is_empty() {
+            return None;
+        }
+        let service = known[self.random.below(known.len())];
+        stage.unknowable |= service.unknowable;
+        let name = match self.random.below(5) {
+            0 => service.image.clone(),
+            1 => format!("{}:latest", service.image),
+            2 => format!("docker.io/{}", service.image),
+            _ => {
+                let context = format!("from-{}", service.name);
+                self.contexts.insert(context.clone(), format!("service:{}", service.name));
+                return Some((context, service.shell));
+            }
+        };
+        // An image without an owner is one of Docker's own to BuildKit.
+        if !service.image.contains('/') && name.starts_with("docker.io/") {
+            return None;
+        }
+        self.images.insert(service.image.clone(), service.name.clone());
+        Some((name, service.shell))
+    }
+}

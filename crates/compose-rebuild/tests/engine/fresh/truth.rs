@@ -1,0 +1,60 @@
+//! What a plain build of Compose's own definition makes, without the tool.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::{Bench, Trial};
+
+impl Bench {
+    /// Pushes a change of a file.
+    pub(super) fn push(&mut self, repository: usize, file: &str) {
+        self.pushes += 1;
+        let text = format!("{} {}\n", self.name, self.pushes);
+        self.repository(repository).push_file(file, &text);
+    }
+}
+
+impl Trial<'_> {
+    /// The content of the images of these services, or of all, as a plain build makes them now. What cannot be built is
+    /// another image, too.
+    pub(super) fn truth(&mut self, services: Option<&BTreeSet<String>>) -> BTreeMap<String, Value> {
+        let mut definition = self.definition();
+        let world = &self.bench.world;
+        let built = self.project.services.iter().filter(|service| !service.profile);
+        let asked: Vec<_> = built.clone().filter(|one| services.is_none_or(|all| all.contains(&one.name))).collect();
+        if asked.is_empty() {
+            return BTreeMap::new();
+        }
+        for service in built {
+            let target = &mut definition["target"][&service.name];
+            target["tags"] = json!([world.throwaway(&service.name)]);
+            for (image, other) in &service.images {
+                target["contexts"][image.replace("NAME", &world.name)] = json!(format!("target:{other}"));
+            }
+            for (argument, repositories) in &service.busts {
+                let tips: Vec<_> = repositories.iter().map(|number| self.bench.repository(*number).tip()).collect();
+                target["args"][*argument] = json!(tips.join("-"));
+            }
+        }
+        let names = asked.iter().map(|service| service.name.as_str());
+        let outcome = world.bake(&definition, names.clone());
+        match outcome {
+            Ok(()) => world.contents(names),
+            Err(error) => names.map(|name| (name.to_owned(), json!({"error": error}))).collect(),
+        }
+    }
+}
+
+impl Trial<'_> {
+    /// What Compose would build, asked again when a file that it reads has changed.
+    fn definition(&mut self) -> Value {
+        let world = &self.bench.world;
+        let files = ["compose.yml", ".env"].map(|name| fs::read_to_string(world.project().join(name)).unwrap());
+        if self.definition.0 != files {
+            self.definition = (files, serde_json::from_str(&world.compose(&["build", "--print"])).unwrap());
+        }
+        self.definition.1.clone()
+    }
+}
