@@ -76,11 +76,13 @@ pub fn run(
     let logs = state.join("logs");
     files::create_directory(&logs)?;
     let log_path = logs.join(format!("{}-{}.log", settings.now.compact(), plan.project));
+    let secrets = secrets(ui, &settings.compose, &definition.variables);
     let bake = docker::Bake {
         builder: settings.builder.as_ref(),
         metadata: &metadata,
         reads: &definition.reads,
         insecure: definition.insecure,
+        secrets: &secrets,
         attests: plan.attestations.provenance,
     };
     let started = Instant::now();
@@ -120,6 +122,23 @@ pub fn run(
         let digests = services.filter_map(|service| Some((service.clone(), digest(service)?))).collect();
         return Ok(Outcome { progress, log: log_path, elapsed: started.elapsed(), failure, digests });
     }
+}
+
+/// The variables of secrets that are not in the environment: Compose also takes them from `.env`. What it does not say is
+/// missing in the build, which says so.
+fn secrets(ui: &Ui, options: &docker::ComposeOptions, wanted: &[String]) -> Vec<(String, String)> {
+    let mut wanted = wanted.iter().filter(|name| !docker::has_variable(name)).peekable();
+    if wanted.peek().is_none() {
+        return Vec::new();
+    }
+    let answer = docker::ask(ui, Duration::from_secs(60), |sh| docker::compose_environment(sh, options));
+    let known: Vec<(String, String)> = answer
+        .unwrap_or_default()
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    wanted.filter_map(|name| known.iter().find(|(known, _)| known == name).cloned()).collect()
 }
 
 fn write_event(log: &mut impl Write, event: &Event, progress: &Progress) -> std::io::Result<()> {

@@ -99,6 +99,12 @@ pub fn examine(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<Examined> {
         known.iter().flatten().find_map(Value::as_u64)
     };
     let mut examined = parse(&definition, &model, replicas)?;
+    if let Some(epoch) = docker::source_date_epoch() {
+        // buildx passes it on by itself.
+        for built in examined.project.services.values_mut() {
+            built.args.entry("SOURCE_DATE_EPOCH".to_owned()).or_insert(Some(epoch.clone()));
+        }
+    }
     examined.model = model;
     read_dockerfiles(&mut examined);
     Ok(examined)

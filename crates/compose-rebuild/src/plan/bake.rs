@@ -15,6 +15,8 @@ pub struct Definition {
     pub json: Value,
     /// Directories of this machine that it reads: Compose allows the same ones.
     pub reads: Vec<String>,
+    /// Variables that its secrets are read from.
+    pub variables: Vec<String>,
     /// Whether a step may leave its sandbox: Compose allows that where the compose file asks for it.
     pub insecure: bool,
 }
@@ -32,20 +34,25 @@ pub struct Output<'a> {
 
 /// The definition that builds everything that a plan builds in one solve.
 pub fn definition(plan: &Plan, project: &Project, output: Output<'_>) -> Definition {
-    let (mut names, mut targets, mut reads, mut insecure) = (Vec::new(), Map::new(), Vec::new(), false);
+    let (mut names, mut targets, mut insecure) = (Vec::new(), Map::new(), false);
+    let (mut reads, mut variables) = (Vec::new(), Vec::new());
     for (service, build) in plan.builds() {
         let built = &project.services[&service.service];
         let target = target(plan, build, built, output);
         let contexts = target.get("contexts").and_then(Value::as_object).into_iter().flat_map(Map::values);
         let contexts = contexts.chain(target.get("context")).filter_map(Value::as_str);
         reads.extend(contexts.filter(|context| is_local(context)).map(str::to_owned));
+        let secrets =
+            texts(&target, "secret").filter_map(|one| one.split(',').find_map(|field| field.strip_prefix("env=")));
+        variables.extend(secrets.map(str::to_owned));
         insecure |= texts(&target, "entitlements").any(|one| one == "security.insecure");
         names.push(built.bake_target.as_str());
         targets.insert(built.bake_target.clone(), target.into());
     }
     reads.sort();
     reads.dedup();
-    Definition { json: json!({"group": {"default": {"targets": names}}, "target": targets}), reads, insecure }
+    let json = json!({"group": {"default": {"targets": names}}, "target": targets});
+    Definition { json, reads, variables, insecure }
 }
 
 /// One target of Compose's definition with what the plan changes.

@@ -37,7 +37,7 @@ pub fn plan(
     let kept = kept_image(facts, service)?;
     let again = request.full && !(built.keep && request.keep_models);
     let (action, why) = match (&kept, current) {
-        (Some((name, image)), current) if !again => match current {
+        (Some((name, image)), current) if !again && !built.takes_files() => match current {
             Some(current) if current.id == image.id => (Action::Fresh, format!("kept as {}", name.tag)),
             _ => (Action::Reuse(name.clone()), format!("kept as {}", name.tag)),
         },
@@ -157,8 +157,12 @@ fn undecided(facts: &Facts, service: &Service) -> Option<String> {
     let watched = facts.fetched_by(service).map(|one| one.source.repository.to_string()).collect();
     project.services[service].undecided(&watched).or_else(|| {
         let inputs = inputs_of(project, service);
-        let kept = |input: &Input<'_>| project.services[input.service].keep;
-        inputs.iter().filter(|input| !kept(input)).find_map(|input| {
+        // What is kept changes only with its key, unless files go into it.
+        let is_kept = |input: &Input<'_>| {
+            let built = &project.services[input.service];
+            built.keep && !built.takes_files()
+        };
+        inputs.iter().filter(|input| !is_kept(input)).find_map(|input| {
             let reason = undecided(facts, input.service)?;
             Some(format!("it is made from `{}`, and {reason}", input.service))
         })
@@ -182,7 +186,6 @@ fn newer_input<'a>(facts: &'a Facts, service: &Service, current: &Image) -> Opti
 /// made from, built in the same run or as they are.
 fn contexts(
     facts: &Facts,
-    request: &Request,
     service: &Service,
     built_now: &BTreeSet<&Service>,
 ) -> Result<BTreeMap<String, String>, Failure> {
@@ -191,7 +194,7 @@ fn contexts(
     for Input { service: input, name, by } in inputs_of(project, service) {
         let other = &project.services[input];
         let is_built = built_now.contains(input);
-        let kept = kept_image(facts, input)?.filter(|_| !(is_built && request.full));
+        let kept = kept_image(facts, input)?.filter(|_| !is_built);
         let context = match (kept, by) {
             (Some((kept, _)), _) => format!("{IMAGE}{kept}"),
             (None, By::Stage) => continue,
@@ -216,7 +219,7 @@ fn build(
     let Keyed { built, cache_bust, args, key, .. } = keyed;
     let image = &built.image;
     let own = own_image(facts, service, cache_bust)?;
-    let mut contexts = contexts(facts, request, service, decided.built)?;
+    let mut contexts = contexts(facts, service, decided.built)?;
     let (base_names, base_digests) = bases(facts, built);
     // What was resolved is what is built from.
     for (name, digest) in base_names.iter().zip(base_digests.iter().flatten()) {

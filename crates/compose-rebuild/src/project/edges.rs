@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::error::Failure;
 use crate::project::{Built, IMAGE, Project, TARGET};
 use crate::value::{ImageRef, Service};
+use dockerfile_reader::Build;
 
 /// Another service that a service is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,12 +58,20 @@ pub fn inputs_of<'a>(project: &'a Project, service: &Service) -> Vec<Input<'a>> 
     inputs
 }
 
-/// The stage of `built` that the kept service `input` builds, if it is one of the same Dockerfile.
+/// The stage of `built` that the kept service `input` builds, if it is one of the same Dockerfile and comes out the same.
 pub fn shares_stage<'a>(built: &Built, input: &'a Built) -> Option<&'a str> {
     let target = input.target.as_deref()?;
     let used = built.closure.as_ref().is_some_and(|closure| closure.stages.contains(&target.to_lowercase()));
-    let same = built.shares_dockerfile(input) && built.definition.get("context") == input.definition.get("context");
-    (same && used && built.target.as_deref() != Some(target)).then_some(target)
+    let own = || built.dockerfile.as_ref()?.closure(&Build { target: Some(target), ..built.build() });
+    let settings = ["context", "platforms", "network", "extra-hosts", "shm-size", "ulimits", "entitlements"];
+    let is_same = built.target.as_deref() != Some(target)
+        && used
+        && built.shares_dockerfile(input)
+        && built.contexts == input.contexts
+        && settings.iter().all(|name| built.definition.get(*name) == input.definition.get(*name));
+    // The two may pass different arguments to it.
+    (is_same && own().map(|own| own.args) == input.closure.as_ref().map(|closure| closure.args.clone()))
+        .then_some(target)
 }
 
 /// The services in an order in which each comes after those that it is made from.

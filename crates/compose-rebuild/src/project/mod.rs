@@ -207,6 +207,16 @@ impl Built {
         main.filter(|context| self.closure.is_none() || !is_local(context)).into_iter().chain(named).chain(all)
     }
 
+    /// Whether files of this machine go into it.
+    pub fn takes_files(&self) -> bool {
+        let main = self.definition.get("context").and_then(Value::as_str).unwrap_or_default();
+        self.closure.iter().flat_map(|closure| &closure.reads).any(|read| match &read.what {
+            What::Context(_) => is_local(main),
+            What::Named(name) => self.contexts.get(name).is_some_and(|context| is_local(context)),
+            _ => false,
+        })
+    }
+
     /// Why only BuildKit can tell whether another image would come out, if that is so; `watched` are the repositories whose
     /// commits are known.
     pub fn undecided(&self, watched: &BTreeSet<String>) -> Option<String> {

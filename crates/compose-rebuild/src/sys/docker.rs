@@ -153,7 +153,23 @@ pub fn bake<'a>(sh: &'a Shell, bake: &Bake<'_>) -> Cmd<'a> {
     let without = [("BUILDX_NO_DEFAULT_ATTESTATIONS", "1"), ("BUILDX_GIT_INFO", "false")];
     let without = without.into_iter().filter(|_| !bake.attests);
     let token = std::env::var_os(git::TOKEN).map(|token| (git::TOKEN, token));
-    buildx(sh).args(options).args(allowed).args(on(bake.builder)).envs(without).envs(token)
+    let secrets = bake.secrets.iter().map(|(name, value)| (name, value));
+    buildx(sh).args(options).args(allowed).args(on(bake.builder)).envs(without).envs(secrets).envs(token)
+}
+
+/// Whether the environment has a variable.
+pub fn has_variable(name: &str) -> bool {
+    std::env::var_os(name).is_some()
+}
+
+/// The time that buildx passes to every build as the argument of this name.
+pub fn source_date_epoch() -> Option<String> {
+    std::env::var("SOURCE_DATE_EPOCH").ok().filter(|epoch| !epoch.is_empty())
+}
+
+/// The variables that Compose replaces in its files, a line each: those of the environment and of `.env`.
+pub fn compose_environment<'a>(sh: &'a Shell, options: &ComposeOptions) -> Cmd<'a> {
+    compose(sh).args(options.words()).args(["config", "--environment"])
 }
 
 /// What a build is given beside its definition.
@@ -167,6 +183,8 @@ pub struct Bake<'a> {
     pub reads: &'a [String],
     /// Whether steps may leave their sandbox.
     pub insecure: bool,
+    /// Variables that its secrets are read from.
+    pub secrets: &'a [(String, String)],
     /// Whether images say how they were built.
     pub attests: bool,
 }

@@ -116,8 +116,11 @@ fn a_plan_changes_nothing_and_starts_no_build() {
     assert!(plan.stdout.contains("Change the sample: frontend"), "{}", plan.stdout);
     assert_eq!(world.xtask(["rebuild", "--dry-run"]).ok().stdout, plan.stdout);
     assert_eq!((world.state(), world.builds()), (state, builds));
-    let acts: Vec<_> =
-        world.calls("docker").into_iter().filter(|call| call.contains(" bake ") || call.contains("image tag")).collect();
+    let acts: Vec<_> = world
+        .calls("docker")
+        .into_iter()
+        .filter(|call| call.contains(" bake ") || call.contains("image tag"))
+        .collect();
     assert!(acts.is_empty(), "{acts:?}");
 }
 
