@@ -66,7 +66,9 @@ impl Bench {
     fn new() -> Self {
         let (world, other) = (World::new(), World::new());
         let name = world.name.clone();
-        Self { world, other, name, pushes: 0 }
+        let bench = Self { world, other, name, pushes: 0 };
+        bench.make_bases();
+        bench
     }
 
     /// The repository of this number.
@@ -121,6 +123,7 @@ impl Trial<'_> {
                 text.replace(&format!("REPO{number}"), self.bench.repository(number).var("GITHUB_REPO"))
             });
             let text = text.replace("NAME", &world.name).replace("BASE_IMAGE", world.var("NODE_IMAGE"));
+            let text = text.replace("OWN_BASE", &self.bench.base("latest"));
             let path = world.project().join(&name);
             if fs::read_to_string(&path).is_ok_and(|old| old == text) {
                 continue;
@@ -156,6 +159,11 @@ impl Trial<'_> {
             self.write(Some(place));
             self.judge(self.project.draft.places[place].kind, Some(place));
             self.write(None);
+        }
+        if self.files(None).contains("OWN_BASE") {
+            self.bench.move_base("two");
+            self.judge("base image", None);
+            self.bench.move_base("one");
         }
         let repository = random.below(2);
         self.bench.push(repository, random.of(&["README.md", "backend/revision.py", "frontend/src/index.html"]));
