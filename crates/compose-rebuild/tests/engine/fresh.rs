@@ -182,10 +182,10 @@ impl Trial<'_> {
             return self.figures.refused.push(line);
         }
         let plan: Value = serde_json::from_str(&outcome.stdout).unwrap();
-        let said = |name: &str| {
-            let services = plan["services"].as_array().unwrap();
-            services.iter().find(|one| one["service"] == name).unwrap_or(&Value::Null)
-        };
+        let services = plan["services"].as_array().unwrap();
+        let of = |name: &str| services.iter().find(|one| one["service"] == name).unwrap_or(&Value::Null);
+        // A service may have the image of another one.
+        let said = |name: &str| of(name)["action"]["shared"].as_str().map_or_else(|| of(name), of);
         let built: Vec<_> = self.project.services.iter().filter(|service| !service.profile).cloned().collect();
         let fresh: BTreeSet<String> =
             built.iter().map(|service| service.name.clone()).filter(|name| said(name)["action"] == "fresh").collect();
