@@ -66,7 +66,9 @@ impl Bench {
     fn new() -> Self {
         let (world, other) = (World::new(), World::new());
         let name = world.name.clone();
-        Self { world, other, name, pushes: 0 }
+        let bench = Self { world, other, name, pushes: 0 };
+        bench.make_bases();
+        bench
     }
 
     /// The repository of this number.
@@ -121,6 +123,7 @@ impl Trial<'_> {
                 text.replace(&format!("REPO{number}"), self.bench.repository(number).var("GITHUB_REPO"))
             });
             let text = text.replace("NAME", &world.name).replace("BASE_IMAGE", world.var("NODE_IMAGE"));
+            let text = text.replace("OWN_BASE", &self.bench.base("latest"));
             let path = world.project().join(&name);
             if fs::read_to_string(&path).is_ok_and(|old| old == text) {
                 continue;
@@ -157,6 +160,11 @@ impl Trial<'_> {
             self.judge(self.project.draft.places[place].kind, Some(place));
             self.write(None);
         }
+        if self.files(None).contains("OWN_BASE") {
+            self.bench.move_base("two");
+            self.judge("base image", None);
+            self.bench.move_base("one");
+        }
         let repository = random.below(2);
         self.bench.push(repository, random.of(&["README.md", "backend/revision.py", "frontend/src/index.html"]));
         self.judge("push", None);
@@ -174,10 +182,10 @@ impl Trial<'_> {
             return self.figures.refused.push(line);
         }
         let plan: Value = serde_json::from_str(&outcome.stdout).unwrap();
-        let said = |name: &str| {
-            let services = plan["services"].as_array().unwrap();
-            services.iter().find(|one| one["service"] == name).unwrap_or(&Value::Null)
-        };
+        let services = plan["services"].as_array().unwrap();
+        let of = |name: &str| services.iter().find(|one| one["service"] == name).unwrap_or(&Value::Null);
+        // A service may have the image of another one.
+        let said = |name: &str| of(name)["action"]["shared"].as_str().map_or_else(|| of(name), of);
         let built: Vec<_> = self.project.services.iter().filter(|service| !service.profile).cloned().collect();
         let fresh: BTreeSet<String> =
             built.iter().map(|service| service.name.clone()).filter(|name| said(name)["action"] == "fresh").collect();

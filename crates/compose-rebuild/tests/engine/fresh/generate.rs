@@ -75,8 +75,8 @@ struct Recipe<'a> {
     network: bool,
 }
 
-/// Makes up a project. In its files, `NAME` is the Compose project, `BASE_IMAGE` an image with git, and `REPO0` and
-/// `REPO1` are the addresses of repositories.
+/// Makes up a project. In its files, `NAME` is the Compose project, `BASE_IMAGE` an image with git, `OWN_BASE` another
+/// one that may move, and `REPO0` and `REPO1` are the addresses of repositories.
 pub(crate) fn project(random: &mut Random) -> Project {
     let mut draft = Draft::default();
     let mut shared = Shared::default();

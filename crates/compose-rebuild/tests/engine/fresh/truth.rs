@@ -16,6 +16,29 @@ impl Bench {
     }
 }
 
+impl Bench {
+    /// Makes two images, of which one may take the place of the other.
+    pub(super) fn make_bases(&self) {
+        for which in ["one", "two"] {
+            let text = format!("FROM {}\nENV WHICH={which}\n", self.world.var("NODE_IMAGE"));
+            self.world.file("base/Dockerfile", &text);
+            let directory = self.world.project().join("base");
+            self.world.docker(&["build", "--quiet", "--tag", &self.base(which), directory.to_str().unwrap()]);
+        }
+        self.move_base("one");
+    }
+
+    /// Lets the name of the base image stand for one of the two.
+    pub(super) fn move_base(&self, which: &str) {
+        self.world.docker(&["tag", &self.base(which), &self.base("latest")]);
+    }
+
+    /// The base image that may move.
+    pub(super) fn base(&self, tag: &str) -> String {
+        format!("{}/base:{tag}", self.name)
+    }
+}
+
 impl Trial<'_> {
     /// The content of the images of these services, or of all, as a plain build makes them now. What cannot be built is
     /// another image, too.

@@ -68,7 +68,7 @@ impl<'a> Recipe<'a> {
             },
             _ => {
                 stage.shell = true;
-                "BASE_IMAGE".to_owned()
+                self.random.of(&["BASE_IMAGE", "OWN_BASE"]).to_owned()
             }
         };
         let from_word = self.draft.place("case of an instruction", "FROM", "from");
