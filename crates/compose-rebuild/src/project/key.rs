@@ -33,7 +33,7 @@ impl Key {
 }
 
 /// What of a bake target is not part of a key as it stands there, each with its reason. Everything else is, whatever it is.
-const SET_APART: [(&str, &str); 14] = [
+const SET_APART: [(&str, &str); 15] = [
     ("args", "only those that the stages take count, with the values of the plan"),
     ("context", "a directory counts by what is read of it, which BuildKit compares; a repository by its commit"),
     ("contexts", "a directory counts as above; another service by its key; the rest by its name"),
@@ -42,6 +42,7 @@ const SET_APART: [(&str, &str); 14] = [
     ("labels", "those that Compose writes change with its version; the others count"),
     ("secret", "BuildKit compares no secret; the ID counts, the path on this machine does not"),
     ("ssh", "as `secret`"),
+    ("target", "the text is that of the target's stages, the last of which it is; without the text the name counts"),
     ("tags", "the names of an image say nothing about what is in it"),
     ("output", "where an image goes says nothing about what is in it"),
     ("cache-from", "where unchanged steps come from makes them no others"),
@@ -86,7 +87,7 @@ pub fn of(built: &Built, inputs: &Inputs<'_>) -> Key {
         all.map(|entry| entry.split([',', '=']).find(|word| *word != "id").unwrap_or_default()).collect()
     };
     Key::of(&json!({
-        "definition": definition, "dockerfile": dockerfile, "args": args, "context": context, "contexts": named,
+        "definition": definition, "dockerfile": dockerfile, "target": built.target.as_ref().filter(|_| dockerfile.is_none()), "args": args, "context": context, "contexts": named,
         "labels": labels, "secrets": ids("secret"), "ssh": ids("ssh"), "revisions": inputs.revisions,
         "from": inputs.from.iter().map(|(service, key)| (service.as_str(), key.as_str())).collect::<BTreeMap<_, _>>(),
         "bases": inputs.bases,

@@ -255,7 +255,7 @@ fn a_missing_env_file_does_not_matter_to_a_build() {
 fn the_environment_file_says_which_project_it_is() {
     let compose = COMPOSE.replace("build: .", "build: ..").replace("name: NAME\n", "");
     let world = World::of(&[("deploy/prod.yml", &*compose), ("Dockerfile", DOCKERFILE)]);
-    world.write(".env", "COMPOSE_FILE=deploy/prod.yml\nCOMPOSE_PROJECT_NAME=NAME\n");
+    world.file(".env", &format!("COMPOSE_FILE=deploy/prod.yml\nCOMPOSE_PROJECT_NAME={}\n", world.name));
     follows_pushes(&world, "/revision");
     assert_eq!(world.label(&world.image("/app"), "io.xtask.project"), world.name);
 }
