@@ -2,9 +2,8 @@
 
 use crate::cli::Global;
 use crate::error::Failure;
-use crate::facts::compose::Selection;
 use crate::plan::cache_bust::Rule;
-use crate::sys::compose_files;
+use crate::sys::compose_files::{self, Selection};
 use crate::sys::docker::ComposeOptions;
 use crate::value::time::Timestamp;
 use crate::value::{Builder, Service};

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use xshell::{Cmd, Shell};
@@ -12,6 +11,7 @@ use xshell::{Cmd, Shell};
 use crate::error::Failure;
 use crate::facts::remembered::{self, Answers};
 use crate::project::{Built, Project, garbled};
+use crate::sys::compose_files::Selection;
 use crate::sys::docker::{self, ComposeOptions};
 use crate::sys::process;
 use crate::sys::threads::both;
@@ -22,24 +22,6 @@ use crate::value::{Service, show};
 const SERVICE: &str = "com.docker.compose.service";
 /// The label by which Compose names the project.
 const PROJECT: &str = "com.docker.compose.project";
-
-/// Which project Compose is asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Selection<'a> {
-    /// Its own options.
-    pub options: &'a ComposeOptions,
-    /// The compose files that it reads first.
-    pub files: &'a [Utf8PathBuf],
-    /// Services that are active because they were named.
-    pub services: &'a [Service],
-}
-
-impl Selection<'_> {
-    /// The directory of the project: that of its first compose file.
-    pub fn directory(&self) -> &Utf8Path {
-        self.files.first().and_then(|file| file.parent()).unwrap_or(Utf8Path::new("."))
-    }
-}
 
 /// A project, with everything that is in the way of building it.
 #[derive(Debug)]
@@ -57,7 +39,7 @@ pub struct Examined {
 /// # Errors
 /// Exit code 2 for a project that Compose refuses or that has nothing to build, 3 without Docker Compose.
 pub fn read(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<Project> {
-    let examined = examine(ui, selection)?;
+    let examined = resolve(ui, selection, remembered::answers(selection, || answers(ui, selection.options))?)?;
     match examined.problems.into_iter().next() {
         Some((_, failure)) => Err(failure.into()),
         None => Ok(examined.project),
@@ -69,14 +51,21 @@ pub fn read(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<Project> {
 /// # Errors
 /// As [`read`], when Compose does not resolve the project at all.
 pub fn examine(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<Examined> {
+    resolve(ui, selection, answers(ui, selection.options)?)
+}
+
+/// Asks Compose both questions at the same time.
+fn answers(ui: &Ui, options: &ComposeOptions) -> anyhow::Result<Answers> {
+    let (definition, model) = both(
+        || ask(ui, |sh| docker::compose_definition(sh, options, &[])),
+        || ask(ui, |sh| docker::compose_model(sh, options)),
+    );
+    Ok(Answers::new(definition?, model?))
+}
+
+fn resolve(ui: &Ui, selection: Selection<'_>, answers: Answers) -> anyhow::Result<Examined> {
     let options = selection.options;
-    let Answers { definition, model } = remembered::answers(selection, || {
-        let (definition, model) = both(
-            || ask(ui, |sh| docker::compose_definition(sh, options, &[])),
-            || ask(ui, |sh| docker::compose_model(sh, options)),
-        );
-        Ok(Answers::new(definition?, model?))
-    })?;
+    let Answers { definition, model } = answers;
     let mut definition = targets(definition)?;
     // A service of a profile that is not enabled is active all the same when it is named.
     let is_hidden = |service: &&Service| {

@@ -5,13 +5,14 @@ use std::thread;
 use camino::Utf8Path;
 
 use crate::facts::bases::{self, Digests};
-use crate::facts::compose::{self, Selection};
+use crate::facts::compose;
 use crate::facts::early::{Asked, Questions};
 use crate::facts::image::{Images, Store};
 use crate::facts::source::{Resolved, Revision, Source, Wanted};
 use crate::facts::workspace::{self, Workspace};
 use crate::facts::{Facts, images, local, registry, remotes, sources};
 use crate::project::{Built, Project, key};
+use crate::sys::compose_files::Selection;
 use crate::sys::threads::{at_once, both, join};
 use crate::ui::Ui;
 use crate::value::ImageRef;

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::facts::compose::Selection;
-use crate::sys::{compose_files, files};
+use crate::sys::compose_files::{self, Selection};
+use crate::sys::files;
 use crate::value::secrets::{has_credential, is_secret_name};
 
 /// The two answers about a project.
@@ -49,7 +49,7 @@ pub(super) fn answers(
     selection: Selection<'_>,
     ask: impl FnOnce() -> anyhow::Result<Answers>,
 ) -> anyhow::Result<Answers> {
-    let inputs = compose_files::inputs(selection.options, selection.files);
+    let inputs = compose_files::inputs(selection);
     let place = inputs.as_ref().and_then(|_| files::kept_for("compose", selection.files).ok());
     let (Some(inputs), Some(place)) = (inputs, place) else { return ask() };
     let last = fs_err::read(&place).ok().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());

@@ -7,7 +7,25 @@ use crate::error::Failure;
 use crate::sys::docker::{self, ComposeOptions};
 use crate::value::digest::sha256;
 use crate::value::secrets::is_secret_name;
-use crate::value::show;
+use crate::value::{Service, show};
+
+/// Which project Compose is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Selection<'a> {
+    /// Its own options.
+    pub options: &'a ComposeOptions,
+    /// The compose files that it reads first.
+    pub files: &'a [Utf8PathBuf],
+    /// Services that are active because they were named.
+    pub services: &'a [Service],
+}
+
+impl Selection<'_> {
+    /// The directory of the project: that of its first compose file.
+    pub fn directory(&self) -> &Utf8Path {
+        self.files.first().and_then(|file| file.parent()).unwrap_or(Utf8Path::new("."))
+    }
+}
 
 /// The compose files, absolute: given ones, those of COMPOSE_FILE in the environment or in `.env`, or the first default name
 /// at or above `directory`, with its override file.
@@ -67,7 +85,8 @@ pub struct Inputs {
 
 /// Everything that Compose's answers about a project depend on; nothing where that cannot be known: other files may be brought
 /// in, or a script stands in place of a program.
-pub fn inputs(options: &ComposeOptions, files: &[Utf8PathBuf]) -> Option<Inputs> {
+pub fn inputs(selection: Selection<'_>) -> Option<Inputs> {
+    let Selection { options, files, .. } = selection;
     let mut parts = vec![format!("{options:?}"), std::env::current_dir().ok()?.display().to_string()];
     for file in files {
         let text = fs_err::read_to_string(file).ok()?;
@@ -76,10 +95,9 @@ pub fn inputs(options: &ComposeOptions, files: &[Utf8PathBuf]) -> Option<Inputs>
         }
         parts.extend([file.to_string(), text]);
     }
-    let directory = files.first()?.parent()?;
     let here = Utf8PathBuf::try_from(std::env::current_dir().ok()?).ok()?;
     let client = docker::client_directory()?.join("config.json");
-    let variables = env_files(&here, options).into_iter().chain([directory.join(".env"), client]);
+    let variables = env_files(&here, options).into_iter().chain([selection.directory().join(".env"), client]);
     parts.extend(variables.map(|file| fs_err::read_to_string(&file).unwrap_or_default()));
     for program in docker::plugins()? {
         let about = fs_err::metadata(&program).ok()?;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::state::{Call, Rule};
+use crate::support::state::{Call, Image, Rule};
 use crate::support::{MUTABLE, REPO, World, commit};
 
 /// What the label of an image says.
@@ -243,12 +243,31 @@ fn a_dry_run_says_what_the_real_run_does() {
 }
 
 #[test]
-fn a_builder_and_pull_reach_the_build() {
+fn a_builder_reaches_the_build_and_pull_follows_the_registry() {
     let world = World::new();
+    let moved = |digit: &str| {
+        world.engine(|engine| {
+            for name in ["node:22-bookworm-slim", "python:3.11-bookworm", "python:3.11-slim-bookworm"] {
+                let id = format!("sha256:{}", digit.repeat(64));
+                engine.registry.insert(name.to_owned(), Image { id, ..Image::default() });
+            }
+        });
+    };
+    moved("1");
     world.run(["rebuild", "--builder", "remote-1", "--pull"]).ok();
     let build = &world.calls_of("buildx bake")[0];
     assert!(build.args.windows(2).any(|pair| pair == ["--builder", "remote-1"]), "{build:?}");
-    assert_eq!(world.baked("vibevoice")["pull"], true);
+    let one = format!("docker-image://node@sha256:{}", "1".repeat(64));
+    assert_eq!(world.baked("vibevoice")["contexts"]["node:22-bookworm-slim"], one, "what was resolved is built from");
+    let names = &world.image(MUTABLE[2]).unwrap().labels["org.opencontainers.image.base.name"];
+    assert_eq!(names, "node:22-bookworm-slim python:3.11-bookworm python:3.11-slim-bookworm");
+    // The registry is asked again when its answer is older than five minutes, and then knows better.
+    world.run(["rebuild", "--builder", "remote-1", "--pull"]).ok().says("Fresh");
+    moved("2");
+    world.run(["rebuild", "--builder", "remote-1", "--pull"]).ok().says("Fresh");
+    world.forget("bases-");
+    let plan = world.run(["plan", "--pull"]).ok();
+    assert!(plan.stdout.contains("base image node:22-bookworm-slim moved sha256:1"), "{plan}");
     world.forget_calls();
     world.push(&commit('b'));
     world.run(["rebuild"]).env("BUILDX_BUILDER", "remote-2").ok();

@@ -46,7 +46,7 @@ pub(crate) struct Engine {
 }
 
 /// An image.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Image {
     pub(crate) id: String,
     pub(crate) tags: Vec<String>,

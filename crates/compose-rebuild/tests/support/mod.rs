@@ -143,17 +143,24 @@ impl World {
         Engine::update(&self.path("state"), |engine| {
             let before = engine.config.clone();
             let result = change(engine);
-            // Compose answers something else because a file is another one.
             if engine.config != before {
-                let text = fs::read_to_string(self.project().join("compose.yml")).unwrap_or_default();
-                self.file("compose.yml", format!("{text}# changed\n"));
+                self.touch_compose();
             }
             result
         })
     }
 
+    /// Makes the compose file another one, so that Compose has to be asked again.
+    fn touch_compose(&self) {
+        let text = fs::read_to_string(self.project().join("compose.yml")).unwrap_or_default();
+        self.file("compose.yml", format!("{text}# changed\n"));
+    }
+
     /// Adds a fault.
     pub(crate) fn fault(&self, when: &[&str], rule: Rule) {
+        if when.iter().any(|word| word.contains("--print") || word.contains("--no-interpolate")) {
+            self.touch_compose();
+        }
         let when = when.iter().map(|&word| word.to_owned()).collect();
         self.engine(|engine| {
             engine.made += 1;
@@ -282,6 +289,18 @@ impl World {
         let text = fs::read_to_string(self.path("state/definition.json")).unwrap();
         let definition: Value = serde_json::from_str(&text).unwrap();
         serde_json::from_value(definition["group"]["default"]["targets"].clone()).unwrap()
+    }
+
+    /// Removes what earlier runs have written down for later ones, as far as its name begins so.
+    pub(crate) fn forget(&self, name: &str) {
+        let mut open = vec![self.path("tmp")];
+        while let Some(path) = open.pop() {
+            if path.is_dir() {
+                open.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            } else if path.file_name().unwrap().to_str().unwrap().starts_with(name) {
+                fs::remove_file(path).unwrap();
+            }
+        }
     }
 
     /// A run of xtask with these arguments, not started.
