@@ -7,7 +7,7 @@ use anyhow::Context;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::error::Failure;
-use crate::sys::process::is_alive;
+use crate::sys::interrupt::is_alive;
 use crate::value::digest::sha256;
 
 /// Ends the name of a file while it is written, after the id of the process that writes it.

@@ -2,6 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
 use crate::error::Failure;
 
 /// How many signals came; a signal handler can reach nothing but a static.
@@ -37,4 +41,9 @@ pub fn check() -> Result<(), Failure> {
 /// Exit code 130 when more signals came.
 pub fn check_since(seen: usize) -> Result<(), Failure> {
     if count() > seen { Err(Failure::interrupted()) } else { Ok(()) }
+}
+
+/// Whether there is a process with this ID, whoever it belongs to.
+pub fn is_alive(id: i32) -> bool {
+    kill(Pid::from_raw(id), None) != Err(Errno::ESRCH)
 }

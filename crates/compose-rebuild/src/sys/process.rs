@@ -7,8 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use xshell::Cmd;
 
@@ -53,11 +52,6 @@ impl Finished {
     pub fn text(self) -> String {
         String::from_utf8(self.stdout).unwrap_or_else(|bytes| String::from_utf8_lossy(bytes.as_bytes()).into_owned())
     }
-}
-
-/// Whether there is a process with this ID, whoever it belongs to.
-pub fn is_alive(id: i32) -> bool {
-    kill(Pid::from_raw(id), None) != Err(Errno::ESRCH)
 }
 
 /// Runs `cmd` to its end and returns what it wrote; a bad exit status is no error here.

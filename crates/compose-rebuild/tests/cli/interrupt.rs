@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use compose_rebuild::sys::process::is_alive;
+use compose_rebuild::sys::interrupt::is_alive;
 use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGKILL, SIGTERM};
 
 use crate::support::state::Rule;

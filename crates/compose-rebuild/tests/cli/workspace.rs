@@ -159,7 +159,7 @@ fn a_project_without_cargo_is_configured_in_the_compose_file() {
     configure(&world, json!({"versionfile": "x"}));
     world.forget_calls();
     world.run(["rebuild"]).fails(2).says("`x-xtask` of the compose file: unknown field `versionfile`");
-    assert!(world.calls_of(" bake ").is_empty());
+    assert!(world.calls_of("buildx bake").is_empty());
     let outcome = world.run(["doctor"]).fails(2);
     assert!(outcome.stdout.contains("`x-xtask` of the compose file: unknown field"), "{outcome}");
 }

@@ -17,7 +17,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use compose_rebuild::sys::process::is_alive;
+use compose_rebuild::sys::interrupt::is_alive;
 use state::{Call, Engine, Rule};
 
 /// Set for a child that answers after its parent has ended: the process ID of that.
