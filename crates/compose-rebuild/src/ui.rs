@@ -1,18 +1,16 @@
 //! The one door for output: messages on the standard error, data on the standard output, both free of control
 //! sequences that came from outside.
 
-use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
+use buildkit_report::summary::SCHEMA;
+pub use buildkit_report::text::{clean, plain};
 use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::error::Failure;
-
-/// The version of the JSON lines; it changes when a field changes its meaning or goes.
-pub const SCHEMA: u32 = 1;
 
 /// How data is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -240,34 +238,6 @@ fn write_out(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// The text without C0, DEL, C1 and bidirectional overrides, except newline and tab (CVE-2024-52005, CVE-2021-42574), and
-/// without credentials in addresses.
-pub fn clean(text: &str) -> String {
-    let forged = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t')
-            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let text: Cow<'_, str> =
-        if text.contains(forged) { text.chars().filter(|&c| !forged(c)).collect() } else { text.into() };
-    let mut shown = String::with_capacity(text.len());
-    let mut rest = &*text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        shown.push_str(before);
-        let end = after.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(after.len());
-        let authority = &after[..end];
-        rest = match authority.rfind('@') {
-            // `ssh://git@host` names a user and no secret.
-            Some(at) if !before.ends_with("ssh://") || authority[..at].contains(':') => {
-                shown.push_str("***");
-                &after[at..]
-            }
-            _ => after,
-        };
-    }
-    shown + rest
-}
-
 /// A text without what could forge output, whose lines may end as on Windows: a patch has to.
 pub fn clean_lines(text: &str) -> String {
     text.split("\r\n").map(clean).collect::<Vec<_>>().join("\r\n")
@@ -286,42 +256,13 @@ fn no_commands(text: &str) -> String {
     safe
 }
 
-/// Text from outside on one line: cleaned, white space as single spaces, cut after so many characters.
-pub fn plain(text: &str, most: usize) -> String {
-    // Cut first: a text may be megabytes long.
-    let head: String = text.chars().take(4 * most).collect();
-    let line = clean(&head).split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn control_sequences_become_inert() {
-        assert_eq!(clean("a\u{1b}[2K\r\u{9b}31m\u{202e}\u{200f}b\u{2028}\tc\n"), "a[2K31mb\tc\n");
-    }
-
-    #[test]
-    fn a_line_from_outside_stays_one_line() {
-        assert_eq!(plain(" a\n\u{1b}[2Kb\t c ", 9), "a [2Kb c");
-        assert_eq!(plain("abcdef", 3), "abc…");
-    }
-
-    #[test]
     fn no_line_is_a_command_of_github() {
         let text = "::add-mask::a\n  ::error::b\n##[command]c ####[d]\n[x] ::e\n";
         assert_eq!(no_commands(text), ": ::add-mask::a\n  : ::error::b\n## [command]c #### [d]\n[x] ::e\n");
-    }
-
-    #[test]
-    fn credentials_in_addresses_are_masked() {
-        assert_eq!(clean("at 'https://x:y@h/n' and ssh://git@h/n"), "at 'https://***@h/n' and ssh://git@h/n");
-        assert_eq!(clean("ssh://u:p@h https://token@h"), "ssh://***@h https://***@h");
-        assert_eq!(clean("https://h/a@b ://"), "https://h/a@b ://");
     }
 }

@@ -39,8 +39,8 @@ mod image_ref;
 pub mod label;
 pub mod measure;
 pub mod secrets;
-pub mod time;
 
+pub use buildkit_report::time;
 pub use git_url::GitUrl;
 pub use image_ref::ImageRef;
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use buildkit_report::events::{Event, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::build::events::{Event, Progress};
 use crate::ui::Ui;
 
 /// The running steps on the screen.

@@ -1,15 +1,14 @@
 //! Building what a plan says with one `docker buildx bake`, so that all services are one BuildKit solve.
 
 pub mod digests;
-pub mod events;
 pub mod live;
 pub mod staged;
-pub mod step;
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use buildkit_report::events::{Event, Progress};
 use camino::{Utf8Path, Utf8PathBuf};
 use xshell::Shell;
 
@@ -23,7 +22,6 @@ use crate::sys::{docker, files};
 use crate::ui::Ui;
 use crate::value::Service;
 use digests::Digests;
-use events::{Event, Progress};
 use live::Live;
 
 /// Exit status of a step that says "the remote I need failed": EX_UNAVAILABLE of BSD's `sysexits.h`.

@@ -1,8 +1,8 @@
 //! The reports that are kept below the target directory.
 
+use buildkit_report::summary::Summary;
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::report::summary::Summary;
 use crate::sys::files;
 use crate::ui::Ui;
 

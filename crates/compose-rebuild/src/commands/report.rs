@@ -1,5 +1,7 @@
 //! `report`: what the last build did.
 
+use buildkit_report::summary::Summary;
+use buildkit_report::{html, terminal, trace};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
@@ -7,8 +9,6 @@ use super::{Context, kept};
 use crate::cli;
 use crate::error::Failure;
 use crate::facts::workspace;
-use crate::report::summary::Summary;
-use crate::report::{html, terminal, trace};
 use crate::sys::files;
 
 /// The report as data.
@@ -34,7 +34,7 @@ pub fn run(context: &Context, options: &cli::Report) -> anyhow::Result<()> {
     if options.html {
         let before: Vec<_> =
             all.map(|(_, summary)| summary).filter(|summary| summary.project == last.project).collect();
-        files.push((path.with_extension("html"), html::page(&last, &before)));
+        files.push((path.with_extension("html"), html::page(&last, &before, "cargo xtask report --html")));
     }
     if options.trace {
         files.push((path.with_extension("trace"), trace::trace(&last).to_string()));

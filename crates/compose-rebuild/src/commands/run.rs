@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
+use buildkit_report::markdown;
+use buildkit_report::summary::{Observed, Summary};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::build::digests::Digests;
@@ -16,8 +18,7 @@ use crate::plan::cache_bust::Rule;
 use crate::plan::{Action, Attestations, Plan, Request};
 use crate::project::key;
 use crate::promote::{self, Move};
-use crate::report::summary::{self, Summary};
-use crate::report::{human, markdown};
+use crate::report::{human, summary};
 use crate::sys::lock::Lock;
 use crate::sys::threads::both;
 use crate::sys::{disk, docker, files};
@@ -134,13 +135,16 @@ impl<'a> Run<'a> {
         failure: Option<&Failure>,
     ) -> Summary {
         let before = built.map(|_| kept::before(&self.context.ui, &facts.workspace.state, plan.project.as_str()));
-        Summary::new(summary::Run {
-            command: self.command,
-            project: &facts.project,
-            plan,
-            foreseen: built.map(|(_, foresight)| foresight.of(plan)),
-            outcome: built.map(|(outcome, _)| outcome),
-            failure,
+        let foreseen = built.map(|(_, foresight)| foresight.of(plan));
+        let (prediction, upstream) = foreseen.map_or_else(Default::default, |one| (one.prediction, one.upstream));
+        Summary::new(Observed {
+            project: plan.project.to_string(),
+            command: self.command.to_owned(),
+            services: summary::services(plan),
+            prediction,
+            upstream,
+            build: built.map(|(outcome, _)| summary::build(&facts.project, plan, outcome)),
+            failure: failure.map(summary::failure),
             before: &before.unwrap_or_default(),
             started: self.context.settings.now,
             total: self.context.started.elapsed(),

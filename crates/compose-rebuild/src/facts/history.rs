@@ -1,13 +1,12 @@
 //! How a commit relates to the tip of a branch, as far as the remote can tell.
 
-use std::fmt;
-
+use buildkit_report::text::plain;
+use buildkit_report::upstream::Missed;
 use camino::Utf8Path;
-use serde::{Deserialize, Serialize};
 
 use crate::facts::repository::{Remote, Repository};
 use crate::sys::git;
-use crate::ui::{Ui, plain};
+use crate::ui::Ui;
 use crate::value::Commit;
 
 /// Most commits that are named.
@@ -36,25 +35,6 @@ pub enum Relation {
     Elsewhere,
     /// Nobody can tell.
     Unknown,
-}
-
-/// A commit that an image does not have.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Missed {
-    /// Its ID.
-    pub commit: String,
-    /// When its author made it, as RFC 3339 has it.
-    pub date: String,
-    /// The first line of its message, without control characters.
-    pub subject: String,
-}
-
-/// Short ID, day and subject.
-impl fmt::Display for Missed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let day = self.date.split('T').next().unwrap_or_default();
-        write!(f, "{:.12} {day} {}", self.commit, self.subject)
-    }
 }
 
 /// How several sources of one image relate to their tips, taken together.

@@ -8,6 +8,9 @@ pub mod upstream;
 
 use std::collections::BTreeSet;
 
+use buildkit_report::prediction::StagePrediction;
+use buildkit_report::upstream::Upstream;
+
 use crate::build::Outcome;
 use crate::facts::Facts;
 use crate::facts::history::{self, Relation};
@@ -17,8 +20,8 @@ use crate::settings::Settings;
 use crate::sys::threads::both;
 use crate::ui::Ui;
 use predict::record::{Record, Stages};
-use predict::{Cache, Foreseen, StagePrediction, recipe};
-use upstream::{Moved, Upstream};
+use predict::{Cache, Foreseen, recipe};
+use upstream::Moved;
 
 /// What is known of a build beside its plan.
 pub struct Foresight {
@@ -81,7 +84,7 @@ fn upstream(ui: &Ui, facts: &Facts, plan: &Plan) -> Vec<Upstream> {
     let one = |moved: Moved<'_>| {
         let remote = Remote { url: &moved.source.repository, transports: &facts.workspace.config.transports };
         let relation = history::relation(ui, &facts.workspace.state, remote, &moved.from, moved.to);
-        Upstream::new(moved, relation.unwrap_or(Relation::Unknown))
+        upstream::way(moved, relation.unwrap_or(Relation::Unknown))
     };
     upstream::moved(facts, plan).into_iter().map(one).collect()
 }

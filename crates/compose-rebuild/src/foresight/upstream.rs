@@ -1,29 +1,12 @@
 //! What changed upstream between the images and what is built now.
 
-use serde::{Deserialize, Serialize};
+use buildkit_report::upstream::Upstream;
 
 use crate::facts::Facts;
-use crate::facts::history::{Missed, Relation};
+use crate::facts::history::Relation;
 use crate::facts::source::{Resolved, Revision, Source};
 use crate::plan::Plan;
 use crate::value::{Commit, label};
-
-/// The way of one source from the commit in an image to the one that is built.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Upstream {
-    /// What is followed.
-    pub name: String,
-    /// The services whose images have the old commit.
-    pub services: Vec<String>,
-    /// The commit in these images.
-    pub from: String,
-    /// The commit that is built.
-    pub to: String,
-    /// How many commits were added; nothing when the branch was rewritten or the remote cannot tell.
-    pub count: Option<u64>,
-    /// The newest of them.
-    pub commits: Vec<Missed>,
-}
 
 /// A source that moved since images were built.
 pub struct Moved<'a> {
@@ -59,28 +42,12 @@ pub fn moved<'a>(facts: &'a Facts, plan: &Plan) -> Vec<Moved<'a>> {
     moved
 }
 
-impl Upstream {
-    /// The way of a source, as far as it is known.
-    pub fn new(moved: Moved<'_>, relation: Relation) -> Self {
-        let (count, commits) = match relation {
-            Relation::Behind { by, missed } => (Some(by), missed),
-            _ => (None, Vec::new()),
-        };
-        let Moved { source, from, to, services } = moved;
-        Self { name: source.describe(), services, from: from.to_string(), to: to.to_string(), count, commits }
-    }
-
-    /// All of it in lines: where from and to, then a line a commit.
-    pub fn lines(&self) -> Vec<String> {
-        let count = match self.count {
-            Some(1) => ", 1 commit".to_owned(),
-            Some(count) => format!(", {count} commits"),
-            None => ", not a straight line".to_owned(),
-        };
-        let mut lines = vec![format!("{} moved {:.12}..{:.12}{count}", self.name, self.from, self.to)];
-        lines.extend(self.commits.iter().map(ToString::to_string));
-        let rest = self.count.unwrap_or(0).saturating_sub(self.commits.len() as u64);
-        lines.extend((rest > 0).then(|| format!("and {rest} more")));
-        lines
-    }
+/// The way of a source, as far as it is known.
+pub fn way(moved: Moved<'_>, relation: Relation) -> Upstream {
+    let (count, commits) = match relation {
+        Relation::Behind { by, missed } => (Some(by), missed),
+        _ => (None, Vec::new()),
+    };
+    let Moved { source, from, to, services } = moved;
+    Upstream { name: source.describe(), services, from: from.to_string(), to: to.to_string(), count, commits }
 }

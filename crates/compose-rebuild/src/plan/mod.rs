@@ -12,12 +12,12 @@ pub mod store;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use serde::{Deserialize, Serialize};
+use buildkit_report::summary::SourceSummary;
+use serde::Serialize;
 
 use crate::error::Failure;
 use crate::facts::Facts;
 use crate::facts::found::Unwatched;
-use crate::facts::source::Resolved;
 use crate::facts::sources::unknown_service;
 use crate::project::Project;
 use crate::project::edges::{in_order, inputs_of};
@@ -90,7 +90,7 @@ pub struct ServicePlan {
     /// What it is made from, in the form of the revision label; empty without a source.
     pub revision: String,
     /// The same, source by source.
-    pub sources: Vec<SourcePlan>,
+    pub sources: Vec<SourceSummary>,
     /// The key.
     pub key: Key,
     /// What happens.
@@ -119,24 +119,6 @@ impl ServicePlan {
     }
 }
 
-/// What is taken of one source.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SourcePlan {
-    /// The address of the repository.
-    pub repository: String,
-    /// What is followed there.
-    pub wanted: String,
-    /// The commit, or the digest of a directory in its place.
-    pub revision: String,
-}
-
-impl SourcePlan {
-    fn of(Resolved { source, .. }: &Resolved, held: &str) -> Self {
-        let (repository, wanted) = (source.repository.to_string(), source.describe());
-        Self { repository, wanted, revision: held.to_owned() }
-    }
-}
-
 /// What happens to one service.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -149,6 +131,18 @@ pub enum Action {
     Build(Build),
     /// Nothing of its own: another service has the same image, and the same happens there.
     Shared(Service),
+}
+
+impl Action {
+    /// The word for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Shared(_) => "shared",
+            Self::Reuse(_) => "reuse",
+            Self::Build(_) => "build",
+        }
+    }
 }
 
 /// How a service is built.

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use buildkit_report::summary::SourceSummary;
+
 use crate::error::Failure;
 use crate::facts::Facts;
 use crate::facts::image::Image;
-use crate::facts::source::Revision;
+use crate::facts::source::{Resolved, Revision};
 use crate::plan::inputs::Keyed;
-use crate::plan::{Action, Build, LOCAL_STAGE, Request, ServicePlan, SourcePlan, VersionFile};
+use crate::plan::{Action, Build, LOCAL_STAGE, Request, ServicePlan, VersionFile};
 use crate::project::edges::{By, Input, inputs_of};
 use crate::project::key::{self};
 use crate::project::{Built, IMAGE, TARGET};
@@ -62,8 +64,12 @@ pub fn plan(
     };
     let (service, image) = (service.clone(), built.image.clone());
     let (cache_bust, revision, key) = (cache_bust.clone(), keyed.revision(), key.clone());
-    let sources =
-        facts.sources_of(&service).zip(&keyed.revisions).map(|(one, held)| SourcePlan::of(one, held)).collect();
+    let taken = |(one, held): (&Resolved, &String)| SourceSummary {
+        repository: one.source.repository.to_string(),
+        wanted: one.source.describe(),
+        revision: held.clone(),
+    };
+    let sources = facts.sources_of(&service).zip(&keyed.revisions).map(taken).collect();
     Ok(ServicePlan { service, image, cache_bust, revision, sources, key, action, why })
 }
 

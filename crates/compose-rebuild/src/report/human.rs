@@ -1,8 +1,9 @@
 //! Plans and summaries in words.
 
+use buildkit_report::summary::Summary;
+
 use crate::facts::found::Unwatched;
 use crate::plan::{Action, Plan, ServicePlan};
-use crate::report::summary::Summary;
 use crate::ui::Ui;
 use crate::value::{measure, short};
 

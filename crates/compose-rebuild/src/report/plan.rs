@@ -1,6 +1,8 @@
 //! A plan with what is foreseen of it.
 
-use crate::foresight::predict::{Expected, Foreseen, Longest, StagePrediction};
+use buildkit_report::prediction::{Expected, Longest, StagePrediction};
+
+use crate::foresight::predict::Foreseen;
 use crate::plan::Action;
 use crate::report::human::{several, warnings};
 use crate::ui::Ui;

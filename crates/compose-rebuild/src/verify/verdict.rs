@@ -1,9 +1,10 @@
 //! What follows from all that was found out about an image; a pure function.
 
+use buildkit_report::upstream::Missed;
 use serde::{Serialize, Serializer};
 
 use crate::facts::containers::Container;
-use crate::facts::history::{Missed, Relation};
+use crate::facts::history::Relation;
 use crate::value::{ImageRef, Service};
 use crate::verify::compare::Difference;
 

@@ -46,10 +46,7 @@ fn assert_none(found: &[String], rule: &str) {
 #[test]
 fn plans_and_events_know_no_process_environment_file_or_clock() {
     let mut pure = files("plan");
-    pure.extend(files("build/events"));
-    pure.extend(files("build/events.rs"));
     pure.extend(files("doctor"));
-    pure.extend(files("build/step.rs"));
     pure.extend(files("foresight/predict"));
     pure.extend(files("foresight/predict.rs"));
     pure.extend(files("foresight/upstream.rs"));

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use buildkit_report::step::Step as Ran;
 use serde::{Deserialize, Serialize};
 
-use crate::build::step::Step as Ran;
 use crate::foresight::predict::Cache;
 use crate::foresight::predict::mark::Mark;
 use crate::foresight::predict::stages::{Simulated, Step};

@@ -1,15 +1,12 @@
 //! The steps of a build: what BuildKit said about each, put into an order in which causes come first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::build::events::Progress;
-use crate::build::step::{Place, Step};
-use crate::plan::Plan;
-use crate::project::Project;
-use crate::report::summary::Summary;
-use crate::value::time::Timestamp;
+use crate::events::Progress;
+use crate::step::{Place, Step};
+use crate::time::Timestamp;
 
 /// What happened to one step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -130,57 +127,65 @@ impl Status {
     }
 }
 
-/// What is known beside the events.
-pub struct Context<'a> {
-    project: &'a Project,
-    plan: &'a Plan,
-    times: BTreeMap<(&'a str, &'a str), u64>,
+/// A service that is built.
+#[derive(Clone, Debug, Default)]
+pub struct Target {
+    /// What the names of its steps call it.
+    pub name: String,
+    /// The service.
+    pub service: String,
+    /// Its Dockerfile; stages of different ones may have the same name.
+    pub dockerfile: String,
+    /// The stages that its image needs, in lower case.
+    pub stages: BTreeSet<String>,
 }
 
-impl<'a> Context<'a> {
-    /// Services from the project and the plan, earlier times from earlier summaries, the newest first.
-    pub fn new(project: &'a Project, plan: &'a Plan, before: &'a [Summary]) -> Self {
-        let mut times = BTreeMap::new();
-        for step in before.iter().flat_map(|summary| &summary.steps) {
-            let time = if step.status() == Status::Ran { Some(step.duration_ms) } else { step.last_ms };
-            if let Some(time) = time {
-                times.entry((step.stage.as_str(), step.name.as_str())).or_insert(time);
-            }
+/// The target whose build named a step; when one is built alone, no name says so.
+fn named<'t>(targets: &'t [Target], place: &Place<'_>) -> Option<&'t Target> {
+    match (place.service, targets) {
+        (None, [one]) => Some(one),
+        (name, _) => targets.iter().find(|target| Some(target.name.as_str()) == name),
+    }
+}
+
+/// The services whose images need the stage of a target.
+fn services(targets: &[Target], named: Option<&Target>, stage: &str) -> Vec<String> {
+    let Some(named) = named else { return Vec::new() };
+    let stage = stage.to_lowercase();
+    let shares = |target: &Target| target.dockerfile == named.dockerfile && target.stages.contains(&stage);
+    let needs = targets.iter().filter(|target| target.name == named.name || shares(target));
+    needs.map(|target| target.service.clone()).collect()
+}
+
+/// How long steps took when they last ran, in milliseconds, by stage and instruction.
+type Times<'a> = BTreeMap<(&'a str, &'a str), u64>;
+
+/// The times of earlier steps, the newest first.
+fn times<'a>(earlier: impl IntoIterator<Item = &'a StepSummary>) -> Times<'a> {
+    let mut times = Times::new();
+    for step in earlier {
+        let time = if step.status() == Status::Ran { Some(step.duration_ms) } else { step.last_ms };
+        if let Some(time) = time {
+            times.entry((step.stage.as_str(), step.name.as_str())).or_insert(time);
         }
-        Self { project, plan, times }
     }
-
-    /// The services that are built and whose images need the stage.
-    fn services(&self, place: &Place<'_>) -> Vec<String> {
-        let built: Vec<_> = self.plan.builds().map(|(plan, _)| &plan.service).collect();
-        let of = |name: &str| self.project.services.iter().find(|(service, _)| service.as_str() == name);
-        let named = match (place.service, built.as_slice()) {
-            (Some(name), _) => name,
-            (None, [one]) => one.as_str(),
-            (None, _) => return Vec::new(),
-        };
-        let file = of(named).map(|(_, built)| &built.dockerfile_path);
-        let stage = place.stage.to_lowercase();
-        let needs = |name: &str| {
-            name == named
-                || of(name).is_some_and(|(_, other)| {
-                    Some(&other.dockerfile_path) == file
-                        && other.closure.as_ref().is_some_and(|closure| closure.stages.contains(&stage))
-                })
-        };
-        built.into_iter().map(|service| service.to_string()).filter(|name| needs(name)).collect()
-    }
+    times
 }
 
-/// The steps of the user's, each after those that it is made from.
-pub fn of(progress: &Progress, context: &Context<'_>) -> Vec<StepSummary> {
+/// The steps of the user's, each after those that it is made from; `earlier` are steps of earlier builds, the newest first.
+pub fn summed_up<'a>(
+    progress: &Progress,
+    targets: &[Target],
+    earlier: impl IntoIterator<Item = &'a StepSummary>,
+) -> Vec<StepSummary> {
+    let times = times(earlier);
     let all = progress.steps();
     let first = all.iter().filter_map(|step| step.started).min();
     let last = all.iter().filter_map(|step| step.completed.max(step.started)).max();
     let mut numbers = BTreeMap::new();
     let mut steps: Vec<StepSummary> = Vec::new();
     for index in ordered(all) {
-        let Some(mut step) = summed_up(&all[index], context) else { continue };
+        let Some(mut step) = one(&all[index], targets, &times) else { continue };
         step.inputs = all[index].inputs.iter().filter_map(|input| numbers.get(input).copied()).collect();
         if !step.cached {
             let ran: Vec<_> = step.inputs.iter().copied().filter(|&input| !steps[input].cached).collect();
@@ -216,7 +221,7 @@ fn milliseconds(to: Timestamp, from: Timestamp) -> u64 {
 }
 
 /// A step of the user's that BuildKit got to.
-fn summed_up(step: &Step, context: &Context<'_>) -> Option<StepSummary> {
+fn one(step: &Step, targets: &[Target], times: &Times<'_>) -> Option<StepSummary> {
     let place = step.place()?;
     if step.started.is_none() && !step.cached && step.error.is_none() {
         return None;
@@ -225,12 +230,13 @@ fn summed_up(step: &Step, context: &Context<'_>) -> Option<StepSummary> {
     let bytes = step.bytes();
     let cached = step.cached || (place.instruction.starts_with("FROM ") && bytes == 0 && step.error.is_none());
     let name = place.instruction.split_whitespace().collect::<Vec<_>>().join(" ");
-    let last_ms = context.times.get(&(place.stage, name.as_str())).copied().filter(|_| cached);
+    let last_ms = times.get(&(place.stage, name.as_str())).copied().filter(|_| cached);
     let unfinished = (step.is_running() && !cached).then(|| "context canceled: it did not end".to_owned());
     let error = step.error.clone().or(unfinished);
+    let target = named(targets, &place);
     Some(StepSummary {
-        service: place.service.unwrap_or_default().to_owned(),
-        services: context.services(&place),
+        service: place.service.map(|name| target.map_or(name, |target| &target.service)).unwrap_or_default().to_owned(),
+        services: services(targets, target, place.stage),
         stage: place.stage.to_owned(),
         name,
         cached,
@@ -260,4 +266,31 @@ fn ordered(steps: &[Step]) -> Vec<usize> {
         }
     }
     order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_of_one_dockerfile_share_the_stages_that_both_need() {
+        let target = |name: &str, dockerfile: &str| {
+            let (service, stages) = (name.replace('_', "."), BTreeSet::from(["base".to_owned()]));
+            Target { name: name.to_owned(), service, dockerfile: dockerfile.to_owned(), stages }
+        };
+        let targets = [target("web_1", "a"), target("api", "a"), target("other", "b")];
+        let steps = |events: &str, targets: &[Target]| {
+            let mut progress = Progress::default();
+            progress.feed(events.as_bytes());
+            let steps = summed_up(&progress, targets, []);
+            steps.into_iter().map(|step| (step.service, step.services.join(" "))).collect::<Vec<_>>()
+        };
+        let named = r#"{"vertexes":[{"digest":"a","name":"[web_1 BASE 1/2] RUN x","cached":true},
+            {"digest":"b","name":"[web_1 own 1/1] RUN x","cached":true}]}"#;
+        let pair = |service: &str, services: &str| (service.to_owned(), services.to_owned());
+        assert_eq!(steps(named, &targets), [pair("web.1", "api web.1"), pair("web.1", "web.1")]);
+        let alone = r#"{"vertexes":[{"digest":"a","name":"[base 1/2] RUN x","cached":true}]}"#;
+        assert_eq!(steps(alone, &targets[..1]), [pair("", "web.1")]);
+        assert_eq!(steps(alone, &targets), [pair("", "")]);
+    }
 }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::steps::{Status, StepSummary};
-use crate::value::measure::seconds;
+use crate::measure::seconds;
+use crate::steps::{Status, StepSummary};
 
 /// The figures of a build; times in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use base64::Engine;
 use serde::Deserialize;
 
-use crate::build::step::Step;
-use crate::ui::clean;
-use crate::value::time::Timestamp;
+use crate::step::Step;
+use crate::text::clean;
+use crate::time::Timestamp;
 use bounded::{First, Text};
 
 /// Most steps that are followed; a stream with more is not one of BuildKit's.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::report::inert::html;
-use crate::report::stages::StageSummary;
+use crate::stages::StageSummary;
+use crate::text::html;
 
 const WIDTH: f64 = 158.0;
 const HEIGHT: f64 = 46.0;

@@ -1,9 +1,9 @@
 //! A summary on the terminal.
 
-use crate::report::steps::{Status, StepSummary};
-use crate::report::summary::Summary;
-use crate::ui::plain;
-use crate::value::measure::{bytes, seconds};
+use crate::measure::{bytes, seconds};
+use crate::steps::{Status, StepSummary};
+use crate::summary::Summary;
+use crate::text::plain;
 
 /// Width of a bar that takes the whole build, in characters.
 const BAR: usize = 24;

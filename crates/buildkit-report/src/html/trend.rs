@@ -1,8 +1,8 @@
 //! How long the last builds took.
 
-use crate::report::inert::html;
-use crate::report::summary::Summary;
-use crate::value::measure::seconds;
+use crate::measure::seconds;
+use crate::summary::Summary;
+use crate::text::html;
 
 const HEIGHT: f64 = 110.0;
 /// Room for the figures above and the dates below.

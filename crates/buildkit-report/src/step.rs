@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::value::time::Timestamp;
+use crate::time::Timestamp;
 
 /// One vertex of the build graph.
 #[derive(Clone, Debug, Default)]

@@ -1,9 +1,9 @@
 //! The summary that a CI system shows beside a run.
 
-use crate::report::inert::markdown;
-use crate::report::steps::Status;
-use crate::report::summary::Summary;
-use crate::value::measure::seconds;
+use crate::measure::seconds;
+use crate::steps::Status;
+use crate::summary::Summary;
+use crate::text::markdown;
 
 /// Most steps that are listed: GitHub takes a megabyte.
 const MOST: usize = 100;

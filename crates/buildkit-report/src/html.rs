@@ -4,16 +4,17 @@ mod graph;
 mod timeline;
 mod trend;
 
-use crate::report::inert::html;
-use crate::report::stages::StageSummary;
-use crate::report::steps::{Status, StepSummary};
-use crate::report::summary::Summary;
-use crate::value::measure::{bytes, seconds};
+use crate::measure::{bytes, seconds};
+use crate::stages::StageSummary;
+use crate::steps::{Status, StepSummary};
+use crate::summary::{ServiceSummary, Summary};
+use crate::text::html;
 
 const STYLE: &str = include_str!("html/style.css");
 
-/// The page of a summary; `before` are the earlier ones of the project, the newest first.
-pub fn page(summary: &Summary, before: &[Summary]) -> String {
+/// The page of a summary; `before` are the earlier ones of the project, the newest first, `writer` the command
+/// that made the page.
+pub fn page(summary: &Summary, before: &[Summary], writer: &str) -> String {
     let title = html(&format!("{} {}", summary.project, summary.command));
     let sections = [
         header(summary),
@@ -28,7 +29,7 @@ pub fn page(summary: &Summary, before: &[Summary]) -> String {
         ),
         section("Steps", &steps(summary)),
         section("Last builds", &trend::draw(summary, before)),
-        footer(summary),
+        footer(summary, writer),
     ];
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -97,7 +98,7 @@ fn tiles(summary: &Summary) -> String {
 }
 
 fn services(summary: &Summary) -> String {
-    let row = |service: &crate::report::summary::ServiceSummary| {
+    let row = |service: &ServiceSummary| {
         format!(
             "<tr><th scope=\"row\">{}</th><td>{}</td><td><code>{}</code></td><td>{}</td></tr>",
             html(&service.service),
@@ -181,7 +182,7 @@ fn step_row(step: &StepSummary, summary: &Summary) -> String {
     )
 }
 
-fn footer(summary: &Summary) -> String {
+fn footer(summary: &Summary, writer: &str) -> String {
     let log = summary.log.as_ref().map_or(String::new(), |log| format!("Log: <code>{}</code><br>", html(log)));
-    format!("<footer>{log}Written by <code>cargo xtask report --html</code></footer>")
+    format!("<footer>{log}Written by <code>{}</code></footer>", html(writer))
 }

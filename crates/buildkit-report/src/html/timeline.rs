@@ -1,9 +1,9 @@
 //! When each step ran: positions are shares of the width, so that the drawing fits every screen and its text keeps its size.
 
-use crate::report::inert::html;
-use crate::report::steps::{Status, StepSummary};
-use crate::report::summary::Summary;
-use crate::value::measure::seconds;
+use crate::measure::seconds;
+use crate::steps::{Status, StepSummary};
+use crate::summary::Summary;
+use crate::text::html;
 
 /// Most steps that are drawn.
 const MOST: usize = 100;

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::foresight::predict::{Expected, StagePrediction};
-use crate::report::steps::{Status, StepSummary};
-use crate::value::measure::seconds;
+use crate::measure::seconds;
+use crate::prediction::{Expected, StagePrediction};
+use crate::steps::{Status, StepSummary};
 
 /// What happened to one stage; times in milliseconds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -69,7 +69,7 @@ impl StageSummary {
 }
 
 /// The stages of these steps, each after those that it is made from, beside what was expected.
-pub fn of(steps: &[StepSummary], prediction: &[StagePrediction]) -> Vec<StageSummary> {
+pub fn summed_up(steps: &[StepSummary], prediction: &[StagePrediction]) -> Vec<StageSummary> {
     let mut stages: Vec<StageSummary> = Vec::new();
     // A stage is known by its last step: by then everything that it is made from was there.
     for step in steps.iter().rev() {
@@ -170,7 +170,7 @@ mod tests {
             expected("final", Expected::Runs),
             expected("kept", Expected::Cached),
         ];
-        let stages = of(&steps, &prediction);
+        let stages = summed_up(&steps, &prediction);
         let short: Vec<_> = stages.iter().map(|s| (s.stage.as_str(), s.status, s.ran, s.as_expected)).collect();
         assert_eq!(
             short,
@@ -181,7 +181,7 @@ mod tests {
             ]
         );
         let base = StepSummary { name: "FROM image".to_owned(), ..step("copied", false, &[]) };
-        let downloaded = of(&[base, step("copied", true, &[0])], &[expected("copied", Expected::Cached)]);
+        let downloaded = summed_up(&[base, step("copied", true, &[0])], &[expected("copied", Expected::Cached)]);
         assert_eq!((downloaded[0].status, downloaded[0].as_expected), (Status::Cached, Some(true)));
         assert_eq!(
             (stages[1].inputs.as_slice(), stages[1].duration_ms, stages[1].expected_ms),
@@ -199,7 +199,7 @@ mod tests {
         let told =
             |service: &str, what| StagePrediction { services: vec![service.to_owned()], ..expected("builder", what) };
         let steps = [of_service("api", true), of_service("web", false), of_service("api", true)];
-        let stages = of(&steps, &[told("web", Expected::Runs), told("api", Expected::Cached)]);
+        let stages = summed_up(&steps, &[told("web", Expected::Runs), told("api", Expected::Cached)]);
         let short: Vec<_> = stages.iter().map(|s| (s.title.as_str(), s.status, s.as_expected)).collect();
         assert_eq!(short, [("builder (web)", Status::Ran, Some(true)), ("builder (api)", Status::Cached, Some(true))]);
     }

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::report::steps::StepSummary;
-use crate::report::summary::Summary;
-use crate::ui::clean;
+use crate::steps::StepSummary;
+use crate::summary::Summary;
+use crate::text::clean;
 
 /// The trace of a summary: a line for every stage, and as many more as it has steps that ran at the same time.
 pub fn trace(summary: &Summary) -> Value {
