@@ -1,5 +1,7 @@
 //! The program from its command line to its exit code.
 
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a run begins and ends here")]
+
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 

@@ -1,5 +1,7 @@
 //! What command line and environment mean together; precedence is decided here and nowhere else.
 
+#![expect(clippy::disallowed_methods, reason = "the environment is read here")]
+
 use crate::cli::Global;
 use crate::error::Failure;
 use crate::plan::cache_bust::Rule;

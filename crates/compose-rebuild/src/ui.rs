@@ -1,6 +1,8 @@
 //! The one door for output: messages on the standard error, data on the standard output, both free of control
 //! sequences that came from outside.
 
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the one door for output")]
+
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;

@@ -39,10 +39,12 @@ mod image_ref;
 pub mod label;
 pub mod measure;
 pub mod secrets;
+mod show;
 
 pub use buildkit_report::time;
 pub use git_url::GitUrl;
-pub use image_ref::ImageRef;
+pub use image_ref::{ImageRef, is_tag};
+pub use show::{redact, show};
 
 /// Declares a type for text whose only way in is a check.
 macro_rules! checked {
@@ -123,12 +125,6 @@ impl Commit {
     }
 }
 
-fn is_tag(s: &str) -> bool {
-    let mut bytes = s.bytes();
-    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    s.len() <= 128 && bytes.next().is_some_and(word) && bytes.all(|b| word(b) || b == b'.' || b == b'-')
-}
-
 fn is_name(s: &str) -> bool {
     is_tag(s) && !s.starts_with('_')
 }
@@ -145,31 +141,9 @@ fn is_ref(s: &str) -> bool {
         && !s.split('/').any(|part| part.ends_with(".lock"))
 }
 
-/// An address of any kind without what may be a credential in it: user information, query and fragment.
-pub fn redact(text: &str) -> String {
-    let text = match text.find(['?', '#']) {
-        Some(at) if text.contains("://") => &text[..at],
-        _ => text,
-    };
-    let start = text.find("://").map_or(0, |at| at + 3);
-    match text.rfind('@') {
-        Some(at) if at >= start => format!("{}***{}", &text[..start], &text[at..]),
-        _ => text.to_owned(),
-    }
-}
-
 /// A commit, or the digest of a local directory in its place, as people read it.
 pub fn short(revision: &str) -> &str {
     if revision.starts_with("local-") { revision } else { revision.get(..12).unwrap_or(revision) }
-}
-
-/// A rejected value as an error may show it: escaped, in backticks, cut after 60 characters.
-pub fn show(text: &str) -> String {
-    let mut shown: String = text.chars().take(60).flat_map(char::escape_debug).collect();
-    if text.chars().count() > 60 {
-        shown.push('…');
-    }
-    format!("`{shown}`")
 }
 
 #[cfg(test)]

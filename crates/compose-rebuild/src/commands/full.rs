@@ -1,6 +1,7 @@
 //! `full`: everything again without cache.
 
-use super::{Context, Run, kept};
+use super::run::Run;
+use super::{Context, kept};
 use crate::cli;
 use crate::error::Failure;
 use crate::facts::Facts;

@@ -20,7 +20,6 @@ use crate::sys::lock::{self, Lock};
 use crate::ui::Ui;
 use crate::value::ProjectName;
 use crate::value::digest::sha256;
-use run::Run;
 
 /// What every command works with.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! `plan`: what a rebuild would do, why, and how long it should take.
 
-use super::{Context, Run};
+use super::Context;
+use super::run::Run;
 use crate::facts::Facts;
 use crate::foresight::Foresight;
 use crate::plan::Plan;

@@ -1,6 +1,6 @@
 //! What `--push` and builders add to a run: where images go, what must be there first, and the tags of the registry.
 
-use super::Run;
+use super::run::Run;
 use crate::build::Output;
 use crate::facts::image::{Image, Images, Store};
 use crate::facts::{Facts, builder, images, registry};

@@ -1,6 +1,7 @@
 //! `rebuild`: bring images to the remote's tip.
 
-use super::{Context, Run, plan};
+use super::run::Run;
+use super::{Context, plan};
 use crate::cli;
 use crate::report::human;
 

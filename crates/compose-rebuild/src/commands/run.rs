@@ -74,7 +74,7 @@ impl<'a> Run<'a> {
         let store = Store::of(self.options.push);
         let pull = self.options.pull.then_some(settings.now);
         let facts = gather::facts(ui, settings.selection(&self.options.services), self.local.as_deref(), store, pull)?;
-        let plan = crate::plan::plan(&facts, &self.request(&facts)?)?;
+        let plan = crate::plan::decide::plan(&facts, &self.request(&facts)?)?;
         Ok((facts, plan))
     }
 

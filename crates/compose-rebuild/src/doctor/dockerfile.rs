@@ -8,12 +8,12 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Area, Finding, Names, Patient, list};
+use super::{Finding, Names, Patient, list};
 use crate::value::secrets::{has_credential, is_secret_name};
 use crate::value::show;
 use dockerfile_reader::sources::{Busts, fetches};
 use dockerfile_reader::{Args, Dockerfile, Instruction};
-use stage::Stage;
+use stage::{Stage, error, warning};
 
 /// Everything that is wrong in a Dockerfile.
 pub fn check(patient: &Patient, names: &Names) -> Vec<Finding> {
@@ -42,14 +42,6 @@ fn unknown(instruction: &Instruction) -> Finding {
     error("unknown-instruction", instruction.line, what)
         .why("The build fails there, unless a `# syntax=` line names a builder that knows it.")
         .cure("check it with `docker build --check .`")
-}
-
-fn error(check: &'static str, line: usize, what: impl Into<String>) -> Finding {
-    Finding::error(Area::Dockerfile, check, what).at("", Some(line))
-}
-
-fn warning(check: &'static str, line: usize, what: impl Into<String>) -> Finding {
-    Finding::warning(Area::Dockerfile, check, what).at("", Some(line))
 }
 
 /// Arguments that the shell splits into words.

@@ -1,5 +1,7 @@
 //! What the Cargo workspace says: versions, the target directory, and `[workspace.metadata.xtask]`.
 
+#![expect(clippy::disallowed_methods, reason = "Cargo says in the environment where the workspace is")]
+
 use std::time::Duration;
 
 use anyhow::Context;

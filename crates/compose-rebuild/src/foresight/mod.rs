@@ -19,8 +19,9 @@ use crate::plan::Plan;
 use crate::settings::Settings;
 use crate::sys::threads::both;
 use crate::ui::Ui;
-use predict::record::{Record, Stages};
-use predict::{Cache, Foreseen, recipe};
+use predict::model::Stages;
+use predict::record::{Cache, Record};
+use predict::{Foreseen, recipe};
 use upstream::Moved;
 
 /// What is known of a build beside its plan.

@@ -9,10 +9,11 @@ mod checkout;
 mod instructions;
 mod layers;
 pub mod mark;
+pub mod model;
 mod paths;
 pub mod recipe;
 pub mod record;
-pub mod stages;
+mod stages;
 mod touched;
 mod tree;
 mod why;
@@ -25,8 +26,8 @@ use buildkit_report::upstream::Upstream;
 use serde::Serialize;
 
 use crate::plan::Plan;
-use record::{Record, Stages};
-use stages::{Simulated, Step};
+use model::{Simulated, Stages, Step};
+use record::{Cache, Record};
 
 /// A plan with what is foreseen of it.
 #[derive(Clone, Debug, Serialize)]
@@ -40,19 +41,6 @@ pub struct Foreseen<'a> {
     pub expected_ms: Option<u64>,
     /// What changed upstream.
     pub upstream: Vec<Upstream>,
-}
-
-/// What is known of the builder's cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cache {
-    /// It has everything that it had after the last build.
-    Kept,
-    /// It has nothing of that.
-    Gone,
-    /// It has a part of that, or nobody can tell.
-    Doubtful(&'static str),
-    /// It is not used.
-    Unused,
 }
 
 impl<'a> Foreseen<'a> {

@@ -1,14 +1,12 @@
 //! What `prune` removes and what it keeps, each with its reason.
 
-mod cache;
-
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use std::time::Duration;
 
 use crate::error::Failure;
-use crate::facts::store::{Store, Stored};
+use crate::facts::store::{CacheRecord, Store, Stored};
 use crate::plan::layers::{Layers, Sizes};
 use crate::plan::release;
 use crate::project::{Built, Project, key};
@@ -84,7 +82,7 @@ pub fn plan(store: &Store, project: &Project, policy: &Policy) -> Result<Vec<Lin
             }
         })
         .collect();
-    lines.extend(cache::lines(store, project, policy));
+    lines.extend(cache_lines(store, project, policy));
     Ok(lines)
 }
 
@@ -228,6 +226,43 @@ impl Stored {
         }
         self.tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
+}
+
+/// Records to remove until the rest is within the limit: the least recently used first, those of kept stages last, and
+/// none that another one is made from before that one.
+fn cache_lines(store: &Store, project: &Project, policy: &Policy) -> Vec<Line> {
+    let Some(limit) = policy.cache_limit else { return Vec::new() };
+    let is_model = |record: &CacheRecord| {
+        let kept = project.services.values().filter(|built| built.keep).filter_map(|built| built.closure.as_ref());
+        let command = record.description.split_once("/bin/sh -c ").map_or("", |(_, command)| command.trim());
+        let start: String = command.chars().take(200).collect();
+        !start.is_empty() && kept.into_iter().any(|closure| closure.text.contains(&start))
+    };
+    let mut left: Vec<_> = store.cache.iter().collect();
+    left.sort_by_key(|record| (is_model(record), record.used, &record.id));
+    let mut total: u64 = store.cache.iter().filter(|record| !record.held).map(|record| record.size).sum();
+    let mut lines = Vec::new();
+    while total > limit {
+        let parents: BTreeSet<&String> = left.iter().flat_map(|record| &record.parents).collect();
+        let Some(index) = left.iter().position(|record| !record.held && !parents.contains(&record.id)) else { break };
+        let record = left.remove(index);
+        total -= record.size.min(total);
+        lines.push(Line {
+            remove: true,
+            cache: true,
+            id: record.id.clone(),
+            name: record.description.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(80).collect(),
+            bytes: record.size,
+            age_s: policy.now.since(record.used).as_secs(),
+            why: if is_model(record) {
+                "build cache above the limit, a step of a kept stage"
+            } else {
+                "build cache above the limit"
+            }
+            .to_owned(),
+        });
+    }
+    lines
 }
 
 #[cfg(test)]

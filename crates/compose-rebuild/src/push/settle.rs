@@ -7,7 +7,8 @@
 use crate::error::Failure;
 use crate::facts::image::{Images, Store};
 use crate::facts::{Facts, gather, registry};
-use crate::plan::{Plan, Request, plan};
+use crate::plan::decide::plan;
+use crate::plan::{Plan, Request};
 use crate::promote;
 use crate::push::goal;
 use crate::ui::Ui;

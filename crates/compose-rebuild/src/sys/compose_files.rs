@@ -1,6 +1,8 @@
 //! Where Compose begins to read a project. What it makes of the files is its own business: these paths are for messages, for
 //! the directory of the project, and to see whether anything changed.
 
+#![expect(clippy::disallowed_methods, reason = "the environment names the compose files")]
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::error::Failure;

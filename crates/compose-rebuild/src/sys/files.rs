@@ -1,5 +1,7 @@
 //! Files of our own: written whole or not at all, never through a symbolic link.
 
+#![expect(clippy::disallowed_methods, reason = "the environment says where temporary files are")]
+
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 

@@ -1,5 +1,7 @@
 //! Asking Git remotes and checkouts; never a prompt, never a transport that runs commands.
 
+#![expect(clippy::disallowed_methods, reason = "Git is configured by the environment")]
+
 pub mod checkout;
 
 use std::time::Duration;

@@ -1,6 +1,10 @@
 //! Running one process: its own group, bounded time and memory, stopped by a signal.
 
-use std::io::{BufRead, BufReader, Read, Write};
+#![expect(clippy::disallowed_methods, reason = "processes are started here")]
+
+mod streams;
+
+use std::io::{BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -14,15 +18,12 @@ use xshell::Cmd;
 use crate::error::Failure;
 use crate::sys::{git, interrupt};
 use crate::ui::Ui;
+use streams::{Tail, read_line, tail};
 
 /// A limit for what may take the engine a while, such as removing many images.
 pub const LONG: Duration = Duration::from_secs(600);
-/// Longest line that is passed on, in bytes; what is longer is dropped, so that no output can exhaust the memory.
-const LINE_LIMIT: usize = 4 << 20;
 /// Most bytes that are kept of one stream.
 pub const OUTPUT_LIMIT: u64 = 64 << 20;
-/// How much of the standard error is kept, from its end, in bytes.
-const STDERR_LIMIT: usize = 64 << 10;
 /// How often a wait looks for signals and deadlines.
 const TICK: Duration = Duration::from_millis(20);
 /// How long the standard error is waited for after everything else has ended.
@@ -269,78 +270,5 @@ fn stop(child: &mut Child) {
             return;
         }
         thread::sleep(TICK);
-    }
-}
-
-/// The end of a text that may be of any length.
-#[derive(Default)]
-struct Tail(Vec<u8>);
-
-impl Tail {
-    fn add(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-        if self.0.len() > 2 * STDERR_LIMIT {
-            self.0.drain(..self.0.len() - STDERR_LIMIT);
-        }
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0).into_owned()
-    }
-}
-
-/// The end of a stream, as text.
-fn tail(mut from: impl Read) -> String {
-    let mut kept = Tail::default();
-    let mut chunk = [0; 8 << 10];
-    while let Ok(n @ 1..) = from.read(&mut chunk) {
-        kept.add(&chunk[..n]);
-    }
-    kept.text()
-}
-
-/// The next line without its line feed; the rest of a line beyond the limit is read and dropped, and the line with it.
-fn read_line(from: &mut impl BufRead) -> std::io::Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    let mut dropped = false;
-    loop {
-        let buffer = from.fill_buf()?;
-        if buffer.is_empty() {
-            return Ok((!line.is_empty() && !dropped).then_some(line));
-        }
-        let end = buffer.iter().position(|&b| b == b'\n');
-        let part = &buffer[..end.unwrap_or(buffer.len())];
-        if line.len() + part.len() > LINE_LIMIT {
-            dropped = true;
-            line.clear();
-        }
-        if !dropped {
-            line.extend_from_slice(part);
-        }
-        let used = end.map_or(buffer.len(), |end| end + 1);
-        from.consume(used);
-        if end.is_some() {
-            if !dropped {
-                return Ok(Some(line));
-            }
-            dropped = false;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_bounded_and_an_unterminated_one_counts() {
-        let long = vec![b'x'; LINE_LIMIT + 1];
-        let bytes = [b"a\n\n", long.as_slice(), b"\nb\nlast"].concat();
-        let mut reader = BufReader::with_capacity(7, bytes.as_slice());
-        let mut lines = Vec::new();
-        while let Some(line) = read_line(&mut reader).expect("memory") {
-            lines.push(String::from_utf8(line).expect("text"));
-        }
-        assert_eq!(lines, ["a", "", "b", "last"]);
     }
 }

@@ -1,6 +1,6 @@
 //! Addresses of Git repositories.
 
-use super::{redact, show};
+use super::show::{redact, show};
 use crate::error::{CONFIGURATION, Failure};
 
 text!(

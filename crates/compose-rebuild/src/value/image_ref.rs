@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{is_tag, show};
+use super::show::show;
 use crate::error::Failure;
 
 /// A name for an image: a repository and a tag (grammar: distribution/reference), as Docker lists it: without `docker.io/`
@@ -111,6 +111,13 @@ impl serde::Serialize for ImageRef {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)
     }
+}
+
+/// Whether a text is a tag.
+pub fn is_tag(s: &str) -> bool {
+    let mut bytes = s.bytes();
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    s.len() <= 128 && bytes.next().is_some_and(word) && bytes.all(|b| word(b) || b == b'.' || b == b'-')
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The command line against fake `docker` and `git` programs: no engine, no network.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run programs and read the environment")]
 
 mod age;
 mod deep;
@@ -27,7 +28,6 @@ mod streams;
 mod support;
 mod table;
 mod terminal;
-mod tidy;
 mod values;
 mod verify;
 mod workspace;

@@ -2,6 +2,7 @@
 //! --test-threads=1`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run programs and read the environment")]
 
 mod cases;
 mod definition;

@@ -2,6 +2,7 @@
 //! images in a file, writes down how it was called, and fails in the ways that a test asks for.
 
 #![allow(clippy::unwrap_used, reason = "a fake that cannot go on fails loudly")]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run programs and read the environment")]
 #![allow(clippy::zombie_processes, reason = "children that outlive their parent are a fault to try")]
 
 mod disk;

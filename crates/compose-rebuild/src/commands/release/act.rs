@@ -3,7 +3,7 @@
 use xshell::Shell;
 
 use super::Session;
-use crate::commands::Run;
+use crate::commands::run::Run;
 use crate::facts::image::{Images, Store};
 use crate::facts::{builder, checkout, images, registry};
 use crate::plan::cache_bust::Rule;

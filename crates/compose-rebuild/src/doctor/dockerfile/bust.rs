@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::stage::{Run, Stage};
-use super::{Finding, error, warning};
-use crate::doctor::list;
+use super::stage::{Run, Stage, error, warning};
+use crate::doctor::{Finding, list};
 use dockerfile_reader::sources::{Busts, Fetch};
 use dockerfile_reader::tools::tool;
 

@@ -1,8 +1,7 @@
 //! Clones that Docker cannot see a push to, and checkouts that ignore what was asked for.
 
-use super::stage::{Run, Stage};
-use super::{Finding, error};
-use crate::doctor::Names;
+use super::stage::{Run, Stage, error};
+use crate::doctor::{Finding, Names};
 use crate::value::{redact, show};
 use dockerfile_reader::shell::Word;
 use dockerfile_reader::sources::Fetch;

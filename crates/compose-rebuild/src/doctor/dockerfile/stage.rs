@@ -1,5 +1,6 @@
 //! A stage as its commands see it: the arguments declared above each.
 
+use crate::doctor::{Area, Finding};
 use dockerfile_reader::shell::Command;
 use dockerfile_reader::tools::{Git, tool};
 use dockerfile_reader::{Assignment, Dockerfile, Instruction};
@@ -79,4 +80,14 @@ impl Run<'_> {
         });
         found.map(|chars| chars[0].1)
     }
+}
+
+/// An error at a line of a Dockerfile.
+pub(super) fn error(check: &'static str, line: usize, what: impl Into<String>) -> Finding {
+    Finding::error(Area::Dockerfile, check, what).at("", Some(line))
+}
+
+/// A warning at a line of a Dockerfile.
+pub(super) fn warning(check: &'static str, line: usize, what: impl Into<String>) -> Finding {
+    Finding::warning(Area::Dockerfile, check, what).at("", Some(line))
 }

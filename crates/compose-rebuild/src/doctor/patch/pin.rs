@@ -1,6 +1,7 @@
 //! The commit in place of a branch, where a line names that right behind the address: `git+https://host/app.git@main`.
 
-use super::{Edit, Patient, apply};
+use super::edit::{Edit, apply};
+use crate::doctor::Patient;
 use dockerfile_reader::sources::{Busts, Fetch, fetches};
 use dockerfile_reader::{Dockerfile, Reference, Stage};
 

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::foresight::predict::cause::Cause;
 use crate::foresight::predict::checkout::{self, Effects};
-use crate::foresight::predict::layers::{self, Checkout, Content, Layer, Origin};
+use crate::foresight::predict::layers::{self, Content};
 use crate::foresight::predict::mark::Mark;
+use crate::foresight::predict::model::{Checkout, Code, Layer, Origin, Recipe, Simulated, Step};
 use crate::foresight::predict::paths::absolute;
-use crate::foresight::predict::stages::{Code, Recipe, Simulated, Step, value_of};
 use crate::foresight::predict::touched::touched;
-use dockerfile_reader::shell::{Command, expand};
+use dockerfile_reader::shell::{Command, Variables, expand};
 use dockerfile_reader::text::plain;
 use dockerfile_reader::{Globals, Instruction, Stage};
 
@@ -210,4 +210,9 @@ impl Reader<'_, '_> {
         self.stage.steps.push(Step { text, mark, causes });
         mark
     }
+}
+
+/// The mark of a variable with its value.
+pub(super) fn value_of(values: &dyn Variables, name: &str) -> Mark {
+    Mark::of(&[name, &values.get(name).unwrap_or_default()])
 }

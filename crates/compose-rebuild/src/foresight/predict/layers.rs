@@ -2,43 +2,9 @@
 
 use crate::facts::tree::Tree;
 use crate::foresight::predict::cause::Cause;
-use crate::foresight::predict::checkout::Effects;
 use crate::foresight::predict::mark::Mark;
-use crate::foresight::predict::stages::{Recipe, Simulated};
+use crate::foresight::predict::model::{Checkout, Layer, Origin, Recipe, Simulated};
 use crate::foresight::predict::tree::{self, Part};
-
-/// What an instruction adds to the files of a stage.
-#[derive(Clone, Debug)]
-pub(super) enum Layer {
-    /// Anything, made by a command or a base image.
-    Made(Mark),
-    /// What a command did to these paths.
-    Touched(Vec<String>, Mark),
-    /// Code, and what commands did to it.
-    Checkout(Checkout),
-    /// Files of another stage.
-    Copied { origin: Origin, sources: Vec<String>, to: String, into: bool, changes: String, made: Mark },
-    /// A directory that is there from now on.
-    Directory(String),
-}
-
-/// Code that was checked out.
-#[derive(Clone, Debug)]
-pub(super) struct Checkout {
-    /// Which of the recipe's.
-    pub code: Vec<usize>,
-    pub effects: Effects,
-    /// The mark of the step.
-    pub made: Mark,
-}
-
-/// Where files are copied from.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Origin {
-    Stage(usize),
-    Image(Mark),
-    Elsewhere,
-}
 
 /// What is at a path.
 #[derive(Clone, Debug, Default)]

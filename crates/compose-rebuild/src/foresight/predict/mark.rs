@@ -1,5 +1,7 @@
 //! Digests that say whether two builds made the same.
 
+use std::collections::BTreeMap;
+
 use crate::value::digest::Parts;
 
 /// A digest of what something is made from, read twice: `low` leaves out what may or may not have changed, `high` has it
@@ -42,6 +44,15 @@ fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u64 {
     let mut digest = Parts::default();
     parts.for_each(|part| digest.add(part));
     u64::from_le_bytes(digest.finish()[..8].try_into().expect("a SHA-256 has 32 bytes"))
+}
+
+/// The mark of an image, which is another one when its name moved.
+pub(super) fn image(bases: &BTreeMap<String, String>, name: &str) -> Mark {
+    match bases.get(name) {
+        _ if name.contains("@sha256:") => Mark::of(&["image", name]),
+        Some(id) => Mark::of(&["image", id]),
+        None => Mark::unknown(name),
+    }
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 use crate::facts::Facts;
 use crate::facts::source::Revision;
 use crate::facts::tree::Tree;
-use crate::foresight::predict::mark::Mark;
-use crate::foresight::predict::record::Stages;
-use crate::foresight::predict::stages::{self, Code, Recipe};
+use crate::foresight::predict::mark::{Mark, image};
+use crate::foresight::predict::model::{Code, Recipe, Stages};
+use crate::foresight::predict::stages;
 use crate::plan::{Build, LOCAL_STAGE, Plan, ServicePlan};
 use crate::project::IMAGE;
 use crate::project::edges::shares_stage;
@@ -28,15 +28,6 @@ pub struct Known {
 
 /// What is known of base images that are pulled.
 static PULLED: BTreeMap<String, String> = BTreeMap::new();
-
-/// The mark of an image, which is another one when its name moved.
-pub(super) fn image(bases: &BTreeMap<String, String>, name: &str) -> Mark {
-    match bases.get(name) {
-        _ if name.contains("@sha256:") => Mark::of(&["image", name]),
-        Some(id) => Mark::of(&["image", id]),
-        None => Mark::unknown(name),
-    }
-}
 
 /// The base images that the services of a plan may be built from, as they are named.
 pub fn bases(facts: &Facts, plan: &Plan) -> BTreeSet<String> {

@@ -5,15 +5,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use buildkit_report::step::Step as Ran;
 use serde::{Deserialize, Serialize};
 
-use crate::foresight::predict::Cache;
 use crate::foresight::predict::mark::Mark;
-use crate::foresight::predict::stages::{Simulated, Step};
+use crate::foresight::predict::model::{Simulated, Stages, Step};
 
 /// Most steps that are remembered; the oldest go first.
 const REMEMBERED: usize = 4000;
 
-/// The stages of one build, each with the services that need it.
-pub type Stages = Vec<(BTreeSet<String>, Simulated)>;
+/// What is known of the builder's cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cache {
+    /// It has everything that it had after the last build.
+    Kept,
+    /// It has nothing of that.
+    Gone,
+    /// It has a part of that, or nobody can tell.
+    Doubtful(&'static str),
+    /// It is not used.
+    Unused,
+}
 
 /// What is remembered of the builds of a project.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

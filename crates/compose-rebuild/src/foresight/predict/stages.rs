@@ -2,82 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::facts::tree::Tree;
 use crate::foresight::predict::cause::Cause;
-use crate::foresight::predict::instructions::Reader;
-use crate::foresight::predict::layers::Layer;
-use crate::foresight::predict::mark::Mark;
-use crate::foresight::predict::recipe;
-use crate::plan::VersionFile;
-use dockerfile_reader::shell::{Variables, Word};
-use dockerfile_reader::{Dockerfile, Globals, Instruction, Stage};
-
-/// How a service is built, and what is known of what goes in.
-#[derive(Debug)]
-pub struct Recipe<'a> {
-    /// The stages.
-    pub dockerfile: &'a Dockerfile,
-    /// The stage that is built, the last one when nothing is said.
-    pub target: Option<&'a str>,
-    /// What else every `RUN` is run with: hosts, network, limits.
-    pub settings: String,
-    /// Build arguments as they are passed.
-    pub args: BTreeMap<String, String>,
-    /// What takes the place of stages and base images, by lower-case name; nothing for a kept image of the stage itself.
-    pub contexts: BTreeMap<String, Option<Mark>>,
-    /// The code that may be checked out.
-    pub code: Vec<Code<'a>>,
-    /// Base images of this machine by their names; missing where only a registry knows them.
-    pub bases: &'a BTreeMap<String, String>,
-    /// The file that holds the revision.
-    pub version_file: Option<&'a VersionFile>,
-}
-
-/// Code of one revision.
-#[derive(Clone, Debug)]
-pub struct Code<'a> {
-    /// What a build argument has in it that chooses this revision.
-    pub pin: String,
-    /// Its files.
-    pub tree: &'a Tree,
-}
-
-/// A stage that takes part in a build.
-#[derive(Clone, Debug, Default)]
-pub struct Simulated {
-    /// Its name, as BuildKit's progress has it.
-    pub name: String,
-    /// Its steps.
-    pub steps: Vec<Step>,
-    /// The mark of its last step.
-    pub mark: Option<Mark>,
-    /// Whether the compose file wants it built without the cache.
-    pub uncached: bool,
-    pub(super) layers: Vec<Layer>,
-    /// The names of the stages that it needs.
-    pub after: BTreeSet<String>,
-    pub(super) needs: BTreeSet<usize>,
-    pub(super) variables: BTreeMap<String, String>,
-    pub(super) directory: String,
-    pub(super) user: String,
-    pub(super) shell: String,
-    /// What `ONBUILD` leaves for a stage on top of it.
-    pub(super) triggers: Vec<Instruction>,
-}
-
-/// A step.
-#[derive(Clone, Debug)]
-pub struct Step {
-    /// The instruction as it is written.
-    pub text: String,
-    /// The mark of the step and everything before it.
-    pub mark: Mark,
-    /// What it is made from.
-    pub causes: Vec<(Cause, Mark)>,
-}
+use crate::foresight::predict::instructions::{Reader, value_of};
+use crate::foresight::predict::mark::{Mark, image};
+use crate::foresight::predict::model::{Recipe, Simulated, Step};
+use dockerfile_reader::shell::Word;
+use dockerfile_reader::{Globals, Stage};
 
 /// The stages that a recipe builds, by their numbers in the Dockerfile.
-pub fn simulate(recipe: &Recipe<'_>) -> BTreeMap<usize, Simulated> {
+pub(super) fn simulate(recipe: &Recipe<'_>) -> BTreeMap<usize, Simulated> {
     let stages = &recipe.dockerfile.stages;
     let globals = recipe.dockerfile.globals(&recipe.args);
     let mut all: Vec<Simulated> = Vec::new();
@@ -122,22 +55,9 @@ fn begin(recipe: &Recipe<'_>, all: &[Simulated], stage: &Stage, parent: Option<u
     if base == "scratch" {
         return Simulated { name, directory: "/".to_owned(), ..Simulated::default() };
     }
-    let mark = recipe::image(recipe.bases, &base);
+    let mark = image(recipe.bases, &base);
     let mut simulated = Simulated::on(name, Cause::Base(base), mark);
     let args = used.into_iter().map(|name| (Cause::Argument(name.clone()), value_of(globals, &name)));
     simulated.steps[0].causes.extend(args);
     simulated
-}
-
-pub(super) fn value_of(values: &dyn Variables, name: &str) -> Mark {
-    Mark::of(&[name, &values.get(name).unwrap_or_default()])
-}
-
-impl Simulated {
-    /// A stage on an image.
-    fn on(name: String, cause: Cause, mark: Mark) -> Self {
-        let step = Step { text: String::new(), mark, causes: vec![(cause, mark)] };
-        let layers = vec![Layer::Made(mark)];
-        Self { name, mark: Some(mark), steps: vec![step], layers, directory: "/".to_owned(), ..Self::default() }
-    }
 }

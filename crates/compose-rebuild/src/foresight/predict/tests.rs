@@ -1,7 +1,8 @@
 //! What is expected after which change, on Dockerfiles alone.
 
+use super::model::{Code, Recipe};
 use super::recipe::Known;
-use super::stages::{Code, Recipe, simulate};
+use super::stages::simulate;
 use super::tree::tests::tree_of;
 use super::*;
 use crate::plan::VersionFile;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use buildkit_report::prediction::Expected;
+
 use crate::foresight::predict::cause::Cause;
-use crate::foresight::predict::record::{self, Record};
-use crate::foresight::predict::stages::Simulated;
-use crate::foresight::predict::{Cache, Expected};
+use crate::foresight::predict::model::Simulated;
+use crate::foresight::predict::record::{self, Cache, Record};
 
 /// What is another thing than in the last build, or what nobody can know; `running` are the stages that run.
 pub(super) fn words(

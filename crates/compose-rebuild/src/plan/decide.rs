@@ -1,0 +1,123 @@
+//! What to do about all services together.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::error::Failure;
+use crate::facts::Facts;
+use crate::facts::sources::unknown_service;
+use crate::plan::service::{self, Decided};
+use crate::plan::{Action, Plan, Request, ServicePlan, inputs};
+use crate::project::Project;
+use crate::project::edges::{in_order, inputs_of};
+use crate::value::{ImageRef, Service};
+
+/// Decides what to do.
+///
+/// # Errors
+/// Exit code 2 for services that do not exist, values that do not fit, or a kept stage that takes code; 3 when two
+/// services give their images the same name.
+pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Failure> {
+    let project = &facts.project;
+    check(facts, request)?;
+    let selected = selected(facts, request)?;
+    let keyed = inputs::keyed(facts, request, &selected)?;
+    let mut services: Vec<ServicePlan> = Vec::new();
+    let mut built = BTreeSet::new();
+    for service in in_order(project)?.into_iter().filter(|service| selected.contains(service)) {
+        let owner = project.owner(service);
+        if let Some(same) = services.iter().find(|plan| plan.service == *owner) {
+            let why = format!("the same image as `{owner}`");
+            services.push(ServicePlan {
+                service: service.clone(),
+                action: Action::Shared(owner.clone()),
+                why,
+                ..same.clone()
+            });
+            continue;
+        }
+        let plan = service::plan(facts, request, service, &Decided { keyed: &keyed, built: &built })?;
+        built.extend(matches!(plan.action, Action::Build(_)).then_some(service));
+        services.push(plan);
+    }
+    services.sort_by(|one, other| one.service.cmp(&other.service));
+    check_tags(project, &services)?;
+    let (no_cache, pull, attestations) = (request.full, request.pull, request.attestations);
+    let unwatched = facts.found.unwatched.iter().filter(|one| selected.contains(&&one.service)).cloned().collect();
+    let doubt = facts.workspace.doubt(services.iter().map(|plan| &plan.service))?.map(str::to_owned);
+    Ok(Plan { project: project.name.clone(), no_cache, pull, attestations, services, unwatched, doubt })
+}
+
+/// No tag of this run may be one that another service, a kept image or a staged one has.
+fn check_tags(project: &Project, services: &[ServicePlan]) -> Result<(), Failure> {
+    let mut taken: HashMap<ImageRef, &Service> = HashMap::new();
+    for (service, built) in project.images() {
+        taken.extend(built.names().map(|name| (name.clone(), service)));
+    }
+    for plan in services {
+        let Action::Build(build) = &plan.action else { continue };
+        let kept = project.services[&plan.service].keep;
+        for tag in &build.promote {
+            let reserved = !kept && ["keep-", "staged-"].iter().any(|own| tag.tag.starts_with(own));
+            let other = taken.insert(tag.clone(), &plan.service).filter(|other| **other != plan.service);
+            if reserved || other.is_some() {
+                let owner = other.map_or("kept or staged images".to_owned(), |other| format!("service `{other}`"));
+                return Err(Failure::precondition(format!(
+                    "the tag `{tag}` for `{}` belongs to {owner}",
+                    plan.service
+                ))
+                .kept("nothing was changed")
+                .hint("choose another `--cache-bust` value, or another `image` in the compose file"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The services that were asked for, with those that they are made from and that do not exist yet.
+fn selected<'a>(facts: &'a Facts, request: &Request) -> Result<BTreeSet<&'a Service>, Failure> {
+    let project = &facts.project;
+    let asked = |service: &&Service| request.services.is_empty() || request.services.contains(service);
+    let mut open: Vec<&Service> = project.services.keys().filter(asked).collect();
+    let mut selected = BTreeSet::new();
+    while let Some(service) = open.pop() {
+        if !selected.insert(service) {
+            continue;
+        }
+        open.push(project.owner(service));
+        for input in inputs_of(project, service) {
+            let built = &project.services[input.service];
+            let exists = match built.keep {
+                true => service::kept_image(facts, input.service)?.is_some(),
+                false => facts.images.contains_key(&built.image),
+            };
+            open.extend((!exists).then_some(input.service));
+        }
+    }
+    Ok(selected)
+}
+
+fn check(facts: &Facts, request: &Request) -> Result<(), Failure> {
+    let project = &facts.project;
+    if let Some(unknown) = request.services.iter().find(|service| !project.services.contains_key(*service)) {
+        return Err(unknown_service(unknown, project));
+    }
+    for (service, built) in &project.services {
+        let owner = project.owner(service);
+        if !built.builds_the_same(&project.services[owner]) {
+            return Err(Failure::usage(format!(
+                "services `{owner}` and `{service}` build the image `{}` in different ways",
+                built.image
+            ))
+            .kept("nothing was changed")
+            .hint("give each its own `image` in the compose file, or both the same `build` section"));
+        }
+        if built.keep && facts.sources_of(service).next().is_some() {
+            return Err(Failure::usage(format!(
+                "service `{service}` is kept, but its stage `{}` takes code that changes",
+                built.target.as_deref().unwrap_or("")
+            ))
+            .hint("move the clone out of that stage, or drop `x-rebuild: {keep: true}`"));
+        }
+    }
+    Ok(())
+}
