@@ -13,7 +13,8 @@ fn source() -> PathBuf {
 
 /// The folders of all crates that are published.
 fn crates() -> [PathBuf; 3] {
-    ["buildkit-report", "compose-rebuild", "dockerfile-reader"].map(|name| source().join("../..").join(name))
+    ["buildkit-report", "compose-rebuild", "dockerfile-reader"]
+        .map(|name| source().ancestors().nth(2).unwrap().join(name))
 }
 
 /// All files of Rust below a folder.
@@ -56,6 +57,17 @@ fn no_file_needs_scrolling_to_be_understood() {
     for path in crates().iter().flat_map(|folder| files(&folder.join("src"))) {
         let lines = fs::read_to_string(&path).unwrap().lines().count();
         assert!(lines <= 350, "{} has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn the_architecture_names_files_that_exist() {
+    let text = fs::read_to_string(source().join("../../../ARCHITECTURE.md")).unwrap();
+    let names = text.split('`').skip(1).step_by(2).filter(|name| name.ends_with(".rs") || name.ends_with('/'));
+    let all: Vec<_> = crates().iter().flat_map(|folder| files(folder)).collect();
+    for name in names.filter(|name| !name.starts_with("target/")) {
+        let is_named = |path: &PathBuf| format!("/{}", path.display()).contains(&format!("/{name}"));
+        assert!(all.iter().any(is_named), "ARCHITECTURE.md names `{name}`");
     }
 }
 
