@@ -116,7 +116,7 @@ impl Effects {
                 "mv" | "cp" | "ln" => self.moves(&words),
                 "rm" => {
                     let names = words.iter().filter_map(|word| word.rsplit('/').next());
-                    let is_git = |name: &&str| !name.contains(['[', '\\']) && fits(name.as_bytes(), b".git");
+                    let is_git = |name: &&str| !name.contains(['[', '\\']) && fits(name, ".git");
                     self.repositories -= names.filter(is_git).count() as i32;
                 }
                 program if is_function(program) => self.git(&words),
@@ -170,8 +170,7 @@ impl Effects {
     /// Whether a directory `.git` may be at a path, or in it.
     pub(super) fn has_repository(&self, path: &str) -> bool {
         let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
-        let is_in_root =
-            |at: usize| fits(names[at].as_bytes(), b".git") && self.is_root(&format!("/{}", names[..at].join("/")));
+        let is_in_root = |at: usize| fits(names[at], ".git") && self.is_root(&format!("/{}", names[..at].join("/")));
         self.repositories > 0 && (self.is_root(path) || (0..names.len()).any(is_in_root))
     }
 
@@ -179,9 +178,7 @@ impl Effects {
     pub(super) fn written_in<'a>(&'a self, path: &'a str, is_file: bool) -> impl Iterator<Item = &'a str> {
         let name = path.rsplit('/').next().unwrap_or_default();
         let inside = move |file: &&str| {
-            name.is_empty()
-                || file.split('/').any(|part| fits(name.as_bytes(), part.as_bytes()))
-                || (!is_file && !file.starts_with('/'))
+            name.is_empty() || file.split('/').any(|part| fits(name, part)) || (!is_file && !file.starts_with('/'))
         };
         self.written.iter().map(String::as_str).filter(inside)
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use wildmatch::WildMatch;
+
 use crate::facts::tree::{Blob, Tree};
 use crate::foresight::predict::mark::Mark;
 
@@ -80,24 +82,20 @@ fn is_below(file: &[u8], path: &[u8]) -> bool {
 
 /// The files and directories that a path with wildcards means.
 fn matches(tree: &Tree, pattern: &str) -> BTreeSet<Vec<u8>> {
-    let wanted: Vec<&[u8]> = pattern.split('/').map(str::as_bytes).collect();
+    let wanted: Vec<&str> = pattern.split('/').collect();
     let prefix = |file: &Vec<u8>| {
         let parts: Vec<&[u8]> = file.split(|&b| b == b'/').take(wanted.len()).collect();
-        let fits = parts.len() == wanted.len() && parts.iter().zip(&wanted).all(|(part, wanted)| fits(wanted, part));
-        fits.then(|| parts.join(&b'/'))
+        let fits = |(part, wanted): (&&[u8], &&str)| fits(wanted, &String::from_utf8_lossy(part));
+        (parts.len() == wanted.len() && parts.iter().zip(&wanted).all(fits)).then(|| parts.join(&b'/'))
     };
     tree.files.keys().chain(&tree.submodules).filter_map(prefix).collect()
 }
 
 /// Whether a name fits a pattern of `*`, `?` and characters; sets of characters are not read, and fit everything.
-pub(super) fn fits(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern, name) {
-        ([b'[' | b'\\', ..], _) => true,
-        ([b'*', rest @ ..], _) => (0..=name.len()).any(|skipped| fits(rest, &name[skipped..])),
-        ([b'?', rest @ ..], [_, tail @ ..]) => fits(rest, tail),
-        ([c, rest @ ..], [first, tail @ ..]) => c == first && fits(rest, tail),
-        ([], []) => true,
-        _ => false,
+pub(super) fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.split_once(['[', '\\']) {
+        Some((known, _)) => WildMatch::new(&format!("{known}*")).matches(name),
+        None => WildMatch::new(pattern).matches(name),
     }
 }
 
@@ -137,5 +135,18 @@ pub(super) mod tests {
         let linked = tree_of(&["@a=1", "d/b=2"]);
         assert_eq!(part(&linked, "a").expect("link").mark.high, None);
         assert!(whole(&linked).high.is_some(), "inside a directory it is copied as a link");
+    }
+
+    #[test]
+    fn names_fit_patterns_and_no_pattern_takes_forever() {
+        for (pattern, names) in [("*.py", "a.py .py"), ("a?c", "abc aéc"), ("a[bc]d", "abd a"), ("*", "x"), ("x", "x")]
+        {
+            assert!(names.split(' ').all(|name| fits(pattern, name)), "{pattern}");
+        }
+        for (pattern, names) in [("*.py", "a.pyc py"), ("a?c", "ac abbc"), ("a[bc]d", "b"), ("x", "xx")] {
+            assert!(!names.split(' ').any(|name| fits(pattern, name)), "{pattern}");
+        }
+        // With every way to divide the name tried after the other, this would not end.
+        assert!(!fits(&("*a".repeat(200) + "b"), &"a".repeat(255)));
     }
 }
