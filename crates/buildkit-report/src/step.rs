@@ -27,7 +27,7 @@ pub struct Step {
 
 /// Where a step of the user's stands.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Place<'a> {
+pub struct StepPlace<'a> {
     /// The service whose build named it; others may share it.
     pub service: Option<&'a str>,
     /// The stage.
@@ -57,7 +57,7 @@ impl Step {
 
     /// Service, stage and instruction of a step of the user's: `[service stage 2/5] RUN ...`. The service is missing
     /// when one target is built alone; what BuildKit does by itself is no step of the user's.
-    pub fn place(&self) -> Option<Place<'_>> {
+    pub fn place(&self) -> Option<StepPlace<'_>> {
         let (head, instruction) = self.name.strip_prefix('[')?.split_once("] ")?;
         let mut words = head.rsplit(' ');
         let (number, count) = words.next()?.split_once('/')?;
@@ -67,7 +67,7 @@ impl Step {
             // One unnamed stage and one target: `[2/5] RUN ...`.
             (None, _) => ("", None),
         };
-        Some(Place { service, stage, instruction })
+        Some(StepPlace { service, stage, instruction })
     }
 
     /// Whether it failed only because another one did.

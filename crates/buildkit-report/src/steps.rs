@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::events::Progress;
-use crate::step::{Place, Step};
+use crate::step::{Step, StepPlace};
 use crate::time::Timestamp;
 
 /// What happened to one step.
@@ -129,7 +129,7 @@ impl Status {
 
 /// A service that is built.
 #[derive(Clone, Debug, Default)]
-pub struct Target {
+pub struct BuiltService {
     /// What the names of its steps call it.
     pub name: String,
     /// The service.
@@ -141,7 +141,7 @@ pub struct Target {
 }
 
 /// The target whose build named a step; when one is built alone, no name says so.
-fn named<'t>(targets: &'t [Target], place: &Place<'_>) -> Option<&'t Target> {
+fn named<'t>(targets: &'t [BuiltService], place: &StepPlace<'_>) -> Option<&'t BuiltService> {
     match (place.service, targets) {
         (None, [one]) => Some(one),
         (name, _) => targets.iter().find(|target| Some(target.name.as_str()) == name),
@@ -149,10 +149,10 @@ fn named<'t>(targets: &'t [Target], place: &Place<'_>) -> Option<&'t Target> {
 }
 
 /// The services whose images need the stage of a target.
-fn services(targets: &[Target], named: Option<&Target>, stage: &str) -> Vec<String> {
+fn services(targets: &[BuiltService], named: Option<&BuiltService>, stage: &str) -> Vec<String> {
     let Some(named) = named else { return Vec::new() };
     let stage = stage.to_lowercase();
-    let shares = |target: &Target| target.dockerfile == named.dockerfile && target.stages.contains(&stage);
+    let shares = |target: &BuiltService| target.dockerfile == named.dockerfile && target.stages.contains(&stage);
     let needs = targets.iter().filter(|target| target.name == named.name || shares(target));
     needs.map(|target| target.service.clone()).collect()
 }
@@ -175,7 +175,7 @@ fn times<'a>(earlier: impl IntoIterator<Item = &'a StepSummary>) -> Times<'a> {
 /// The steps of the user's, each after those that it is made from; `earlier` are steps of earlier builds, the newest first.
 pub fn summed_up<'a>(
     progress: &Progress,
-    targets: &[Target],
+    targets: &[BuiltService],
     earlier: impl IntoIterator<Item = &'a StepSummary>,
 ) -> Vec<StepSummary> {
     let times = times(earlier);
@@ -221,7 +221,7 @@ fn milliseconds(to: Timestamp, from: Timestamp) -> u64 {
 }
 
 /// A step of the user's that BuildKit got to.
-fn one(step: &Step, targets: &[Target], times: &Times<'_>) -> Option<StepSummary> {
+fn one(step: &Step, targets: &[BuiltService], times: &Times<'_>) -> Option<StepSummary> {
     let place = step.place()?;
     if step.started.is_none() && !step.cached && step.error.is_none() {
         return None;
@@ -276,10 +276,10 @@ mod tests {
     fn services_of_one_dockerfile_share_the_stages_that_both_need() {
         let target = |name: &str, dockerfile: &str| {
             let (service, stages) = (name.replace('_', "."), BTreeSet::from(["base".to_owned()]));
-            Target { name: name.to_owned(), service, dockerfile: dockerfile.to_owned(), stages }
+            BuiltService { name: name.to_owned(), service, dockerfile: dockerfile.to_owned(), stages }
         };
         let targets = [target("web_1", "a"), target("api", "a"), target("other", "b")];
-        let steps = |events: &str, targets: &[Target]| {
+        let steps = |events: &str, targets: &[BuiltService]| {
             let mut progress = Progress::default();
             progress.feed(events.as_bytes());
             let steps = summed_up(&progress, targets, []);

@@ -8,7 +8,7 @@ use crate::events::Progress;
 use crate::figures::Figures;
 use crate::prediction::StagePrediction;
 use crate::stages::{self, StageSummary};
-use crate::steps::{self, Cause, StepSummary, Target};
+use crate::steps::{self, BuiltService, Cause, StepSummary};
 use crate::time::Timestamp;
 use crate::upstream::Upstream;
 
@@ -107,7 +107,7 @@ pub struct Observed<'a> {
     /// What changed upstream since the images before.
     pub upstream: Vec<Upstream>,
     /// What the build did, when something was built.
-    pub build: Option<Build<'a>>,
+    pub build: Option<BuildRun<'a>>,
     /// How the run failed.
     pub failure: Option<FailureSummary>,
     /// Earlier summaries of the project, the newest first.
@@ -120,9 +120,9 @@ pub struct Observed<'a> {
 
 /// What a build did.
 #[derive(Clone, Debug)]
-pub struct Build<'a> {
+pub struct BuildRun<'a> {
     /// The services that were built.
-    pub targets: Vec<Target>,
+    pub targets: Vec<BuiltService>,
     /// The steps.
     pub progress: &'a Progress,
     /// How long it took.
@@ -138,7 +138,7 @@ impl Summary {
     /// use std::time::Duration;
     ///
     /// use buildkit_report::events::Progress;
-    /// use buildkit_report::summary::{Build, Observed, Summary};
+    /// use buildkit_report::summary::{BuildRun, Observed, Summary};
     /// use buildkit_report::terminal;
     ///
     /// let mut progress = Progress::default();
@@ -146,7 +146,7 @@ impl Summary {
     /// progress.feed(br#"{"vertexes":[{"digest":"b","inputs":["a"],"name":"[build 2/2] RUN make",
     ///     "started":"2026-01-01T00:00:00Z","completed":"2026-01-01T00:00:02Z"}]}"#);
     /// let elapsed = Duration::from_secs(3);
-    /// let build = Build { targets: Vec::new(), progress: &progress, elapsed, log: "build.log".to_owned() };
+    /// let build = BuildRun { targets: Vec::new(), progress: &progress, elapsed, log: "build.log".to_owned() };
     /// let summary = Summary::new(Observed {
     ///     project: "shop".to_owned(),
     ///     command: "rebuild".to_owned(),

@@ -3,7 +3,7 @@
 use super::Context;
 use crate::cli;
 use crate::facts::gather::read_project;
-use crate::facts::store::{self, CacheRecord, Store};
+use crate::facts::store::{self, CacheRecord, Inventory};
 use crate::plan::layers::Sizes;
 use crate::plan::prune::{self, Line, Policy};
 use crate::sys::{docker, process};
@@ -81,7 +81,7 @@ fn remove_images(ui: &Ui, images: &[&Line]) -> anyhow::Result<()> {
 }
 
 /// Says what became of every line that was to go, and how much space that measurably freed.
-fn report(ui: &Ui, lines: &[Line], before: &Store, after: &Store) {
+fn report(ui: &Ui, lines: &[Line], before: &Inventory, after: &Inventory) {
     for line in lines.iter().filter(|line| line.remove) {
         let there = match line.cache {
             true => after.cache.iter().any(|record| record.id == line.id),
@@ -97,9 +97,10 @@ fn report(ui: &Ui, lines: &[Line], before: &Store, after: &Store) {
             "bytes": line.bytes, "why": line.why}),
         );
     }
-    let images = |store: &Store| Sizes::new(store.images.values()).union(store.images.values());
-    let cache = |store: &Store| store.cache.iter().filter(|record| !record.held).map(|record| record.size).sum::<u64>();
-    let total = |store: &Store| images(store) + cache(store);
+    let images = |store: &Inventory| Sizes::new(store.images.values()).union(store.images.values());
+    let cache =
+        |store: &Inventory| store.cache.iter().filter(|record| !record.held).map(|record| record.size).sum::<u64>();
+    let total = |store: &Inventory| images(store) + cache(store);
     let freed = total(before).saturating_sub(total(after));
     ui.status("Finished", &format!("freed {}", measure::bytes(freed)));
     ui.message("finished", &serde_json::json!({"command": "prune", "freed_bytes": freed}));

@@ -13,7 +13,7 @@ use crate::value::secrets::{has_credential, is_secret_name};
 use crate::value::show;
 use dockerfile_reader::sources::{Busts, fetches};
 use dockerfile_reader::{Args, Dockerfile, Instruction};
-use stage::{Stage, error, warning};
+use stage::{StageView, error, warning};
 
 /// Everything that is wrong in a Dockerfile.
 pub fn check(patient: &Patient, names: &Names) -> Vec<Finding> {
@@ -26,7 +26,7 @@ pub fn check(patient: &Patient, names: &Names) -> Vec<Finding> {
     let mut findings: Vec<_> = instructions.clone().flat_map(secrets).collect();
     findings.extend(instructions.filter(|one| !one.is_known()).map(unknown));
     for index in 0..dockerfile.stages.len() {
-        let stage = Stage::of(&dockerfile, &parents, index);
+        let stage = StageView::of(&dockerfile, &parents, index);
         let own: Vec<_> = fetched.iter().filter(|fetch| fetch.stage == index).collect();
         findings.extend(clone::check(&stage, &own, names));
         findings.extend(bust::check(&stage, &own, &busts, &patient.kept));
@@ -45,7 +45,7 @@ fn unknown(instruction: &Instruction) -> Finding {
 }
 
 /// Arguments that the shell splits into words.
-fn unquoted(stage: &Stage<'_>) -> Vec<Finding> {
+fn unquoted(stage: &StageView<'_>) -> Vec<Finding> {
     let mut lines: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
     for run in &stage.runs {
         // What `echo` prints can be anything.
@@ -69,7 +69,7 @@ fn unquoted(stage: &Stage<'_>) -> Vec<Finding> {
 }
 
 /// Downloads of a model that may be another one tomorrow.
-fn without_revision(stage: &Stage<'_>) -> Vec<Finding> {
+fn without_revision(stage: &StageView<'_>) -> Vec<Finding> {
     let downloads = stage.runs.iter().filter(|run| !run.says("revision")).filter_map(|run| run.model_download());
     let findings = downloads.map(|(what, line)| {
         warning("model-without-revision", line, format!("`{what}` without a revision"))

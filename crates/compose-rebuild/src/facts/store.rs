@@ -19,7 +19,7 @@ const AT_ONCE: usize = 500;
 
 /// The store of the engine.
 #[derive(Clone, Debug, Default)]
-pub struct Store {
+pub struct Inventory {
     /// All images, also those of others, by ID.
     pub images: BTreeMap<String, Stored>,
     /// Names of the containers, running or not, that were made from an image, by its ID.
@@ -66,7 +66,7 @@ pub struct CacheRecord {
 ///
 /// # Errors
 /// Exit code 3 when the engine does not answer.
-pub fn read(ui: &Ui) -> anyhow::Result<Store> {
+pub fn read(ui: &Ui) -> anyhow::Result<Inventory> {
     let ids = docker::ask_lines(ui, LONG, docker::image_ids)?;
     let containers = docker::ask_lines(ui, LONG, docker::container_ids)?;
     thread::scope(|scope| {
@@ -136,8 +136,8 @@ fn stored(image: Image) -> (String, Stored) {
 }
 
 /// Puts together the images, lines of `IMAGE NAME` for containers, and `docker system df --verbose`.
-fn put_together(images: BTreeMap<String, Stored>, users: &str, usage: RawUsage) -> Store {
-    let mut store = Store { images, ..Store::default() };
+fn put_together(images: BTreeMap<String, Stored>, users: &str, usage: RawUsage) -> Inventory {
+    let mut store = Inventory { images, ..Inventory::default() };
     for used in usage.images.into_iter().flatten() {
         if let Some(image) = store.images.get_mut(&used.id) {
             image.unique = measure::size(&used.unique_size).unwrap_or(0).min(image.size);

@@ -26,7 +26,7 @@ use buildkit_report::upstream::Upstream;
 use serde::Serialize;
 
 use crate::plan::Plan;
-use model::{Simulated, Stages, Step};
+use model::{Simulated, SimulatedStep, Stages};
 use record::{Cache, Record};
 
 /// A plan with what is foreseen of it.
@@ -79,7 +79,7 @@ pub fn predict(stages: &Stages, record: &Record, cache: Cache) -> Vec<StagePredi
             let new = first_new(stage, record, cache);
             let expected = new.map_or(Expected::Cached, |(_, expected)| expected);
             let steps = new.map_or(&[][..], |(at, _)| &stage.steps[at..]);
-            let known: Vec<(&Step, u64)> =
+            let known: Vec<(&SimulatedStep, u64)> =
                 steps.iter().filter_map(|step| Some((step, record.duration(&stage.name, step)?))).collect();
             let longest = known.iter().max_by_key(|(_, ms)| *ms);
             StagePrediction {
@@ -98,13 +98,13 @@ pub fn predict(stages: &Stages, record: &Record, cache: Cache) -> Vec<StagePredi
 }
 
 /// A step that the builder shows; what a stage starts from is not.
-fn is_named(step: &Step) -> bool {
+fn is_named(step: &SimulatedStep) -> bool {
     !step.text.is_empty()
 }
 
 /// The first step that does not come from the cache for sure, and what is expected of it.
 fn first_new(stage: &Simulated, record: &Record, cache: Cache) -> Option<(usize, Expected)> {
-    let of = |step: &Step| match cache {
+    let of = |step: &SimulatedStep| match cache {
         _ if stage.uncached => Expected::Runs,
         Cache::Gone | Cache::Unused => Expected::Runs,
         _ if !record.may_have(step.mark.low) => Expected::Runs,

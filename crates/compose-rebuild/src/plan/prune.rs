@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::error::Failure;
-use crate::facts::store::{CacheRecord, Store, Stored};
+use crate::facts::store::{CacheRecord, Inventory, Stored};
 use crate::plan::layers::{Layers, Sizes};
 use crate::plan::release;
 use crate::project::{Built, Project, key};
@@ -52,8 +52,8 @@ pub struct Line {
 ///
 /// # Errors
 /// Never for valid image names.
-pub fn plan(store: &Store, project: &Project, policy: &Policy) -> Result<Vec<Line>, Failure> {
-    let names = Names::of(project)?;
+pub fn plan(store: &Inventory, project: &Project, policy: &Policy) -> Result<Vec<Line>, Failure> {
+    let names = KnownNames::of(project)?;
     let own: BTreeMap<&String, &Stored> =
         store.images.iter().filter(|(_, image)| image.label(label::PROJECT) == Some(project.name.as_str())).collect();
     let ranks = names.ranks(&own);
@@ -87,13 +87,13 @@ pub fn plan(store: &Store, project: &Project, policy: &Policy) -> Result<Vec<Lin
 }
 
 /// Names that mean something to the project.
-struct Names<'a> {
+struct KnownNames<'a> {
     project: &'a Project,
     current: BTreeMap<ImageRef, String>,
     kept: BTreeMap<ImageRef, String>,
 }
 
-impl<'a> Names<'a> {
+impl<'a> KnownNames<'a> {
     fn of(project: &'a Project) -> Result<Self, Failure> {
         let names = |(service, built): (&Service, &'a Built)| {
             let service = service.to_string();
@@ -108,7 +108,7 @@ impl<'a> Names<'a> {
     /// Why an image stays, or as an error why it goes.
     fn verdict(
         &self,
-        store: &Store,
+        store: &Inventory,
         id: &String,
         image: &Stored,
         ranks: &BTreeMap<&String, usize>,
@@ -152,7 +152,7 @@ impl<'a> Names<'a> {
     }
 
     /// The service whose current kept image this is, although somebody took its name away and no other image has it.
-    fn nameless(&self, store: &Store, image: &Stored) -> Option<&String> {
+    fn nameless(&self, store: &Inventory, image: &Stored) -> Option<&String> {
         let key = image.label(label::KEY).filter(|_| image.tags.is_empty())?;
         let is_its = |(tag, service): &(&ImageRef, &String)| {
             image.label(label::SERVICE) == Some(service.as_str())
@@ -230,7 +230,7 @@ impl Stored {
 
 /// Records to remove until the rest is within the limit: the least recently used first, those of kept stages last, and
 /// none that another one is made from before that one.
-fn cache_lines(store: &Store, project: &Project, policy: &Policy) -> Vec<Line> {
+fn cache_lines(store: &Inventory, project: &Project, policy: &Policy) -> Vec<Line> {
     let Some(limit) = policy.cache_limit else { return Vec::new() };
     let is_model = |record: &CacheRecord| {
         let kept = project.services.values().filter(|built| built.keep).filter_map(|built| built.closure.as_ref());

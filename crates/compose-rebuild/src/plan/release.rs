@@ -15,7 +15,7 @@ use crate::value::{ImageRef, Service};
 
 /// The names that the images of a release get, beside those they have anyway.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Names {
+pub struct ReleaseNames {
     /// The name that never moves: the whole version.
     pub own: String,
     /// The names that move from release to release: `1.2` and `1`.
@@ -28,7 +28,7 @@ pub struct Names {
 ///
 /// A name moves only forward: not to a version that is older than another one of its line, and never to a pre-release.
 /// `0` is no line, because under 0 every minor version may break what was before: nobody can follow it safely.
-pub fn names(version: &Version, existing: &[Version]) -> Names {
+pub fn names(version: &Version, existing: &[Version]) -> ReleaseNames {
     let newest = |line: &dyn Fn(&Version) -> bool| {
         version.pre.is_empty() && !existing.iter().any(|other| other.pre.is_empty() && line(other) && other > version)
     };
@@ -40,7 +40,7 @@ pub fn names(version: &Version, existing: &[Version]) -> Names {
     if version.major > 0 && newest(&major) {
         lines.push(version.major.to_string());
     }
-    Names { own: version.to_string().replace('+', "_"), lines, latest: newest(&|_| true) }
+    ReleaseNames { own: version.to_string().replace('+', "_"), lines, latest: newest(&|_| true) }
 }
 
 /// The tags of one image of a release.
@@ -57,7 +57,7 @@ pub struct Tags {
 ///
 /// # Errors
 /// Exit code 2 for a version that is too long for a tag, 3 when a tag would belong to two services.
-pub fn tags(project: &Project, names: &Names) -> Result<BTreeMap<Service, Tags>, Failure> {
+pub fn tags(project: &Project, names: &ReleaseNames) -> Result<BTreeMap<Service, Tags>, Failure> {
     let mut owners: HashMap<ImageRef, &Service> =
         project.services.iter().map(|(service, built)| (built.image.clone(), service)).collect();
     let mut tags = BTreeMap::new();

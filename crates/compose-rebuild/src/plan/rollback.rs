@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::facts::store::{Store, Stored};
+use crate::facts::store::{Inventory, Stored};
 use crate::project::Project;
 use crate::value::time::Timestamp;
 use crate::value::{CacheBust, ImageRef, Service, label};
@@ -53,7 +53,7 @@ impl Versioned<'_> {
 }
 
 /// The versions of a project, the newest first. Kept services have none: what they hold does not follow the code.
-pub fn versions(store: &Store, project: &Project) -> Vec<Version> {
+pub fn versions(store: &Inventory, project: &Project) -> Vec<Version> {
     let mut all = Vec::new();
     for (id, image) in
         store.images.iter().filter(|(_, image)| image.label(label::PROJECT) == Some(project.name.as_str()))

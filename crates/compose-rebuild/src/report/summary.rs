@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use buildkit_report::steps::Target;
-use buildkit_report::summary::{Build, FailureSummary, ServiceSummary};
+use buildkit_report::steps::BuiltService;
+use buildkit_report::summary::{BuildRun, FailureSummary, ServiceSummary};
 
 use crate::build::Outcome;
 use crate::error::Failure;
@@ -25,10 +25,10 @@ pub fn services(plan: &Plan) -> Vec<ServiceSummary> {
 }
 
 /// What the build of a plan did.
-pub fn build<'a>(project: &Project, plan: &Plan, outcome: &'a Outcome) -> Build<'a> {
+pub fn build<'a>(project: &Project, plan: &Plan, outcome: &'a Outcome) -> BuildRun<'a> {
     let target = |service: &ServicePlan| {
         let built = &project.services[&service.service];
-        Target {
+        BuiltService {
             name: built.bake_target.clone(),
             service: service.service.to_string(),
             dockerfile: built.dockerfile_path.clone(),
@@ -38,7 +38,7 @@ pub fn build<'a>(project: &Project, plan: &Plan, outcome: &'a Outcome) -> Build<
                 .map_or_else(BTreeSet::new, |closure| closure.stages.iter().cloned().collect()),
         }
     };
-    Build {
+    BuildRun {
         targets: plan.builds().map(|(service, _)| target(service)).collect(),
         progress: &outcome.progress,
         elapsed: outcome.elapsed,

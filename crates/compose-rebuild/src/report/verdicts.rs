@@ -3,7 +3,7 @@
 use crate::facts::containers::Container;
 use crate::facts::history::Relation;
 use crate::ui::{Ui, plain};
-use crate::verify::compare::Names;
+use crate::verify::compare::FirstNames;
 use crate::verify::verdict::{Row, Verdict};
 
 /// Writes all rows as data.
@@ -65,7 +65,7 @@ fn details(row: &Row) -> Vec<String> {
     lines
 }
 
-fn named(what: &str, names: &Names) -> Vec<String> {
+fn named(what: &str, names: &FirstNames) -> Vec<String> {
     let mut lines: Vec<_> = names.first.iter().map(|name| format!("{what}: {name}")).collect();
     lines.extend(more(names.count, names.first.len()).map(|more| format!("{what}: {more}")));
     lines

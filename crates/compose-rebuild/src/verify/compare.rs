@@ -80,8 +80,8 @@ impl Expected {
 pub struct Seen {
     /// The expected paths that are there, each with what it is; nothing for what is neither file nor link.
     found: BTreeMap<Vec<u8>, Option<Blob>>,
-    changed: Names,
-    extra: Names,
+    changed: FirstNames,
+    extra: FirstNames,
 }
 
 impl Seen {
@@ -111,11 +111,11 @@ pub struct Difference {
     /// How many files were compared.
     pub compared: u64,
     /// Files that the image does not have.
-    pub missing: Names,
+    pub missing: FirstNames,
     /// Files that the commit does not have.
-    pub extra: Names,
+    pub extra: FirstNames,
     /// Files with another content.
-    pub changed: Names,
+    pub changed: FirstNames,
 }
 
 impl Difference {
@@ -142,14 +142,14 @@ impl Difference {
 
 /// Some names, and how many there are in all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Names {
+pub struct FirstNames {
     /// How many there are.
     pub count: u64,
     /// The first of them.
     pub first: Vec<String>,
 }
 
-impl Names {
+impl FirstNames {
     fn add(&mut self, path: &[u8]) {
         self.count += 1;
         if self.first.len() < NAMED {

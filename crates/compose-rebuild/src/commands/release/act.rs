@@ -8,7 +8,7 @@ use crate::facts::image::{Images, Store};
 use crate::facts::{builder, checkout, images, registry};
 use crate::plan::cache_bust::Rule;
 use crate::plan::release::files::Edit;
-use crate::plan::release::steps::Step;
+use crate::plan::release::steps::ReleaseStep;
 use crate::plan::release::{tag_name, version};
 use crate::plan::{Attestations, ServicePlan};
 use crate::promote::{self, Move};
@@ -22,15 +22,15 @@ const SCANNER: &str = "docker.io/docker/buildkit-syft-scanner:stable-1";
 
 impl Session<'_> {
     /// Does a step and returns the verb for it.
-    pub(super) fn act(&mut self, step: Step) -> anyhow::Result<&'static str> {
+    pub(super) fn act(&mut self, step: ReleaseStep) -> anyhow::Result<&'static str> {
         match step {
-            Step::Write => self.write().map(|()| "Wrote"),
-            Step::Commit => self.commit().map(|()| "Committed"),
-            Step::Build => self.build().map(|()| "Verified"),
-            Step::Name => self.name().map(|()| "Promoted"),
-            Step::Tag => self.tag().map(|()| "Tagged"),
-            Step::PushImages => self.push_images().map(|()| "Pushed"),
-            Step::PushGit => self.push_git().map(|()| "Pushed"),
+            ReleaseStep::Write => self.write().map(|()| "Wrote"),
+            ReleaseStep::Commit => self.commit().map(|()| "Committed"),
+            ReleaseStep::Build => self.build().map(|()| "Verified"),
+            ReleaseStep::Name => self.name().map(|()| "Promoted"),
+            ReleaseStep::Tag => self.tag().map(|()| "Tagged"),
+            ReleaseStep::PushImages => self.push_images().map(|()| "Pushed"),
+            ReleaseStep::PushGit => self.push_git().map(|()| "Pushed"),
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::stage::{Run, Stage, error, warning};
+use super::stage::{Script, StageView, error, warning};
 use crate::doctor::{Finding, list};
 use dockerfile_reader::sources::{Busts, Fetch};
 use dockerfile_reader::tools::tool;
 
-pub(super) fn check(stage: &Stage<'_>, fetched: &[&Fetch], busts: &Busts, kept: &BTreeSet<String>) -> Vec<Finding> {
+pub(super) fn check(stage: &StageView<'_>, fetched: &[&Fetch], busts: &Busts, kept: &BTreeSet<String>) -> Vec<Finding> {
     let mut findings: Vec<_> = stage.runs.iter().flat_map(|run| without_dollar(run, busts)).collect();
     // What a parent declares is reported there.
     let bust = stage.args.iter().find(|(order, arg)| *order > 0 && busts.has(&arg.name));
@@ -58,7 +58,7 @@ pub(super) fn check(stage: &Stage<'_>, fetched: &[&Fetch], busts: &Busts, kept: 
 }
 
 /// `echo CACHE_BUST`, which prints the name.
-fn without_dollar(run: &Run<'_>, busts: &Busts) -> Vec<Finding> {
+fn without_dollar(run: &Script<'_>, busts: &Busts) -> Vec<Finding> {
     let mut findings = Vec::new();
     for command in run.commands.iter().filter(|command| matches!(command.program(), "echo" | "printf" | ":")) {
         let arguments = &command.words[1..];

@@ -1,6 +1,6 @@
 //! Clones that Docker cannot see a push to, and checkouts that ignore what was asked for.
 
-use super::stage::{Run, Stage, error};
+use super::stage::{Script, StageView, error};
 use crate::doctor::{Finding, Names};
 use crate::value::{redact, show};
 use dockerfile_reader::shell::Word;
@@ -11,11 +11,11 @@ use dockerfile_reader::tools::Git;
 const BRANCHES: &[&str] =
     &["main", "master", "develop", "development", "dev", "trunk", "stable", "staging", "production"];
 
-pub(super) fn check(stage: &Stage<'_>, fetched: &[&Fetch], names: &Names) -> Vec<Finding> {
+pub(super) fn check(stage: &StageView<'_>, fetched: &[&Fetch], names: &Names) -> Vec<Finding> {
     let mut findings = Vec::new();
     // The argument that says which branch is wanted.
     let known = names.refs.iter().find(|name| stage.has_above(usize::MAX, |arg| arg == *name));
-    let told = stage.runs.iter().flat_map(Run::git).find_map(|git| git.branch()?.strip_prefix('$'));
+    let told = stage.runs.iter().flat_map(Script::git).find_map(|git| git.branch()?.strip_prefix('$'));
     let wanted = known.map(String::as_str).or(told.map(|name| name.trim_matches(['{', '}'])));
     for run in &stage.runs {
         findings.extend(without_bust(stage, run, fetched, names));
@@ -33,7 +33,7 @@ pub(super) fn check(stage: &Stage<'_>, fetched: &[&Fetch], names: &Names) -> Vec
 }
 
 /// A clone that runs once and never again.
-fn without_bust(stage: &Stage<'_>, run: &Run<'_>, fetched: &[&Fetch], names: &Names) -> Option<Finding> {
+fn without_bust(stage: &StageView<'_>, run: &Script<'_>, fetched: &[&Fetch], names: &Names) -> Option<Finding> {
     let stale = fetched.iter().find(|fetch| fetch.instruction + 1 == run.order && fetch.is_stale())?;
     let is_told = stage.has_above(run.order, |arg| names.commits.iter().any(|name| name == arg));
     if is_told || run.git().any(|git| is_pinned(&git)) {

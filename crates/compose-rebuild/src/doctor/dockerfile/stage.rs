@@ -6,7 +6,7 @@ use dockerfile_reader::tools::{Git, tool};
 use dockerfile_reader::{Assignment, Dockerfile, Instruction};
 
 /// A `RUN` of a stage.
-pub(super) struct Run<'a> {
+pub(super) struct Script<'a> {
     /// Its position in the stage, from 1.
     pub(super) order: usize,
     pub(super) commands: Vec<Command>,
@@ -14,15 +14,15 @@ pub(super) struct Run<'a> {
 }
 
 /// A stage.
-pub(super) struct Stage<'a> {
+pub(super) struct StageView<'a> {
     /// Its name in lower case.
     pub(super) name: Option<&'a str>,
     /// Arguments with the position of their instruction; 0 for what the stage that it starts from declared.
     pub(super) args: Vec<(usize, Assignment)>,
-    pub(super) runs: Vec<Run<'a>>,
+    pub(super) runs: Vec<Script<'a>>,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> StageView<'a> {
     /// `parents` are the stages that each one starts from.
     pub(super) fn of(dockerfile: &'a Dockerfile, parents: &[Option<usize>], index: usize) -> Self {
         let own = &dockerfile.stages[index];
@@ -36,8 +36,8 @@ impl<'a> Stage<'a> {
         let is_run = |(_, instruction): &(usize, &Instruction)| instruction.keyword == "RUN";
         let runs = own.instructions.iter().enumerate().filter(is_run);
         let runs =
-            runs.map(|(at, instruction)| Run { order: at + 1, commands: instruction.commands(None), instruction });
-        Stage { name: own.name.as_deref(), args, runs: runs.collect() }
+            runs.map(|(at, instruction)| Script { order: at + 1, commands: instruction.commands(None), instruction });
+        StageView { name: own.name.as_deref(), args, runs: runs.collect() }
     }
 
     /// Whether such an argument is declared above this position.
@@ -51,7 +51,7 @@ fn declared(instructions: &[Instruction]) -> impl Iterator<Item = (usize, Assign
     args.flat_map(|(at, instruction)| instruction.declares().into_iter().map(move |arg| (at + 1, arg)))
 }
 
-impl Run<'_> {
+impl Script<'_> {
     /// Its uses of Git.
     pub(super) fn git(&self) -> impl Iterator<Item = Git<'_>> {
         self.commands.iter().filter_map(|command| tool(command)?.git())

@@ -6,7 +6,7 @@ use crate::foresight::predict::cause::Cause;
 use crate::foresight::predict::checkout::{self, Effects};
 use crate::foresight::predict::layers::{self, Content};
 use crate::foresight::predict::mark::Mark;
-use crate::foresight::predict::model::{Checkout, Code, Layer, Origin, Recipe, Simulated, Step};
+use crate::foresight::predict::model::{Checkout, Code, Layer, Origin, Recipe, Simulated, SimulatedStep};
 use crate::foresight::predict::paths::absolute;
 use crate::foresight::predict::touched::touched;
 use dockerfile_reader::shell::{Command, Variables, expand};
@@ -207,7 +207,7 @@ impl Reader<'_, '_> {
         let mark = causes.iter().fold(start, |mark, (_, one)| mark.and(*one));
         let text = format!("{} {}", instruction.keyword, instruction.plain());
         self.stage.mark = Some(mark);
-        self.stage.steps.push(Step { text, mark, causes });
+        self.stage.steps.push(SimulatedStep { text, mark, causes });
         mark
     }
 }

@@ -46,7 +46,7 @@ pub struct Simulated {
     /// Its name, as BuildKit's progress has it.
     pub name: String,
     /// Its steps.
-    pub steps: Vec<Step>,
+    pub steps: Vec<SimulatedStep>,
     /// The mark of its last step.
     pub mark: Option<Mark>,
     /// Whether the compose file wants it built without the cache.
@@ -65,7 +65,7 @@ pub struct Simulated {
 
 /// A step.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct SimulatedStep {
     /// The instruction as it is written.
     pub text: String,
     /// The mark of the step and everything before it.
@@ -113,7 +113,7 @@ pub(super) enum Origin {
 impl Simulated {
     /// A stage on an image.
     pub(super) fn on(name: String, cause: Cause, mark: Mark) -> Self {
-        let step = Step { text: String::new(), mark, causes: vec![(cause, mark)] };
+        let step = SimulatedStep { text: String::new(), mark, causes: vec![(cause, mark)] };
         let layers = vec![Layer::Made(mark)];
         Self { name, mark: Some(mark), steps: vec![step], layers, directory: "/".to_owned(), ..Self::default() }
     }

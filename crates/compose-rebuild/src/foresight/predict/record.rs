@@ -6,7 +6,7 @@ use buildkit_report::step::Step as Ran;
 use serde::{Deserialize, Serialize};
 
 use crate::foresight::predict::mark::Mark;
-use crate::foresight::predict::model::{Simulated, Stages, Step};
+use crate::foresight::predict::model::{Simulated, SimulatedStep, Stages};
 
 /// Most steps that are remembered; the oldest go first.
 const REMEMBERED: usize = 4000;
@@ -61,7 +61,7 @@ impl Record {
     }
 
     /// Whether nobody can say if the builder has exactly this step.
-    pub fn doubts(&self, step: &Step) -> bool {
+    pub fn doubts(&self, step: &SimulatedStep) -> bool {
         step.mark.high.is_some_and(|high| !self.has(high) && self.attempted.contains(&high))
     }
 
@@ -79,7 +79,7 @@ impl Record {
     }
 
     /// How long a step took.
-    pub fn duration(&self, stage: &str, step: &Step) -> Option<u64> {
+    pub fn duration(&self, stage: &str, step: &SimulatedStep) -> Option<u64> {
         self.durations.get(&name(stage, &step.text)).copied()
     }
 
@@ -149,7 +149,7 @@ fn durations(stage: &Simulated, ran: &[Ran]) -> Vec<(u64, u64)> {
         .collect();
     found.sort_by_key(|(number, _)| *number);
     found.dedup_by_key(|(number, _)| *number);
-    let steps: Vec<&Step> = stage.steps.iter().filter(|step| !step.text.is_empty()).collect();
+    let steps: Vec<&SimulatedStep> = stage.steps.iter().filter(|step| !step.text.is_empty()).collect();
     if steps.len() != found.len() {
         return Vec::new();
     }

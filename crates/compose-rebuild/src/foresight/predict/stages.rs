@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::foresight::predict::cause::Cause;
 use crate::foresight::predict::instructions::{Reader, value_of};
 use crate::foresight::predict::mark::{Mark, image};
-use crate::foresight::predict::model::{Recipe, Simulated, Step};
+use crate::foresight::predict::model::{Recipe, Simulated, SimulatedStep};
 use dockerfile_reader::shell::Word;
 use dockerfile_reader::{Globals, Stage};
 
@@ -48,7 +48,7 @@ fn begin(recipe: &Recipe<'_>, all: &[Simulated], stage: &Stage, parent: Option<u
         let below = all[parent].clone();
         let replaced = recipe.contexts.contains_key(&base.to_lowercase());
         let mark = below.mark.unwrap_or(Mark::of(&["empty"]));
-        let step = Step { text: String::new(), mark, causes: vec![(Cause::Input(below.name.clone()), mark)] };
+        let step = SimulatedStep { text: String::new(), mark, causes: vec![(Cause::Input(below.name.clone()), mark)] };
         let needs = if replaced { BTreeSet::new() } else { [parent].into() };
         return Simulated { name, steps: vec![step], needs, ..below };
     }

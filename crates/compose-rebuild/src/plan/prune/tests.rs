@@ -41,12 +41,12 @@ fn image(tags: &[&str], value: &str, owner: Option<&str>, age: u64) -> Stored {
     }
 }
 
-fn removed(store: &Store, policy: &Policy) -> Vec<String> {
+fn removed(store: &Inventory, policy: &Policy) -> Vec<String> {
     let lines = plan(store, &project(), policy).expect("plan");
     lines.into_iter().filter(|line| line.remove).map(|line| line.id).collect()
 }
 
-fn store() -> Store {
+fn store() -> Inventory {
     let kept = key::kept_image(&project(), &"model".parse::<Service>().expect("name")).expect("name").to_string();
     let images = [
         ("current", image(&["app:latest", "app:v4"], "v4", Some("p"), 10)),
@@ -62,7 +62,7 @@ fn store() -> Store {
         ("stranger", image(&["app:v-1"], "v-1", Some("q"), 90)),
         ("unlabelled", image(&["app:v-2"], "v-2", None, 95)),
     ];
-    Store {
+    Inventory {
         images: images.into_iter().map(|(id, image)| (id.to_owned(), image)).collect(),
         users: [("used".to_owned(), vec!["one".to_owned()])].into(),
         cache: Vec::new(),
@@ -95,7 +95,10 @@ fn the_cache_goes_oldest_first_and_children_before_parents() {
         record("young", "", 10, 9, false),
     ];
     let removed = |limit| {
-        removed(&Store { cache: cache.clone(), ..Store::default() }, &Policy { cache_limit: Some(limit), ..policy() })
+        removed(
+            &Inventory { cache: cache.clone(), ..Inventory::default() },
+            &Policy { cache_limit: Some(limit), ..policy() },
+        )
     };
     assert_eq!(removed(30), Vec::<String>::new());
     assert_eq!(removed(20), ["child"]);
@@ -130,7 +133,7 @@ proptest! {
         models: bool,
         hours in prop::option::of(0_u64..2),
     ) {
-        let mut store = Store::default();
+        let mut store = Inventory::default();
         for (index, (image, used)) in images.into_iter().enumerate() {
             if used {
                 store.users.insert(index.to_string(), vec!["c".to_owned()]);

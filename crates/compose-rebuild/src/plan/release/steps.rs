@@ -38,7 +38,7 @@ pub struct Release {
 /// What can be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Step {
+pub enum ReleaseStep {
     /// The version and the heading are written.
     Write,
     /// They are committed.
@@ -59,7 +59,7 @@ pub enum Step {
 #[derive(Clone, Debug, Serialize)]
 pub struct Line {
     /// What is done.
-    pub step: Step,
+    pub step: ReleaseStep,
     /// In words.
     pub what: String,
     /// Whether it is done already.
@@ -76,20 +76,20 @@ pub fn lines(release: &Release) -> Vec<Line> {
     let line = |step, done, what| Line { step, what, done };
     let mut lines = vec![
         line(
-            Step::Write,
+            ReleaseStep::Write,
             edits.iter().all(|edit| edit.written),
             format!("write version {version} to {}", names(&changed, "no file: it is there")),
         ),
-        line(Step::Commit, changed.is_empty(), format!("commit it to `{branch}` as `{}`", subject(version))),
-        line(Step::Build, release.built, format!("build and verify {}", names(&own, ""))),
-        line(Step::Name, release.named, format!("tag them as {}", names(&moving, "nothing else"))),
-        line(Step::Tag, release.cut, format!("make the Git tag `{}`", tag_name(version))),
+        line(ReleaseStep::Commit, changed.is_empty(), format!("commit it to `{branch}` as `{}`", subject(version))),
+        line(ReleaseStep::Build, release.built, format!("build and verify {}", names(&own, ""))),
+        line(ReleaseStep::Name, release.named, format!("tag them as {}", names(&moving, "nothing else"))),
+        line(ReleaseStep::Tag, release.cut, format!("make the Git tag `{}`", tag_name(version))),
     ];
     if release.push {
         let what = format!("push {}, then {}", names(&own, ""), names(&moving, "nothing else"));
-        lines.push(line(Step::PushImages, false, what));
+        lines.push(line(ReleaseStep::PushImages, false, what));
         let what = format!("push `{branch}` and `{}` together", tag_name(version));
-        lines.push(line(Step::PushGit, release.published, what));
+        lines.push(line(ReleaseStep::PushGit, release.published, what));
     }
     lines
 }

@@ -9,7 +9,7 @@ fn version(text: &str) -> Version {
 /// All names of a version: its own, its lines, and `latest`.
 fn all(of: &str, existing: &[&str]) -> String {
     let existing: Vec<_> = existing.iter().map(|text| version(text)).collect();
-    let Names { own, lines, latest } = names(&version(of), &existing);
+    let ReleaseNames { own, lines, latest } = names(&version(of), &existing);
     let latest = latest.then(|| "latest".to_owned());
     [vec![own], lines, latest.into_iter().collect()].concat().join(" ")
 }
@@ -84,7 +84,7 @@ proptest! {
         order.retain(|version| seen.insert(version.clone()));
         let mut points: BTreeMap<String, Version> = BTreeMap::new();
         for (number, version) in order.iter().enumerate() {
-            let Names { own, lines, latest } = names(version, &order[..number]);
+            let ReleaseNames { own, lines, latest } = names(version, &order[..number]);
             prop_assert!(points.insert(own, version.clone()).is_none(), "a name that never moves moved");
             let latest = latest.then(|| "latest".to_owned());
             for name in lines.into_iter().chain(latest) {
