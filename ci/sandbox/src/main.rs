@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
-use sandbox::{Options, Sandbox};
+use sandbox::{ImageStore, Options, Sandbox};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 const HELP: &str = "\
@@ -32,6 +32,7 @@ code is that of COMMAND.
 
 Environment:
   SANDBOX_ENGINE  `private` (the default) or `host`, the Docker engine of the machine
+  SANDBOX_STORE   where the engine keeps images: `classic` (the default) or `containerd`
   SANDBOX_CACHE   what is kept between runs, else $XDG_CACHE_HOME/xtask-sandbox or ~/.cache/xtask-sandbox
 
 The first run fills the cache (1 GB, about two minutes). A sandbox needs Linux, root, and Debian's apt.
@@ -71,6 +72,15 @@ fn main() -> ExitCode {
 fn usage() -> ExitCode {
     let _ = std::io::stderr().write_all(HELP.as_bytes());
     ExitCode::from(2)
+}
+
+/// The image store that SANDBOX_STORE names.
+fn image_store() -> Result<ImageStore> {
+    match std::env::var("SANDBOX_STORE").unwrap_or_default().as_str() {
+        "" | "classic" => Ok(ImageStore::Classic),
+        "containerd" => Ok(ImageStore::Containerd),
+        other => bail!("SANDBOX_STORE is `{other}`; use `classic` or `containerd`"),
+    }
 }
 
 fn print(text: &str) -> Result<u8> {
@@ -118,7 +128,7 @@ fn run(program: &str, arguments: &[&str]) -> Result<u8> {
     handle_signals()?;
     let sandbox = match sandbox {
         Some(sandbox) => sandbox,
-        None => Sandbox::start(Options::default())?,
+        None => Sandbox::start(Options { image_store: image_store()?, ..Options::default() })?,
     };
     if SIGNAL.load(Ordering::Relaxed) != 0 {
         bail!("interrupted");
