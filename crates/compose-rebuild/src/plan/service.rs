@@ -11,7 +11,7 @@ use crate::facts::source::{Resolved, Revision};
 use crate::plan::inputs::Keyed;
 use crate::plan::{Action, Build, LOCAL_STAGE, Request, ServicePlan, VersionFile};
 use crate::project::edges::{By, Input, inputs_of};
-use crate::project::key::{self};
+use crate::project::key;
 use crate::project::{Built, IMAGE, TARGET};
 use crate::value::{self, CacheBust, ImageRef, Service, label};
 
@@ -38,12 +38,17 @@ pub fn plan(
     let current = facts.images.get(&built.image);
     let kept = kept_image(facts, service)?;
     let again = request.full && !(built.keep && request.keep_models);
-    let (action, why) = match (&kept, current) {
-        (Some((name, image)), current) if !again && !built.takes_files() => match current {
+    let reason = match current {
+        None => Some("never built".to_owned()),
+        Some(_) if again => Some("everything was asked for".to_owned()),
+        Some(current) => outdated(facts, request, service, decided, current),
+    };
+    let (action, why) = match (&kept, current, reason) {
+        (Some((name, image)), current, _) if !again && !built.takes_files() => match current {
             Some(current) if current.id == image.id => (Action::Fresh, format!("kept as {}", name.tag)),
             _ => (Action::Reuse(name.clone()), format!("kept as {}", name.tag)),
         },
-        (_, Some(current)) if !again && outdated(facts, request, service, keyed, current).is_none() => {
+        (_, Some(current), None) => {
             let elsewhere = |tag: &&ImageRef| facts.images.get(tag).is_none_or(|image| image.id != current.id);
             match built.tags.iter().find(elsewhere) {
                 Some(tag) => (Action::Reuse(built.image.clone()), format!("`{tag}` is not its image yet")),
@@ -53,13 +58,8 @@ pub fn plan(
                 }
             }
         }
-        _ => {
-            let why = match current {
-                None => "never built".to_owned(),
-                Some(_) if request.full => "everything was asked for".to_owned(),
-                Some(current) => outdated(facts, request, service, keyed, current).unwrap_or_default(),
-            };
-            (Action::Build(build(facts, request, service, decided, current)?), why)
+        (_, _, reason) => {
+            (Action::Build(build(facts, request, service, decided, current)?), reason.unwrap_or_default())
         }
     };
     let (service, image) = (service.clone(), built.image.clone());
@@ -96,7 +96,14 @@ pub fn own_image(facts: &Facts, service: &Service, cache_bust: &CacheBust) -> Re
 }
 
 /// Why an image that exists has to be built, or may have to be: nothing for one that is fresh.
-fn outdated(facts: &Facts, request: &Request, service: &Service, keyed: &Keyed<'_>, current: &Image) -> Option<String> {
+fn outdated(
+    facts: &Facts,
+    request: &Request,
+    service: &Service,
+    decided: &Decided<'_>,
+    current: &Image,
+) -> Option<String> {
+    let keyed = &decided.keyed[service];
     let prior = current.label(label::REVISION).unwrap_or_default();
     let short = |revisions: &str| revisions.split(' ').map(value::short).collect::<Vec<_>>().join(" ");
     if !current.belongs_to(&facts.project.name) || current.label(label::SERVICE) != Some(service.as_str()) {
@@ -129,6 +136,12 @@ fn outdated(facts: &Facts, request: &Request, service: &Service, keyed: &Keyed<'
     }
     if let Some(newer) = newer_input(facts, service, current) {
         return Some(format!("the image of `{newer}`, which it is made from, is newer"));
+    }
+    // What is kept comes out the same when it is made again.
+    let is_built =
+        |input: &Input<'_>| decided.built.contains(input.service) && !facts.project.services[input.service].keep;
+    if let Some(input) = inputs_of(&facts.project, service).into_iter().find(is_built) {
+        return Some(format!("it is made from `{}`, which is built", input.service));
     }
     let base = request.pull.then(|| moved_base(facts, keyed, current)).flatten();
     base.or_else(|| request.attestations.provenance.then(|| "a release says how it was built".to_owned()))
@@ -237,7 +250,7 @@ fn build(
     }
     let sources: Vec<_> = facts.sources_of(service).collect();
     let fetched: Vec<_> = facts.fetched_by(service).collect();
-    let local = sources.iter().any(|resolved| matches!(resolved.revision, Revision::Local(_)));
+    let local = fetched.iter().any(|resolved| matches!(resolved.revision, Revision::Local(_)));
     if local && !built.closure.as_ref().is_some_and(|closure| closure.stages.contains(LOCAL_STAGE)) {
         return Err(Failure::usage(format!("`--local` needs a stage `{LOCAL_STAGE}` in `{}`", built.dockerfile_path))
             .hint(
@@ -247,6 +260,7 @@ fn build(
     // An image that comes out the same keeps its time, so that it keeps its ID too.
     let created = current.filter(|current| current.label(label::KEY) == Some(key.as_str()) && !request.full);
     let created = created.filter(|current| newer_input(facts, service, current).is_none());
+    let created = created.filter(|current| !request.pull || moved_base(facts, keyed, current).is_none());
     let created = created.and_then(|current| current.label(label::CREATED)).map(str::to_owned);
     reused_value(facts, service, keyed, current)?;
     let repositories: Vec<_> = sources.iter().map(|resolved| resolved.source.repository.to_string()).collect();
