@@ -6,7 +6,7 @@ use camino::Utf8Path;
 use serde_json::{Map, Value, json};
 
 use crate::plan::{Build, LOCAL_STAGE, Plan};
-use crate::project::{Built, Project, is_local, texts};
+use crate::project::{Built, Project, TARGET, is_local, texts};
 
 /// What `docker buildx bake` is given.
 #[derive(Clone, Debug)]
@@ -61,6 +61,10 @@ fn target(plan: &Plan, build: &Build, built: &Built, output: Output<'_>) -> Map<
     let mut contexts = build.contexts.clone();
     if let Some(directory) = output.local.filter(|_| build.local) {
         contexts.insert(LOCAL_STAGE.to_owned(), directory.to_string());
+    }
+    // A context that nothing reads needs no other service; those that are read are among the changes.
+    if let Some(printed) = target.get_mut("contexts").and_then(Value::as_object_mut) {
+        printed.retain(|_, value| !value.as_str().is_some_and(|value| value.starts_with(TARGET)));
     }
     for (name, changes) in [("args", &build.args), ("labels", &build.labels), ("contexts", &contexts)] {
         let all = target.entry(name).or_insert_with(|| json!({}));

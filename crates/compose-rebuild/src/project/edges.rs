@@ -39,7 +39,7 @@ pub fn inputs_of<'a>(project: &'a Project, service: &Service) -> Vec<Input<'a>> 
             (_, Some(image)) => image.parse().is_ok_and(|image: ImageRef| input.names().any(|name| *name == image)),
             _ => false,
         };
-        let contexts = built.contexts.iter().filter(|(_, value)| is_its(value));
+        let contexts = built.contexts.iter().filter(|(name, value)| is_its(value) && built.reads_context(name));
         let mut uses: Vec<_> = contexts.map(|(name, _)| (name.clone(), By::Context)).collect();
         for name in input.names().map(ImageRef::familiar) {
             if built.images().any(|image| image.familiar() == name) {

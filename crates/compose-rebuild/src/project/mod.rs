@@ -193,6 +193,13 @@ impl Built {
         self.closure.as_ref().is_some_and(|closure| closure.reads.iter().all(|read| is_known(&read.what)))
     }
 
+    /// Whether a named context is used; without the Dockerfile it may be.
+    pub fn reads_context(&self, name: &str) -> bool {
+        self.closure.as_ref().is_none_or(|closure| {
+            closure.reads.iter().any(|read| matches!(&read.what, What::Named(read) if read == name))
+        })
+    }
+
     /// The contexts of the compose file that something is read from: the main one and named ones.
     pub fn contexts_read(&self) -> impl Iterator<Item = &str> {
         let main = self.definition.get("context").and_then(Value::as_str);
