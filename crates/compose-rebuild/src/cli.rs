@@ -230,6 +230,9 @@ pub struct Verify {
     /// Ask no remote: compare only what is on this machine
     #[arg(long)]
     pub offline: bool,
+    /// Ask registries for newer base images, too
+    #[arg(long, conflicts_with = "offline")]
+    pub pull: bool,
     /// Look at the images in their registry, by their labels alone
     #[arg(long, conflicts_with = "deep")]
     pub registry: bool,

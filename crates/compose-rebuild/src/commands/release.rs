@@ -188,7 +188,8 @@ impl<'a> Session<'a> {
 
     /// Compares what the services have now with the remotes, file by file.
     fn verify(&mut self) -> anyhow::Result<()> {
-        let options = cli::Verify { services: Vec::new(), deep: true, offline: false, registry: false, image: None };
+        let options =
+            cli::Verify { services: Vec::new(), deep: true, offline: false, pull: false, registry: false, image: None };
         let rows = match verify::rows(self.context, &options) {
             Ok(rows) => rows,
             Err(error) => {

@@ -142,6 +142,7 @@ fn open(
         gone: subject.has_gone(),
         unwatched: !subject.watched,
         definition: subject.definition,
+        base: subject.base.clone(),
         id: subject.image.as_ref().map(|image| image.id.clone()).unwrap_or_default(),
         ..Evidence::default()
     };

@@ -8,6 +8,8 @@ use camino::Utf8PathBuf;
 use crate::error::Failure;
 use crate::facts::registry;
 use crate::project::Project;
+use crate::project::edges::with_inputs;
+use crate::sys::compose_files::Selection;
 use crate::sys::files;
 use crate::ui::Ui;
 use crate::value::ImageRef;
@@ -19,15 +21,16 @@ const COUNTS_FOR: Duration = Duration::from_secs(300);
 /// The digests of base images in their registries.
 pub type Digests = BTreeMap<ImageRef, String>;
 
-/// The digests of all base images of a project, as the registries have them now; what is kept stays whatever becomes of its
+/// The digests of the base images of the services that were named, or of all, as the registries have them now; what is kept stays whatever becomes of its
 /// base. Answers that are younger than five minutes are those of an earlier run.
 ///
 /// # Errors
 /// Exit code 3 when a registry does not answer, or has no image of a name.
-pub fn ask(ui: &Ui, project: &Project, files: &[Utf8PathBuf], now: Timestamp) -> anyhow::Result<Digests> {
-    let wanted = project.services.values().filter(|built| !built.keep).flat_map(|built| project.bases_of(built));
+pub fn ask(ui: &Ui, project: &Project, selection: Selection<'_>, now: Timestamp) -> anyhow::Result<Digests> {
+    let services = with_inputs(project, selection.services).into_iter().map(|service| &project.services[service]);
+    let wanted = services.filter(|built| !built.keep).flat_map(|built| project.bases_of(built));
     let wanted: BTreeSet<ImageRef> = wanted.collect();
-    let place = files::kept_for("bases", files).ok();
+    let place = files::kept_for("bases", selection.files).ok();
     let read = |place: &Utf8PathBuf| serde_json::from_slice(&fs_err::read(place).ok()?).ok();
     let mut known: BTreeMap<String, (String, Timestamp)> = place.as_ref().and_then(read).unwrap_or_default();
     known.retain(|_, (_, asked)| now.since(*asked) < COUNTS_FOR && *asked <= now);

@@ -56,7 +56,7 @@ pub fn facts(
         wanted.sort();
         wanted.dedup();
         let images = asked.images(&wanted);
-        let bases = pull.map(|now| bases::ask(ui, &project, files, now)).transpose()?.unwrap_or_default();
+        let bases = pull.map(|now| bases::ask(ui, &project, selection, now)).transpose()?.unwrap_or_default();
         if let Some(path) = local {
             local::check(path, &sources)?;
         }

@@ -143,7 +143,7 @@ fn outdated(
     if let Some(input) = inputs_of(&facts.project, service).into_iter().find(is_built) {
         return Some(format!("it is made from `{}`, which is built", input.service));
     }
-    let base = request.pull.then(|| moved_base(facts, keyed, current)).flatten();
+    let base = request.pull.then(|| moved_base(facts, keyed.built, current)).flatten();
     base.or_else(|| request.attestations.provenance.then(|| "a release says how it was built".to_owned()))
 }
 
@@ -157,8 +157,8 @@ fn bases(facts: &Facts, built: &Built) -> (Vec<ImageRef>, Option<Vec<String>>) {
 }
 
 /// Which base image is another one in its registry than the image was made from, if any is.
-fn moved_base(facts: &Facts, keyed: &Keyed<'_>, current: &Image) -> Option<String> {
-    let (names, now) = bases(facts, keyed.built);
+pub fn moved_base(facts: &Facts, built: &Built, current: &Image) -> Option<String> {
+    let (names, now) = bases(facts, built);
     let now = now?;
     let words = |label| current.label(label).unwrap_or_default().split_whitespace().collect::<Vec<_>>();
     let (before, digests) = (words(label::BASE_NAME), words(label::BASE_DIGEST));
@@ -260,7 +260,7 @@ fn build(
     // An image that comes out the same keeps its time, so that it keeps its ID too.
     let created = current.filter(|current| current.label(label::KEY) == Some(key.as_str()) && !request.full);
     let created = created.filter(|current| newer_input(facts, service, current).is_none());
-    let created = created.filter(|current| !request.pull || moved_base(facts, keyed, current).is_none());
+    let created = created.filter(|current| !request.pull || moved_base(facts, built, current).is_none());
     let created = created.and_then(|current| current.label(label::CREATED)).map(str::to_owned);
     reused_value(facts, service, keyed, current)?;
     let repositories: Vec<_> = sources.iter().map(|resolved| resolved.source.repository.to_string()).collect();

@@ -74,6 +74,19 @@ pub fn shares_stage<'a>(built: &Built, input: &'a Built) -> Option<&'a str> {
         .then_some(target)
 }
 
+/// The services that were named, or all, with all that they are made from.
+pub fn with_inputs<'a>(project: &'a Project, named: &[Service]) -> BTreeSet<&'a Service> {
+    let mut open: Vec<_> =
+        project.services.keys().filter(|service| named.is_empty() || named.contains(service)).collect();
+    let mut found = BTreeSet::new();
+    while let Some(service) = open.pop() {
+        if found.insert(service) {
+            open.extend(inputs_of(project, service).into_iter().map(|input| input.service));
+        }
+    }
+    found
+}
+
 /// The services in an order in which each comes after those that it is made from.
 ///
 /// # Errors

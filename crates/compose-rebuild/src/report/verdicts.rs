@@ -42,6 +42,7 @@ fn details(row: &Row) -> Vec<String> {
         lines.push(format!("{} {}: remote {remote}, label {label}", part.repository, part.wanted));
     }
     lines.extend(evidence.no_version.clone());
+    lines.extend(evidence.base.iter().map(|base| plain(base, 300)));
     if let Some(difference) = &evidence.deep {
         for (what, names) in
             [("missing", &difference.missing), ("extra", &difference.extra), ("changed", &difference.changed)]

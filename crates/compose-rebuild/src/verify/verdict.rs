@@ -63,6 +63,9 @@ pub struct Evidence {
     pub relation: Option<Relation>,
     /// A version of the same service that was built later.
     pub newer: Option<String>,
+    /// Which base image has moved in its registry, when registries were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
     /// How the files differ from those of the commit, when they were compared.
     pub deep: Option<Difference>,
 }
@@ -145,6 +148,8 @@ pub enum Verdict {
     Behind,
     /// The same, and a newer image of the service exists.
     RolledBack,
+    /// A base image of it has moved in its registry.
+    BaseMoved,
     /// The image is current, and a running container was started from another one.
     ContainerOutdated,
 }
@@ -180,6 +185,7 @@ impl Verdict {
         let has_sources = !evidence.sources.is_empty();
         match (evidence.definition, &evidence.remote) {
             (Definition::Changed, _) if !has_sources => Self::DefinitionChanged,
+            _ if evidence.base.is_some() => Self::BaseMoved,
             _ if evidence.outdated().next().is_some() => Self::ContainerOutdated,
             (Definition::Same, _) if !has_sources => Self::CurrentByKey,
             _ if !has_sources => Self::NothingToCompare,
@@ -214,6 +220,7 @@ impl Verdict {
             }
             Self::Behind => ("behind", "bring it up to date: cargo xtask rebuild"),
             Self::RolledBack => ("behind, rolled back", "go forward again when it may: cargo xtask rebuild"),
+            Self::BaseMoved => ("base image moved", "build it from its base as it is now: cargo xtask rebuild --pull"),
             Self::ContainerOutdated => {
                 ("container older than its image", "start it from the image: docker compose up --detach")
             }

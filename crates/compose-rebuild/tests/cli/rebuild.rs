@@ -268,6 +268,9 @@ fn a_builder_reaches_the_build_and_pull_follows_the_registry() {
     world.forget("bases-");
     let plan = world.run(["plan", "--pull"]).ok();
     assert!(plan.stdout.contains("base image node:22-bookworm-slim moved sha256:1"), "{plan}");
+    let verdict = world.run(["verify", "--pull"]).fails(1);
+    assert!(verdict.stdout.contains("base image node:22-bookworm-slim moved sha256:1"), "{verdict}");
+    world.run(["verify"]).ok();
     world.forget_calls();
     world.push(&commit('b'));
     world.run(["rebuild"]).env("BUILDX_BUILDER", "remote-2").ok();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run programs and read the environment")]
 
+mod bases;
 mod cases;
 mod definition;
 mod doctor;

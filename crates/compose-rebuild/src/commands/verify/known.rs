@@ -14,8 +14,9 @@ use crate::facts::workspace::Workspace;
 use crate::facts::{Facts, gather};
 use crate::plan::cache_bust::Rule;
 use crate::plan::decide::plan;
+use crate::plan::service::moved_base;
 use crate::plan::{Action, Attestations, Request};
-use crate::project::Project;
+use crate::project::{Built, Project};
 use crate::settings::Settings;
 use crate::value::{Commit, ImageRef, Service, label, show};
 use crate::verify::skip::is_inside;
@@ -35,6 +36,8 @@ pub struct Known {
     pub images: Images,
     /// How the images of services without a source relate to what a rebuild would make of them.
     definitions: HashMap<Service, Definition>,
+    /// The base image of a service that has moved in its registry, if any has and registries were asked.
+    bases: HashMap<Service, String>,
     /// Where they are; what is in those of a registry is not read, only their labels.
     pub store: Store,
 }
@@ -51,15 +54,19 @@ impl Known {
             let (facts, sources) = gather::offline(ui, selection, store)?;
             (facts, HashMap::new(), sources.into_iter().map(|source| (source, None)).collect())
         } else {
-            let mut facts = gather::facts(ui, selection, None, store, None)?;
+            let mut facts = gather::facts(ui, selection, None, store, options.pull.then_some(settings.now))?;
             // Without a plan a rebuild says what is wrong.
             let definitions = definitions(settings, &facts).unwrap_or_default();
             let sources = std::mem::take(&mut facts.sources);
             let sources = sources.into_iter().map(|resolved| (resolved.source, Some(resolved.revision)));
             (facts, definitions, sources.collect())
         };
+        let moved = |(service, built): (&Service, &Built)| {
+            Some((service.clone(), moved_base(&facts, built, facts.images.get(&built.image)?)?))
+        };
+        let bases = facts.project.services.iter().filter_map(moved).collect();
         let Facts { workspace, project, found, images, .. } = facts;
-        Ok(Self { workspace, project, sources, found, images, definitions, store })
+        Ok(Self { workspace, project, sources, found, images, definitions, bases, store })
     }
 
     /// Code in the images of these services, or of all, that nobody watches.
@@ -125,6 +132,7 @@ impl Known {
             // Without sources there is nothing to ask, offline or not.
             remote: remotes.map(|revisions| revisions.join(" ")),
             watched: !self.found.unwatched.iter().any(|one| service == Some(&one.service)),
+            base: service.and_then(|service| self.bases.get(service)).cloned(),
             definition: service.and_then(|service| self.definitions.get(service)).copied().unwrap_or_default(),
             sources,
             transports: &config.transports,
@@ -201,6 +209,8 @@ pub struct Subject<'a> {
     pub watched: bool,
     /// Without any source, how it relates to what its service would be built from now.
     pub definition: Definition,
+    /// Which base image has moved in its registry.
+    pub base: Option<String>,
     sources: Vec<&'a (Source, Option<Revision>)>,
     transports: &'a [String],
 }
