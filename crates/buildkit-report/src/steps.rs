@@ -51,7 +51,7 @@ pub struct StepSummary {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
-    /// It did not.
+    /// The stage did not run.
     #[default]
     Cached,
     /// Nothing that it is made from ran: its own line, an argument, or what it reads from outside changed.
@@ -96,21 +96,21 @@ impl StepSummary {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// It had nothing to do in this build.
+    /// The step had nothing to do in this build.
     #[default]
     Absent,
-    /// It came from the cache.
+    /// The step came from the cache.
     Cached,
-    /// It stopped because another one failed.
+    /// The step stopped because another one failed.
     Canceled,
-    /// It ran.
+    /// The step ran.
     Ran,
-    /// It failed.
+    /// The step failed.
     Failed,
 }
 
 impl Status {
-    /// The same without spaces, as a class of HTML.
+    /// The word without spaces, as a class of HTML.
     pub fn class(self) -> &'static str {
         if self == Self::Absent { "absent" } else { self.word() }
     }

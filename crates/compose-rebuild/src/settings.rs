@@ -103,7 +103,7 @@ impl Settings {
     /// How the bust value is made according to the flag, or to CACHE_BUST of the environment.
     ///
     /// # Errors
-    /// As [`Settings::rule`].
+    /// Fails when [`Settings::rule`] does.
     pub fn chosen_rule(&self, flag: Option<&str>) -> Result<Option<Rule>, Failure> {
         flag.or(self.environment.cache_bust.as_deref()).map(|text| self.rule(text)).transpose()
     }
@@ -111,7 +111,7 @@ impl Settings {
     /// How the bust value is made, according to that or else to the configuration.
     ///
     /// # Errors
-    /// As [`Settings::rule`].
+    /// Fails when [`Settings::rule`] does.
     pub fn rule_or(&self, chosen: Option<Rule>, configured: Option<&str>) -> Result<Rule, Failure> {
         chosen.map_or_else(|| self.rule(configured.unwrap_or("auto")), Ok)
     }

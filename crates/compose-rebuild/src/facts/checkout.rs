@@ -38,7 +38,7 @@ pub struct Checkout {
     pub changed: Vec<String>,
     /// The files that a release may change, as far as they are in the commit.
     pub committed: BTreeMap<&'static str, String>,
-    /// The same as they are on disk.
+    /// The files as they are on disk.
     pub on_disk: BTreeMap<&'static str, String>,
     /// Cargo.toml in the commit before.
     pub before: Option<String>,
@@ -142,7 +142,7 @@ fn text(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<Option<String>> {
     Ok(finished.status.success().then(|| finished.text()))
 }
 
-/// The same without white space around it.
+/// An answer of git without white space around it.
 fn answer(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<Option<String>> {
     Ok(text(ui, cmd)?.map(|text| text.trim().to_owned()))
 }

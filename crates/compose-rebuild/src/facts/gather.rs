@@ -21,7 +21,7 @@ use crate::value::time::Timestamp;
 /// Facts that need neither a remote nor the engine.
 ///
 /// # Errors
-/// Those of the two readers.
+/// Fails when one of the two readers does.
 pub fn read_project(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<(Workspace, Project)> {
     let (workspace, project) = both(|| workspace::read(ui, selection.directory()), || compose::read(ui, selection));
     let (workspace, project) = (workspace?, project?);
@@ -32,7 +32,7 @@ pub fn read_project(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<(Worksp
 /// with `pull`, which is the time of the run, registries are asked for base images.
 ///
 /// # Errors
-/// Those of the readers, the first in the order of the data flow.
+/// Fails when a reader does; the first in the order of the data flow counts.
 pub fn facts(
     ui: &Ui,
     selection: Selection<'_>,
@@ -91,7 +91,7 @@ pub fn facts(
 /// Gathers what can be known without any remote: the sources have no revisions, and so are not among the facts.
 ///
 /// # Errors
-/// Those of the readers, the first in the order of the data flow.
+/// Fails when a reader does; the first in the order of the data flow counts.
 pub fn offline(ui: &Ui, selection: Selection<'_>, store: Store) -> anyhow::Result<(Facts, Vec<Source>)> {
     let (workspace, project) = read_project(ui, selection)?;
     let (sources, found) = sources::derive(&project, &workspace.config)?;

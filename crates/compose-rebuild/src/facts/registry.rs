@@ -51,7 +51,7 @@ pub fn inspect(ui: &Ui, wanted: &[ImageRef]) -> anyhow::Result<Images> {
 /// The image that the registry has under a name, if it has one.
 ///
 /// # Errors
-/// As [`inspect`].
+/// Fails when [`inspect`] does.
 pub fn image(ui: &Ui, name: &ImageRef) -> anyhow::Result<Option<Image>> {
     let sh = Shell::new()?;
     let finished = process::output(ui, docker::registry_inspect(&sh, name), DEADLINE)?;

@@ -78,7 +78,7 @@ pub struct Local {
     pub root: Utf8PathBuf,
     /// Files and symbolic links below it, those of submodules too, relative and sorted; what Git ignores is left out.
     pub files: Vec<Utf8PathBuf>,
-    /// The same files as a commit would have them.
+    /// The files as a commit would have them.
     pub tree: Tree,
     /// The first 12 hexadecimal digits of the SHA-256 of all names, kinds and contents.
     pub digest: String,

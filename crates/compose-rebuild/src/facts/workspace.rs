@@ -80,7 +80,7 @@ impl Workspace {
     /// What is to be said about the version of these services.
     ///
     /// # Errors
-    /// As [`Workspace::version_of`].
+    /// Fails when [`Workspace::version_of`] does.
     pub fn doubt<'s>(&self, services: impl IntoIterator<Item = &'s Service>) -> Result<Option<&str>, Failure> {
         for service in services {
             if self.own_version(service)?.is_none() {

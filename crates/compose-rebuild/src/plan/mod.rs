@@ -122,7 +122,7 @@ pub enum Action {
     Fresh,
     /// Nothing is built; the mutable tag moves to the kept image.
     Reuse(ImageRef),
-    /// It is built and promoted.
+    /// The service is built and promoted.
     Build(Build),
     /// Nothing of its own: another service has the same image, and the same happens there.
     Shared(Service),

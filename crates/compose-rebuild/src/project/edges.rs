@@ -21,11 +21,11 @@ pub struct Input<'a> {
 /// How a service uses another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    /// As a named context of the compose file: `service:x`.
+    /// By a named context of the compose file: `service:x`.
     Context,
     /// By the name of its image, in `FROM` or `--from=`.
     Image,
-    /// As a stage of the same Dockerfile, whose image is kept.
+    /// By a stage of the same Dockerfile, whose image is kept.
     Stage,
 }
 

@@ -66,7 +66,7 @@ pub fn output(ui: &Ui, cmd: Cmd<'_>, limit: Duration) -> anyhow::Result<Finished
 /// Runs `cmd`, which cleans up after this run: signals that came before it starts do not stop it.
 ///
 /// # Errors
-/// As [`output`], with a limit of one minute.
+/// Fails when [`output`] does, with a limit of one minute.
 pub fn cleanup(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<Finished> {
     bounded_output(ui, cmd, Duration::from_secs(60), interrupt::count())
 }
@@ -85,7 +85,7 @@ fn bounded_output(ui: &Ui, cmd: Cmd<'_>, limit: Duration, signals: usize) -> any
 /// Nothing is returned beside the end of the process when `take` was still reading long after it.
 ///
 /// # Errors
-/// As [`output`].
+/// Fails when [`output`] does.
 pub fn read<T: Send + 'static>(
     ui: &Ui,
     cmd: Cmd<'_>,

@@ -22,7 +22,7 @@ impl ImageRef {
         if self.tag == "latest" { self.repository.clone() } else { self.to_string() }
     }
 
-    /// The same repository under another tag.
+    /// This repository under another tag.
     ///
     /// # Errors
     /// Exit code 2 when the tag does not fit the grammar, for example because it is too long.

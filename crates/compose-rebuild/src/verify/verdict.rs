@@ -122,9 +122,9 @@ impl Evidence {
 pub enum Verdict {
     /// Everything agrees with the remote.
     Current,
-    /// It has no source, and its key is the one that its service has now.
+    /// The service has no source, and the key of its image is the one that its service has now.
     CurrentByKey,
-    /// It has no source, and no key can tell whether it is up to date.
+    /// The service has no source, and no key can tell whether it is up to date.
     NothingToCompare,
     /// Everything that is here agrees; no remote was asked.
     Consistent,
@@ -136,11 +136,11 @@ pub enum Verdict {
     NeverBuilt,
     /// Some code in it moves, and nothing here notices a push.
     NotWatched,
-    /// It has no source, and was built from something else than its service would be now.
+    /// The service has no source, and its image was built from something else than its service would be now.
     DefinitionChanged,
-    /// It was built before its service got one of its sources.
+    /// The image was built before its service got one of its sources.
     NewSource,
-    /// It was built from a source that its service does not have any more.
+    /// The image was built from a source that its service does not have any more.
     SourceGone,
     /// The image is made from a commit that the branch does not have (any more, or yet).
     NotOnBranch,

@@ -19,10 +19,10 @@ pub fn ask(ui: &Ui, limit: Duration, command: impl for<'a> FnOnce(&'a Shell) -> 
     answer(ui, limit, command, |_| false)
 }
 
-/// The same about things that may be gone: that one is, is an answer too, and what is printed is about the others.
+/// What a command prints about things that may be gone: that one is gone is an answer too.
 ///
 /// # Errors
-/// As [`ask`].
+/// Fails when [`ask`] does.
 pub fn ask_existing(
     ui: &Ui,
     limit: Duration,
@@ -51,7 +51,7 @@ fn answer(
 /// The lines of an answer, sorted, each once: an image with several names comes several times.
 ///
 /// # Errors
-/// As [`ask`].
+/// Fails when [`ask`] does.
 pub fn ask_lines(
     ui: &Ui,
     limit: Duration,
