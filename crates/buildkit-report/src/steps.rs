@@ -51,7 +51,7 @@ pub struct StepSummary {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
-    /// The stage did not run.
+    /// The step did not run.
     #[default]
     Cached,
     /// Nothing that it is made from ran: its own line, an argument, or what it reads from outside changed.

@@ -177,3 +177,18 @@ fn a_bad_command_line_is_a_message_too() {
     }
     assert_eq!(world.run(["prune", "--keep", "x"]).fails(2).stdout, "");
 }
+
+#[test]
+fn plugins_are_found_where_the_docker_client_finds_them() {
+    let world = World::new();
+    let extra = world.path("extra");
+    std::fs::create_dir(&extra).unwrap();
+    for plugin in ["docker-compose", "docker-buildx"] {
+        std::fs::rename(world.path("home/.docker/cli-plugins").join(plugin), extra.join(plugin)).unwrap();
+    }
+    let config = serde_json::json!({"cliPluginsExtraDirs": [extra]});
+    std::fs::write(world.path("home/.docker/config.json"), config.to_string()).unwrap();
+    let outcome = world.run(["rebuild", "-v"]).ok();
+    let plugin = format!("Running {}/docker-buildx bake", extra.display());
+    assert!(outcome.stderr.contains(&plugin), "{outcome}");
+}

@@ -18,7 +18,7 @@ fn workflows() -> Vec<(String, String)> {
     let names = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut found: Vec<_> = names.map(|name| (name.clone(), read(&format!(".github/workflows/{name}")))).collect();
     found.sort();
-    assert_eq!(found.len(), 4, "{found:?}");
+    assert_eq!(found.len(), 5, "{found:?}");
     found
 }
 
