@@ -79,7 +79,8 @@ fn every_command_of_the_pipelines_exists() {
     {
         let found = calls(&text);
         assert_understood(&name, &found);
-        assert!(!found.is_empty() || text.contains("ci/test\n"), "{name} calls nothing");
+        let tests = text.contains("ci/test\n") || text.contains("cargo test");
+        assert!(!found.is_empty() || tests, "{name} calls nothing");
         commands.extend(found.into_iter().map(|call| call[0].clone()));
     }
     for wanted in ["rebuild", "release", "prune"] {
