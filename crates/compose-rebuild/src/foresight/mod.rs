@@ -36,8 +36,9 @@ pub struct Foresight {
 impl Foresight {
     /// What would be foreseen of a build that began now.
     pub fn now(ui: &Ui, settings: &Settings, facts: &Facts, plan: &Plan) -> Self {
-        let (records, mut foresight) =
-            both(|| cache::records(ui, settings), || Self::gather(ui, settings, facts, plan));
+        // Where nothing is built, the builder is not asked.
+        let records = || plan.builds().next().and_then(|_| cache::records(ui, settings));
+        let (records, mut foresight) = both(records, || Self::gather(ui, settings, facts, plan));
         foresight.look(facts, plan, records.as_ref());
         foresight
     }

@@ -2,11 +2,13 @@
 
 use super::fetch::Cover;
 use super::walk::Walk;
+use crate::address::Reference;
 use crate::lines::Instruction;
 use crate::reads::{Wanted, What, wanted};
 
 impl Walk {
-    /// A repository is code; the answer of a hosting service about a branch makes every step below run again.
+    /// A repository is code; the answer of a hosting service about a branch makes every step below run again, which covers the
+    /// clones of that repository and of no other.
     pub(super) fn add(&mut self, instruction: &Instruction) {
         for wanted in wanted(instruction, &self.values) {
             match wanted {
@@ -14,15 +16,27 @@ impl Walk {
                     let found = self.found(instruction.line, address, reference, None);
                     self.found[found].cover = Cover::Builder;
                 }
-                Wanted::What(What::Url { address, .. })
-                    if tells_commit(&address) && self.place().cover == Cover::Nothing =>
-                {
-                    self.place().cover = Cover::Builder;
-                }
+                Wanted::What(What::Url { address, .. }) if tells_commit(&address) => self.place().told.push(address),
                 _ => {}
             }
         }
     }
+}
+
+/// Whether what is at an address changes with every push to what a clone takes.
+pub(super) fn tells_about(address: &str, repository: &str, reference: &Reference) -> bool {
+    let path = repository.trim_end_matches(".git").rsplit(['/', ':']).take(2).collect::<Vec<_>>();
+    let [name, owner] = path[..] else { return false };
+    let is_branch = |branch: &str| {
+        let address = address.trim_end_matches('/');
+        address.ends_with(&format!("/{branch}")) || address.ends_with(&format!("={branch}"))
+    };
+    let is_reference = match reference {
+        Reference::Head => true,
+        Reference::Named(branch) => is_branch(branch.trim_start_matches("refs/heads/")),
+        _ => false,
+    };
+    is_reference && address.replace(".git/", "/").contains(&format!("/{owner}/{name}/"))
 }
 
 /// Whether what is at an address changes with a push.

@@ -1,5 +1,6 @@
 //! One pass over all stages, as far as it was read.
 
+use super::add::tells_about;
 use super::fetch::{Cover, Fetch};
 use super::repositories::Repositories;
 use crate::address::Reference;
@@ -17,6 +18,8 @@ pub(super) struct Walk {
 pub(super) struct Place {
     pub(super) parent: Option<usize>,
     pub(super) cover: Cover,
+    /// Addresses whose content, which BuildKit looks at for every build, tells the commit of a branch.
+    pub(super) told: Vec<String>,
     pub(super) instruction: usize,
     pub(super) workdir: String,
     /// Where the script that is read now has gone.
@@ -29,9 +32,10 @@ impl Walk {
         self.values.begin_stage(parent.map(|parent| parent + 1));
         let above = parent.and_then(|parent| self.stages.get(parent));
         let cover = above.map_or(Cover::Nothing, |above| above.cover.clone());
+        let told = above.map_or(Vec::new(), |above| above.told.clone());
         let workdir = above.map_or("/".to_owned(), |above| above.workdir.clone());
         let (directory, repositories) = (String::new(), Repositories::default());
-        self.stages.push(Place { parent, cover, instruction: 0, workdir, directory, repositories });
+        self.stages.push(Place { parent, cover, told, instruction: 0, workdir, directory, repositories });
     }
 
     pub(super) fn place(&mut self) -> &mut Place {
@@ -47,8 +51,10 @@ impl Walk {
         commit_arg: Option<String>,
     ) -> usize {
         let stage = self.stages.len() - 1;
-        let Place { instruction, cover, .. } = self.place();
-        let (instruction, cover) = (*instruction, cover.clone());
+        let Place { instruction, cover, told, .. } = self.place();
+        let is_told =
+            *cover == Cover::Nothing && told.iter().any(|address| tells_about(address, &repository, &reference));
+        let (instruction, cover) = (*instruction, if is_told { Cover::Builder } else { cover.clone() });
         self.found.push(Fetch { stage, instruction, line, repository, reference, cover, commit_arg });
         self.found.len() - 1
     }
