@@ -55,6 +55,7 @@ impl World {
         for (name, program) in [
             ("bin/docker", &fake),
             ("home/.docker/cli-plugins/docker-compose", &fake),
+            ("home/.docker/cli-plugins/docker-buildx", &fake),
             ("bin/git", &std::env::current_exe()?),
         ] {
             fs_err::os::unix::fs::symlink(program, world.path(name)?)?;
