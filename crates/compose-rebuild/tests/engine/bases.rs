@@ -16,8 +16,9 @@ fn push_base(world: &World, name: &str, text: &str) -> String {
     world.docker(&["build", "--quiet", "--tag", name, directory.to_str().unwrap()]);
     world.docker(&["image", "push", "--quiet", name]);
     world.docker(&["image", "rm", name]);
-    let format = "{{.Manifest.Digest}}";
-    world.docker(&["buildx", "imagetools", "inspect", "--format", format, name])
+    let manifest = world.docker(&["buildx", "imagetools", "inspect", "--format", "{{json .Manifest}}", name]);
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    manifest["digest"].as_str().unwrap().to_owned()
 }
 
 /// What registries answered is no longer known.
