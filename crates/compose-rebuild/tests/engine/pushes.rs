@@ -77,14 +77,15 @@ fn the_report_says_what_the_builder_itself_says() {
     // A copy of BuildKit's events, taken before the tool gets them.
     world.shim(
         "docker",
-        r#"case "$*" in *" build "*)
-            { real "$@"; echo $? > "$world/status"; } | tee "$world/events"
+        r#"case "$*" in *"buildx bake "*)
+            { real "$@" 2>&1; echo $? > "$world/status"; } | tee "$world/events" >&2
             exit "$(cat "$world/status")" ;;
         esac"#,
     );
     world.rebuild();
     let mut vertexes: BTreeMap<String, (String, bool)> = BTreeMap::new();
-    for line in fs::read_to_string(world.path("events")).unwrap().lines() {
+    let events = fs::read_to_string(world.path("events")).unwrap();
+    for line in events.lines().filter(|line| line.starts_with('{')) {
         let event: Value = serde_json::from_str(line).unwrap();
         for vertex in event["vertexes"].as_array().into_iter().flatten() {
             let text = |name: &str| vertex[name].as_str().unwrap_or_default().to_owned();
@@ -142,7 +143,7 @@ fn a_commit_that_comes_after_the_resolution_waits_for_the_next_rebuild() {
     world.shim(
         "docker",
         &format!(
-            r#"case "$*" in *" build "*)
+            r#"case "$*" in *"buildx bake "*)
                 cd '{work}' && echo late >> README.md &&
                 git -c user.name=n -c user.email=e@example.invalid commit --quiet --all --message late &&
                 git push --quiet origin main && cd - > /dev/null || exit 99 ;;
