@@ -2,7 +2,6 @@
 
 use super::fetch::Cover;
 use super::walk::Walk;
-use crate::address::Reference;
 use crate::lines::Instruction;
 use crate::reads::{Wanted, What, wanted};
 
@@ -21,22 +20,6 @@ impl Walk {
             }
         }
     }
-}
-
-/// Whether what is at an address changes with every push to what a clone takes.
-pub(super) fn tells_about(address: &str, repository: &str, reference: &Reference) -> bool {
-    let path = repository.trim_end_matches(".git").rsplit(['/', ':']).take(2).collect::<Vec<_>>();
-    let [name, owner] = path[..] else { return false };
-    let is_branch = |branch: &str| {
-        let address = address.trim_end_matches('/');
-        address.ends_with(&format!("/{branch}")) || address.ends_with(&format!("={branch}"))
-    };
-    let is_reference = match reference {
-        Reference::Head => true,
-        Reference::Named(branch) => is_branch(branch.trim_start_matches("refs/heads/")),
-        _ => false,
-    };
-    is_reference && address.replace(".git/", "/").contains(&format!("/{owner}/{name}/"))
 }
 
 /// Whether what is at an address changes with a push.

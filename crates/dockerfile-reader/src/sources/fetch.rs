@@ -45,3 +45,19 @@ impl Fetch {
         path.rsplit(['/', ':']).next().unwrap_or_default()
     }
 }
+
+/// Whether what is at an address changes with every push to what a clone takes.
+pub(super) fn tells_about(address: &str, repository: &str, reference: &Reference) -> bool {
+    let path = repository.trim_end_matches(".git").rsplit(['/', ':']).take(2).collect::<Vec<_>>();
+    let [name, owner] = path[..] else { return false };
+    let is_branch = |branch: &str| {
+        let address = address.trim_end_matches('/');
+        address.ends_with(&format!("/{branch}")) || address.ends_with(&format!("={branch}"))
+    };
+    let is_reference = match reference {
+        Reference::Head => true,
+        Reference::Named(branch) => is_branch(branch.trim_start_matches("refs/heads/")),
+        _ => false,
+    };
+    is_reference && address.replace(".git/", "/").contains(&format!("/{owner}/{name}/"))
+}

@@ -1,7 +1,6 @@
 //! One pass over all stages, as far as it was read.
 
-use super::add::tells_about;
-use super::fetch::{Cover, Fetch};
+use super::fetch::{Cover, Fetch, tells_about};
 use super::repositories::Repositories;
 use crate::address::Reference;
 use crate::shell::{Variables, Word};
