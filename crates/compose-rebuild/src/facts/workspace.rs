@@ -27,7 +27,7 @@ pub struct Workspace {
     pub root: Option<Utf8PathBuf>,
     /// Its members.
     pub members: Vec<Package>,
-    /// Where logs, reports and override files go.
+    /// Where logs, reports and the record of the last build go.
     pub state: Utf8PathBuf,
     /// What cannot be derived.
     pub config: Config,
