@@ -11,8 +11,8 @@ pub enum Reference {
     Commit(String),
     /// A version or an abbreviated commit: what does not move, and no remote is asked about.
     Fixed(String),
-    /// What the branches of a repository's submodules have, whatever the repository itself says about them.
-    Submodules,
+    /// Code that no single ref of the address stands for, such as `the submodules`; the words go before `of ADDRESS`.
+    Untold(&'static str),
 }
 
 impl Reference {
@@ -29,15 +29,14 @@ impl Reference {
         }
     }
 
-    /// Whether it can mean other code tomorrow; a tag that looks like a version is taken for one.
-    pub fn moves(&self) -> bool {
-        let digits_around_dot = |name: &str| {
-            name.as_bytes().windows(3).any(|w| w[0].is_ascii_digit() && w[1] == b'.' && w[2].is_ascii_digit())
-        };
+    /// Whether it can mean other code tomorrow; nothing where only the remote knows, because a name may be that of a branch
+    /// or of a tag.
+    pub fn moves(&self) -> Option<bool> {
         match self {
-            Self::Head | Self::Submodules => true,
-            Self::Named(name) => !digits_around_dot(name),
-            Self::Commit(_) | Self::Fixed(_) => false,
+            Self::Head | Self::Untold(_) => Some(true),
+            Self::Named(name) if name.starts_with("refs/tags/") => Some(false),
+            Self::Named(name) => name.starts_with("refs/").then_some(true),
+            Self::Commit(_) | Self::Fixed(_) => Some(false),
         }
     }
 }

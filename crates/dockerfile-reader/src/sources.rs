@@ -6,8 +6,6 @@ mod fetch;
 mod git;
 mod packages;
 mod repositories;
-#[cfg(test)]
-mod tests;
 mod walk;
 
 use crate::address::absolute;

@@ -57,7 +57,7 @@ pub fn add(project: &Project, config: &Config, bust: &ArgName, sources: &mut Vec
             if let Cover::Argument(name) = &fetch.cover {
                 found.busts.extend(name.parse().map(|name| (service.clone(), name)));
             }
-            let is_known = known.contains(&fetch.repository) && fetch.reference != Reference::Submodules;
+            let is_known = known.contains(&fetch.repository) && !matches!(fetch.reference, Reference::Untold(_));
             if alone || is_known {
                 continue;
             }
@@ -74,7 +74,7 @@ pub fn add(project: &Project, config: &Config, bust: &ArgName, sources: &mut Vec
                         line => format!("{}:{line}", built.dockerfile_path),
                     },
                     repository: match fetch.reference {
-                        Reference::Submodules => format!("the submodules of {}", redact(&fetch.repository)),
+                        Reference::Untold(what) => format!("{what} of {}", redact(&fetch.repository)),
                         _ => redact(&fetch.repository),
                     },
                     why: failure.cause,
@@ -117,12 +117,12 @@ fn contexts_of(built: &Built) -> impl Iterator<Item = Fetch> {
 
 /// What is followed there, if anything moves.
 fn follow(service: &Service, fetch: &Fetch, transports: &[String]) -> Result<Option<Source>, Failure> {
-    if fetch.reference == Reference::Submodules {
-        return Err(Failure::usage("they are taken from the tips of their branches, whatever the repository says")
-            .hint("leave out `--remote`, or name all sources in [[workspace.metadata.xtask.sources]]"));
+    if let Reference::Untold(_) = fetch.reference {
+        return Err(Failure::usage("no ref of the repository says which code that is")
+            .hint("take a fixed version, or name all sources in [[workspace.metadata.xtask.sources]]"));
     }
     if fetch.cover == Cover::Nothing {
-        return match fetch.reference.moves() {
+        return match fetch.is_stale() {
             true => Err(Failure::usage("no bust argument stands above it, so the step stays cached")
                 .hint("add one: cargo xtask doctor --patch")),
             false => Ok(None),
@@ -130,7 +130,7 @@ fn follow(service: &Service, fetch: &Fetch, transports: &[String]) -> Result<Opt
     }
     let unclear = |failure: Failure| failure.hint(format!("name it in `sources` of {CONFIGURATION}"));
     let wanted = match &fetch.reference {
-        Reference::Fixed(_) | Reference::Submodules => return Ok(None),
+        Reference::Fixed(_) | Reference::Untold(_) => return Ok(None),
         Reference::Commit(commit) => Wanted::Commit(commit.parse()?),
         Reference::Head => Wanted::Ref("HEAD".parse()?),
         Reference::Named(name) => Wanted::Ref(name.parse::<GitRef>().map_err(unclear)?),

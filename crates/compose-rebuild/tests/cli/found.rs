@@ -157,7 +157,7 @@ fn submodules_that_follow_their_branches_are_not_watched() {
     let moving = "git clone https://git.example/app.git && cd app && git submodule update --init --remote";
     let world = project(&format!("FROM a\nARG CACHEBUST\nRUN {moving}\n"));
     let said = "a push to the submodules of https://git.example/app.git is not noticed in `app`";
-    warns(&world, "rebuild", said).says("leave out `--remote`");
+    warns(&world, "rebuild", said).says("take a fixed version");
     world.run(["verify"]).fails(1).says(said).says("not current: app (not watched)");
     // At the commits that the repository names they move with it.
     world.file("Dockerfile", format!("FROM a\nARG CACHEBUST\nRUN {}\n", moving.replace(" --remote", "")));

@@ -36,7 +36,14 @@ pub enum Cover {
 impl Fetch {
     /// Whether the step stays cached whatever is pushed.
     pub fn is_stale(&self) -> bool {
-        self.cover == Cover::Nothing && self.reference.moves()
+        let digits_around_dot = |name: &str| {
+            name.as_bytes().windows(3).any(|w| w[0].is_ascii_digit() && w[1] == b'.' && w[2].is_ascii_digit())
+        };
+        let moves = match (&self.reference, self.reference.moves()) {
+            (Reference::Named(name), None) => !digits_around_dot(name),
+            (_, moves) => moves != Some(false),
+        };
+        self.cover == Cover::Nothing && moves
     }
 
     /// The last part of the address.

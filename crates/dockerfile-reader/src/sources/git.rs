@@ -34,7 +34,7 @@ impl Walk {
             "checkout" | "switch" | "reset" => self.checkout(&git, &here),
             "submodule" if moves_submodules(&git) => {
                 let url = self.repository(&here).remotes.get("origin").cloned().unwrap_or_default();
-                self.found(git.line, url, Reference::Submodules, None);
+                self.found(git.line, url, Reference::Untold("the submodules"), None);
             }
             _ => {}
         }
@@ -51,7 +51,7 @@ impl Walk {
             repository.found = Some(self.found(git.line, url.clone(), reference, None));
             repository.remotes.insert("origin".to_owned(), url.clone());
             if git.args.iter().any(|word| word.text == "--remote-submodules") {
-                self.found(git.line, url, Reference::Submodules, None);
+                self.found(git.line, url, Reference::Untold("the submodules"), None);
             }
         }
         self.place().repositories.insert(path, repository);

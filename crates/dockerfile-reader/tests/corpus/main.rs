@@ -1,21 +1,17 @@
 //! What is found in Dockerfiles of many shapes, and what is never found.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+#[allow(dead_code, reason = "findings are for the doctor, who is tested elsewhere")]
+mod cases;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use cases::{Case, cases};
+use dockerfile_reader::sources::{Busts, Cover, Fetch, fetches};
+use dockerfile_reader::{Args, Build, Dockerfile, Reference};
 use proptest::prelude::*;
-
-use super::*;
-use crate::address::Reference;
-use crate::closure::Build;
-
-/// Snippets, each with what must be found: line, cover, reference, address.
-const TABLE: &str = concat!(
-    include_str!("../../tests/dockerfiles/clones.txt"),
-    include_str!("../../tests/dockerfiles/arguments.txt"),
-    include_str!("../../tests/dockerfiles/references.txt"),
-    include_str!("../../tests/dockerfiles/packages.txt"),
-    include_str!("../../tests/dockerfiles/others.txt"),
-    include_str!("../../tests/dockerfiles/odd.txt"),
-    include_str!("../../tests/dockerfiles/documents.txt"),
-);
 
 fn found(text: &str, args: &Args) -> Vec<Fetch> {
     let dockerfile = Dockerfile::read(text);
@@ -27,63 +23,66 @@ fn found(text: &str, args: &Args) -> Vec<Fetch> {
     fetches(&dockerfile, args, &Busts::of(&dockerfile, ["MY_BUST".to_owned()]))
 }
 
+/// What is found in a case, of the stages that its target needs, in the words of the corpus.
+fn read(case: &Case, text: &str) -> Vec<String> {
+    let contexts = BTreeMap::new();
+    let build = Build { target: case.target, args: &case.args, contexts: &contexts };
+    let closure = Dockerfile::read(text).closure(&build).expect("a stage");
+    let is_built = |fetch: &&Fetch| case.target.is_none() || closure.members.contains(&fetch.stage);
+    found(text, &case.args).iter().filter(is_built).map(words).collect()
+}
+
 fn words(fetch: &Fetch) -> String {
     let cover = match &fetch.cover {
         Cover::Nothing => "-",
         Cover::Argument(name) => name,
         Cover::Builder => "builder",
     };
-    let reference = match &fetch.reference {
-        Reference::Head => "HEAD".to_owned(),
-        Reference::Named(name) => name.clone(),
-        Reference::Submodules => "submodules".to_owned(),
-        Reference::Commit(name) | Reference::Fixed(name) => format!("pinned:{name}"),
+    let reference = match (&fetch.reference, fetch.reference.moves()) {
+        (Reference::Head, Some(true)) => "HEAD".to_owned(),
+        (Reference::Named(name), None) => name.clone(),
+        (Reference::Named(name), Some(true)) if name.starts_with("refs/") => name.clone(),
+        (Reference::Named(name), Some(false)) if name.starts_with("refs/tags/") => name.clone(),
+        (Reference::Untold(what), Some(true)) => format!("({what})"),
+        (Reference::Commit(name) | Reference::Fixed(name), Some(false)) => format!("pinned:{name}"),
+        other => panic!("{other:?}"),
     };
     let commit = fetch.commit_arg.as_ref().map(|name| format!("<{name}")).unwrap_or_default();
     format!("{} {cover} {reference}{commit} {}", fetch.line, fetch.repository)
 }
 
-/// A snippet: title, arguments, text, expected lines.
-type Entry = (&'static str, Args, &'static str, Vec<String>);
-
-fn table() -> Vec<Entry> {
-    let entries = TABLE.split("=== ").skip(1).map(|entry| {
-        let (title, rest) = entry.split_once('\n').expect("a title");
-        let (text, expected) = rest.split_once("---\n").expect("what is expected");
-        let given = title.split_once(" | ").map_or("", |(_, given)| given).split_whitespace();
-        let given = given.filter_map(|one| one.split_once('=')).map(|(name, value)| (name.into(), Some(value.into())));
-        (title, given.collect(), text, expected.lines().map(str::to_owned).collect())
-    });
-    entries.collect()
-}
-
 #[test]
-fn every_shape_is_read_as_it_is_meant() {
-    let table = table();
-    assert!(table.len() >= 178, "{}", table.len());
-    let wrong: Vec<_> = table
+fn every_case_is_read_as_it_is_meant() {
+    let cases = cases();
+    assert!(cases.len() >= 178, "{}", cases.len());
+    let wrong: Vec<_> = cases
         .iter()
-        .filter_map(|(title, args, text, expected)| {
-            let read: Vec<_> = found(text, args).iter().map(words).collect();
-            (read != *expected).then(|| format!("{title}:\n  read {read:#?}\n  not  {expected:#?}"))
+        .filter_map(|case| {
+            let (read, Case { title, sources, .. }) = (read(case, case.text), case);
+            (read != *sources).then(|| format!("{title}:\n  read {read:#?}\n  not  {sources:#?}"))
         })
         .collect();
-    assert!(wrong.is_empty(), "{} of {} are read wrongly\n{}", wrong.len(), table.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} of {} are read wrongly\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
 
 #[test]
-fn a_mark_of_the_encoding_is_no_part_of_the_first_instruction() {
-    for (title, args, text, expected) in table() {
-        let read: Vec<_> = found(&format!("\u{feff}{text}"), &args).iter().map(words).collect();
-        assert_eq!(read, expected, "{title}");
+fn a_mark_of_the_encoding_and_line_ends_of_windows_change_nothing() {
+    for case in cases() {
+        assert_eq!(read(&case, &format!("\u{feff}{}", case.text)), case.sources, "{}", case.title);
+        assert_eq!(read(&case, &case.text.replace('\n', "\r\n")), case.sources, "{}", case.title);
     }
 }
 
+/// A file must be read within 50 ms, in a test without optimisation too.
 #[test]
-fn lines_may_end_as_on_windows() {
-    for (title, args, text, expected) in table() {
-        let read: Vec<_> = found(&text.replace('\n', "\r\n"), &args).iter().map(words).collect();
-        assert_eq!(read, expected, "{title}");
+fn a_file_is_read_at_once() {
+    for case in cases() {
+        let fastest = (0..3).map(|_| {
+            let started = Instant::now();
+            found(case.text, &case.args);
+            started.elapsed()
+        });
+        assert!(fastest.min() < Some(Duration::from_millis(50)), "{}", case.title);
     }
 }
 
@@ -246,13 +245,13 @@ proptest! {
         prop_assert_eq!(found(&format!("FROM a AS b\n{}", parts.concat()), &Args::new()), vec![]);
     }
 
-    /// Whatever surrounds it, a line of the table that is disabled is gone.
+    /// Whatever surrounds it, a line of the corpus that is disabled is gone.
     #[test]
     fn a_disabled_line_is_never_a_fetch(index in any::<prop::sample::Index>()) {
-        let table = table();
-        let (_, args, text, _) = index.get(&table);
-        let disabled: String = text.lines().map(|line| format!("# {line}\n")).collect();
-        prop_assert_eq!(found(&format!("FROM a\n{disabled}RUN true\n"), args), vec![]);
+        let cases = cases();
+        let case = index.get(&cases);
+        let disabled: String = case.text.lines().map(|line| format!("# {line}\n")).collect();
+        prop_assert_eq!(found(&format!("FROM a\n{disabled}RUN true\n"), &case.args), vec![]);
     }
 }
 
