@@ -1,4 +1,8 @@
 //! Failures that a user can act on: a cause, what was kept, and the next command.
+//!
+//! A function fails with exit code 2 for a value that does not fit, with 3 when a program, the engine, a remote, a registry or
+//! the file system does not do what it is asked, with 130 when a signal came, and whenever something fails that it calls. A
+//! section `# Errors` stands where that does not say it all.
 
 use std::fmt;
 

@@ -26,9 +26,6 @@ pub struct Move {
 }
 
 /// Moves tags, all at the same time; when one cannot move, the others go back.
-///
-/// # Errors
-/// Exit code 3 when the engine or the registry refuses one, 130 when a signal came.
 pub fn move_tags(ui: &Ui, store: Store, moves: &[Move]) -> anyhow::Result<()> {
     let Err(error) = add_tags(ui, store, moves) else { return Ok(()) };
     let mut lost = Vec::new();
@@ -55,17 +52,11 @@ pub fn move_tags(ui: &Ui, store: Store, moves: &[Move]) -> anyhow::Result<()> {
 }
 
 /// Gives images further tags, all at the same time; nothing depends on where these pointed before.
-///
-/// # Errors
-/// Exit code 3 when the engine refuses one, 130 when a signal came.
 pub fn add_tags(ui: &Ui, store: Store, moves: &[Move]) -> anyhow::Result<()> {
     at_once(moves, |one| tag(ui, store, one)).into_iter().collect()
 }
 
 /// Checks where tags point after they moved.
-///
-/// # Errors
-/// Exit code 3 when one points elsewhere.
 pub fn read_back(ui: &Ui, store: Store, moves: &[Move]) -> anyhow::Result<()> {
     let tags: Vec<_> = moves.iter().map(|one| one.tag.clone()).collect();
     let found = store.inspect(ui, &tags)?;
@@ -88,9 +79,6 @@ fn tag(ui: &Ui, store: Store, one: &Move) -> anyhow::Result<()> {
 }
 
 /// Makes a tag point to a manifest that its repository has; the registry does that at once, or not at all.
-///
-/// # Errors
-/// Exit code 3 when the registry refuses it, or something else moves the same tag.
 pub fn point(ui: &Ui, tag: &ImageRef, digest: &str) -> anyhow::Result<()> {
     let sh = Shell::new()?;
     let finished = process::output(ui, docker::registry_tag(&sh, tag, digest), MOVE)?;

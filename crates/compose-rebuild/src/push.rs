@@ -17,9 +17,6 @@ use crate::value::ImageRef;
 /// How long an upload may take; models are large and lines are slow.
 pub const UPLOAD: Duration = Duration::from_secs(4 * 3600);
 /// Uploads the image that the engine has under this name, and returns what the registry has there afterwards.
-///
-/// # Errors
-/// Exit code 3 when the registry does not take it, or something else pushes the same name.
 pub fn upload(ui: &Ui, name: &ImageRef) -> anyhow::Result<Image> {
     let sh = Shell::new()?;
     let finished = process::output(ui, docker::push(&sh, name), UPLOAD)?;
@@ -32,9 +29,6 @@ pub fn upload(ui: &Ui, name: &ImageRef) -> anyhow::Result<Image> {
 }
 
 /// What the registry has under a name, which must be the manifest with this digest.
-///
-/// # Errors
-/// Exit code 3 when it is not, or the registry does not answer.
 pub fn read_back(ui: &Ui, name: &ImageRef, digest: &str) -> anyhow::Result<Image> {
     let found = registry::image(ui, name)?;
     let id = found.as_ref().map_or("nothing", |image| image.id.as_str());

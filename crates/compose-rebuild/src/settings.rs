@@ -68,9 +68,6 @@ pub struct Settings {
 
 impl Settings {
     /// Makes settings of a command line.
-    ///
-    /// # Errors
-    /// Exit code 2 when there is no compose file.
     pub fn new(
         global: &Global,
         environment: Environment,
@@ -101,25 +98,16 @@ impl Settings {
     }
 
     /// How the bust value is made according to the flag, or to CACHE_BUST of the environment.
-    ///
-    /// # Errors
-    /// Fails when [`Settings::rule`] does.
     pub fn chosen_rule(&self, flag: Option<&str>) -> Result<Option<Rule>, Failure> {
         flag.or(self.environment.cache_bust.as_deref()).map(|text| self.rule(text)).transpose()
     }
 
     /// How the bust value is made, according to that or else to the configuration.
-    ///
-    /// # Errors
-    /// Fails when [`Settings::rule`] does.
     pub fn rule_or(&self, chosen: Option<Rule>, configured: Option<&str>) -> Result<Rule, Failure> {
         chosen.map_or_else(|| self.rule(configured.unwrap_or("auto")), Ok)
     }
 
     /// How the bust value is made in this run.
-    ///
-    /// # Errors
-    /// Exit code 2 for a value that does not fit the grammar.
     pub fn rule(&self, text: &str) -> Result<Rule, Failure> {
         Rule::parse(text, self.now, self.environment.build_number.as_deref())
     }

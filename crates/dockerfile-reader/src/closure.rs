@@ -44,11 +44,6 @@ impl Closure {
             _ => None,
         })
     }
-
-    /// Whether files of the build context go in.
-    pub fn copies_context(&self) -> bool {
-        self.reads.iter().any(|read| matches!(read.what, What::Context(_)))
-    }
 }
 
 /// What one stage needs.

@@ -56,9 +56,6 @@ pub struct Outcome {
 /// Builds every service of the plan under its staged tag; `local` takes the place of the source stage. How it failed is
 /// part of the outcome: exit code 4 with step and log when a step does, 3 when the engine or a remote does, 130 when a
 /// signal came.
-///
-/// # Errors
-/// When the build could not begin.
 pub fn run(
     ui: &Ui,
     settings: &Settings,

@@ -24,9 +24,6 @@ pub struct Staged<'a> {
 
 impl<'a> Staged<'a> {
     /// Removes what a killed run left, then writes down what this one is about to stage.
-    ///
-    /// # Errors
-    /// Exit code 3 when the state directory cannot be written.
     pub fn begin(ui: &'a Ui, state: &Utf8Path, plan: &Plan) -> anyhow::Result<Self> {
         files::create_directory(state)?;
         let marker = state.join(format!("staged-{}", plan.project));
@@ -43,9 +40,6 @@ impl<'a> Staged<'a> {
     }
 
     /// Copies a local tree, so that what Git ignores stays out of the build.
-    ///
-    /// # Errors
-    /// The error of the file system.
     pub fn copy_tree(&self, tree: &Local) -> anyhow::Result<&Utf8Path> {
         fs_err::create_dir_all(&self.tree)?;
         for file in &tree.files {

@@ -12,17 +12,11 @@ const REPORTS: usize = 20;
 const REPORT_LIMIT: u64 = 64 << 20;
 
 /// Makes the place for reports, before anything happens that must be reported.
-///
-/// # Errors
-/// Exit code 3 when it cannot be made.
 pub(super) fn prepare(state: &Utf8Path) -> anyhow::Result<()> {
     files::create_directory(&directory(state))
 }
 
 /// Writes a summary below `state`/reports.
-///
-/// # Errors
-/// Exit code 3 when it cannot be written.
 pub(super) fn write(state: &Utf8Path, summary: &Summary) -> anyhow::Result<()> {
     let directory = directory(state);
     let path = directory.join(format!("{}-{}.json", summary.started.compact(), summary.project));

@@ -8,9 +8,6 @@ use crate::plan::Plan;
 use crate::{cli, report};
 
 /// Runs the command.
-///
-/// # Errors
-/// Those of gathering facts and planning.
 pub fn run(context: &Context, options: &cli::Plan) -> anyhow::Result<()> {
     let (facts, plan) = Run::of_rebuild(context, &options.build, options.local.clone(), false)?.gather()?;
     show(context, &facts, &plan);

@@ -11,9 +11,6 @@ use crate::ui::Ui;
 use crate::value::measure;
 
 /// Runs the command.
-///
-/// # Errors
-/// Exit code 2 for bad input, 3 when the engine does not answer, 130 when a signal came.
 pub fn run(context: &Context, options: &cli::Prune) -> anyhow::Result<()> {
     let Context { ui, settings, .. } = context;
     let (_, project) = read_project(ui, settings.selection(&[]))?;

@@ -6,9 +6,6 @@ use crate::cli;
 use crate::report::human;
 
 /// Runs the command.
-///
-/// # Errors
-/// Those of every phase, see the exit codes.
 pub fn run(context: &Context, options: &cli::Rebuild) -> anyhow::Result<()> {
     let run = Run::of_rebuild(context, &options.build, options.local.clone(), options.no_wait)?;
     let (facts, planned) = run.gather()?;

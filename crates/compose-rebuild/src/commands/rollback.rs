@@ -12,9 +12,6 @@ use crate::ui::plain;
 use crate::value::measure;
 
 /// Runs the command.
-///
-/// # Errors
-/// Exit code 2 for a version that is not there, 3 when the engine does not answer.
 pub fn run(context: &Context, options: &cli::Rollback) -> anyhow::Result<()> {
     let Context { ui, settings, .. } = context;
     let (_, project) = read_project(ui, settings.selection(&[]))?;

@@ -36,9 +36,6 @@ pub fn run(context: &Context, options: &cli::Verify) -> anyhow::Result<()> {
 }
 
 /// Judges everything that is asked for.
-///
-/// # Errors
-/// Exit code 2 for an unknown service, 3 when remote or engine do not answer.
 pub fn rows(context: &Context, options: &cli::Verify) -> anyhow::Result<Vec<Row>> {
     let ui = &context.ui;
     let known = Known::gather(context, options)?;

@@ -29,9 +29,6 @@ impl Builder {
 }
 
 /// Asks for a builder, the current one when none is named.
-///
-/// # Errors
-/// Exit code 3 when there is none of this name, or buildx does not answer.
 pub fn ask(ui: &Ui, name: Option<&value::Builder>) -> anyhow::Result<Builder> {
     let sh = Shell::new()?;
     let finished = process::output(ui, docker::builder_inspect(&sh, name), DEADLINE)?;
@@ -47,17 +44,11 @@ pub fn ask(ui: &Ui, name: Option<&value::Builder>) -> anyhow::Result<Builder> {
 
 /// Whether a build on this builder can write its cache to a registry: every driver can, but the engine's own only with
 /// containerd's image store.
-///
-/// # Errors
-/// Exit code 3 when the engine does not answer.
 pub fn exports_cache(ui: &Ui, builder: &Builder) -> anyhow::Result<bool> {
     Ok(!builder.is_the_engine() || has_containerd_store(ui)?)
 }
 
 /// Whether the engine keeps images in containerd's store.
-///
-/// # Errors
-/// Exit code 3 when the engine does not answer.
 pub fn has_containerd_store(ui: &Ui) -> anyhow::Result<bool> {
     Ok(docker::ask(ui, DEADLINE, docker::info)?.contains("io.containerd.snapshotter"))
 }

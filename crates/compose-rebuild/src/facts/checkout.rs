@@ -122,9 +122,6 @@ impl Checkout {
 }
 
 /// What a command of git must be able to do.
-///
-/// # Errors
-/// Exit code 3 when it is not.
 pub fn required(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<String> {
     let shown = cmd.to_string();
     let finished = process::output(ui, cmd, process::LONG)?;

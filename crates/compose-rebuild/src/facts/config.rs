@@ -66,9 +66,6 @@ pub struct ServiceConfig {
 
 impl Config {
     /// Reads the table of Cargo.toml and the field of the compose file, as Compose prints it; the latter wins, key by key.
-    ///
-    /// # Errors
-    /// Exit code 2 for a key or a value that is none.
     pub fn read(cargo: &Value, compose: &Value) -> Result<Self, Failure> {
         parse("[workspace.metadata.xtask]", cargo)?;
         let compose = undoubled(compose);
@@ -79,9 +76,6 @@ impl Config {
     }
 
     /// The bust argument.
-    ///
-    /// # Errors
-    /// Exit code 2 when the configured name is not one.
     pub fn bust_arg(&self) -> Result<ArgName, Failure> {
         self.cache_bust_arg.as_deref().unwrap_or("CACHE_BUST").parse()
     }

@@ -38,9 +38,6 @@ struct Inspected {
 }
 
 /// The running containers of a project, sorted by name.
-///
-/// # Errors
-/// Exit code 3 when the engine does not answer.
 pub fn running(ui: &Ui, project: &ProjectName) -> anyhow::Result<Vec<Container>> {
     let ids = docker::ask_lines(ui, DEADLINE, |sh| docker::running_containers(sh, project))?;
     if ids.is_empty() {

@@ -24,9 +24,6 @@ impl Deployment {
     }
 
     /// The version of the newest Git tag, else 0.0.0; `fix` says where to write one down.
-    ///
-    /// # Errors
-    /// Exit code 3 when git cannot be started.
     pub fn of_tags(ui: &Ui, directory: &Utf8Path, fix: &str) -> anyhow::Result<Self> {
         Ok(match newest(ui, directory, fix)? {
             Ok((version, tag)) => {

@@ -40,9 +40,6 @@ pub struct Unwatched {
 }
 
 /// Reads all Dockerfiles: adds their sources to those that were named, which count alone where they are `configured`.
-///
-/// # Errors
-/// Never for names that a Dockerfile may have.
 pub fn add(project: &Project, config: &Config, bust: &ArgName, sources: &mut Vec<Source>) -> Result<Found, Failure> {
     let mut found = Found::default();
     for (service, built) in &project.services {

@@ -19,9 +19,6 @@ use crate::value::ImageRef;
 use crate::value::time::Timestamp;
 
 /// Facts that need neither a remote nor the engine.
-///
-/// # Errors
-/// Fails when one of the two readers does.
 pub fn read_project(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<(Workspace, Project)> {
     let (workspace, project) = both(|| workspace::read(ui, selection.directory()), || compose::read(ui, selection));
     let (workspace, project) = (workspace?, project?);
@@ -30,9 +27,6 @@ pub fn read_project(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<(Worksp
 
 /// Gathers everything; what does not depend on each other at the same time. `local` takes the place of the only source;
 /// with `pull`, which is the time of the run, registries are asked for base images.
-///
-/// # Errors
-/// Fails when a reader does; the first in the order of the data flow counts.
 pub fn facts(
     ui: &Ui,
     selection: Selection<'_>,
@@ -89,9 +83,6 @@ pub fn facts(
 }
 
 /// Gathers what can be known without any remote: the sources have no revisions, and so are not among the facts.
-///
-/// # Errors
-/// Fails when a reader does; the first in the order of the data flow counts.
 pub fn offline(ui: &Ui, selection: Selection<'_>, store: Store) -> anyhow::Result<(Facts, Vec<Source>)> {
     let (workspace, project) = read_project(ui, selection)?;
     let (sources, found) = sources::derive(&project, &workspace.config)?;
@@ -113,9 +104,6 @@ fn add_kept(ui: &Ui, project: &Project, images: &mut Images) -> anyhow::Result<V
 }
 
 /// What the sources are a moment later.
-///
-/// # Errors
-/// Exit code 3 when a remote does not answer.
 pub fn resolve_again(ui: &Ui, facts: &Facts) -> anyhow::Result<Vec<Resolved>> {
     let transports = &facts.workspace.config.transports;
     let again = |resolved: &Resolved| {

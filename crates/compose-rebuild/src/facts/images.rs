@@ -14,9 +14,6 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 impl Store {
     /// The images among `wanted` that exist here.
-    ///
-    /// # Errors
-    /// Exit code 3 when the engine or a registry does not answer.
     pub fn inspect(self, ui: &Ui, wanted: &[ImageRef]) -> anyhow::Result<Images> {
         match self {
             Self::Engine => inspect(ui, wanted),
@@ -26,18 +23,12 @@ impl Store {
 }
 
 /// The images among `wanted` that exist, by the name that was asked for.
-///
-/// # Errors
-/// Exit code 3 when the engine does not answer.
 pub fn inspect(ui: &Ui, wanted: &[ImageRef]) -> anyhow::Result<Images> {
     let names: Vec<_> = wanted.iter().map(ToString::to_string).collect();
     Ok(by_name(inspect_all(ui, &names)?, wanted))
 }
 
 /// The images among these names and IDs that exist.
-///
-/// # Errors
-/// Exit code 3 when the engine does not answer.
 pub fn inspect_all(ui: &Ui, wanted: &[String]) -> anyhow::Result<Vec<Image>> {
     if wanted.is_empty() {
         return Ok(Vec::new());

@@ -20,9 +20,6 @@ const DEADLINE: Duration = Duration::from_secs(15);
 const AT_ONCE: usize = 8;
 
 /// Refuses names of which everybody knows that no registry takes them.
-///
-/// # Errors
-/// Exit code 2 for a name without a registry and without a user of Docker Hub.
 pub fn check(wanted: &[ImageRef]) -> Result<(), Failure> {
     match wanted.iter().find(|name| !name.repository.contains('/')) {
         Some(name) => Err(Failure::usage(format!("the image name `{name}` leads to no registry"))
@@ -35,9 +32,6 @@ pub fn check(wanted: &[ImageRef]) -> Result<(), Failure> {
 }
 
 /// The images among `wanted` that the registry has; the ID of each is the digest of its manifest.
-///
-/// # Errors
-/// Exit code 3 when a registry does not answer or wants a login.
 pub fn inspect(ui: &Ui, wanted: &[ImageRef]) -> anyhow::Result<Images> {
     let mut found = Images::new();
     for part in wanted.chunks(AT_ONCE) {
@@ -49,9 +43,6 @@ pub fn inspect(ui: &Ui, wanted: &[ImageRef]) -> anyhow::Result<Images> {
 }
 
 /// The image that the registry has under a name, if it has one.
-///
-/// # Errors
-/// Fails when [`inspect`] does.
 pub fn image(ui: &Ui, name: &ImageRef) -> anyhow::Result<Option<Image>> {
     let sh = Shell::new()?;
     let finished = process::output(ui, docker::registry_inspect(&sh, name), DEADLINE)?;

@@ -42,9 +42,6 @@ struct Kept {
 }
 
 /// The answers of the last run, if they still count; else those of `ask`, which are kept for the next run.
-///
-/// # Errors
-/// Fails when `ask` does.
 pub(super) fn answers(
     selection: Selection<'_>,
     ask: impl FnOnce() -> anyhow::Result<Answers>,

@@ -38,9 +38,6 @@ fn ask(ui: &Ui, url: &GitUrl, git_ref: &GitRef, transports: &[String], limit: Du
 }
 
 /// What the first answer of a remote says, or a later one, when the first may be due to what passes by itself.
-///
-/// # Errors
-/// Fails when [`resolve`] does.
 pub fn conclude(
     ui: &Ui,
     first: Finished,

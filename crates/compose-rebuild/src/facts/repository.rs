@@ -42,9 +42,6 @@ pub struct Repository<'a> {
 
 impl<'a> Repository<'a> {
     /// The repository of this use for a remote whose commits are of the form of `like`; made if it is not there.
-    ///
-    /// # Errors
-    /// Exit code 3 when it cannot be made.
     pub fn open(ui: &'a Ui, state: &Utf8Path, kind: &str, remote: Remote<'a>, like: &Commit) -> anyhow::Result<Self> {
         let directory = state.join("git");
         let digest = sha256(format!("{} {}", remote.url, like.as_str().len()));
@@ -73,9 +70,6 @@ impl<'a> Repository<'a> {
     }
 
     /// Runs a command on what is here; what it printed, if it ended well.
-    ///
-    /// # Errors
-    /// Exit code 3 when git cannot start or does not answer.
     pub fn ask<'c>(&'c self, cmd: impl FnOnce(&'c Shell, &'c Utf8Path) -> Cmd<'c>) -> anyhow::Result<Option<Vec<u8>>> {
         let finished = process::output(self.ui, cmd(&self.sh, &self.path), LOCAL)?;
         Ok(finished.status.success().then_some(finished.stdout))
@@ -105,9 +99,6 @@ impl<'a> Repository<'a> {
     }
 
     /// Fetches one commit with its tree, without the files in it.
-    ///
-    /// # Errors
-    /// Exit code 3 when the remote does not serve it.
     pub fn fetch_tree(&self, commit: &Commit) -> anyhow::Result<()> {
         let finished = self.fetch(git::NO_FILES, 1, &[(commit, "tree")])?;
         if finished.status.success() {

@@ -63,9 +63,6 @@ pub struct CacheRecord {
 }
 
 /// Reads the store.
-///
-/// # Errors
-/// Exit code 3 when the engine does not answer.
 pub fn read(ui: &Ui) -> anyhow::Result<Inventory> {
     let ids = docker::ask_lines(ui, LONG, docker::image_ids)?;
     let containers = docker::ask_lines(ui, LONG, docker::container_ids)?;

@@ -18,9 +18,6 @@ pub struct Version {
 }
 
 /// The versioned images of a service that this tool built for the project, in any order.
-///
-/// # Errors
-/// Exit code 3 when the engine does not answer.
 pub fn of_service(
     ui: &Ui,
     project: &ProjectName,

@@ -58,9 +58,6 @@ pub struct Package {
 
 impl Workspace {
     /// The workspace with what the compose file configures.
-    ///
-    /// # Errors
-    /// Exit code 2 for a key or a value that is none.
     pub fn configured(mut self, extension: &Value) -> Result<Self, Failure> {
         self.config = Config::read(&self.table, extension)?;
         if let Some(version) = &self.config.version {
@@ -70,17 +67,11 @@ impl Workspace {
     }
 
     /// The version of a service: its configured package, a member of its name, or the deployment.
-    ///
-    /// # Errors
-    /// Exit code 2 when the configured package is no member.
     pub fn version_of(&self, service: &Service) -> Result<&Version, Failure> {
         Ok(self.own_version(service)?.unwrap_or(&self.deployment.version))
     }
 
     /// What is to be said about the version of these services.
-    ///
-    /// # Errors
-    /// Fails when [`Workspace::version_of`] does.
     pub fn doubt<'s>(&self, services: impl IntoIterator<Item = &'s Service>) -> Result<Option<&str>, Failure> {
         for service in services {
             if self.own_version(service)?.is_none() {
@@ -107,9 +98,6 @@ impl Workspace {
 }
 
 /// Reads the workspace of the project in `directory`; without one, what can be said without Cargo.
-///
-/// # Errors
-/// Exit code 2 for a workspace that Cargo or this tool cannot read.
 pub fn read(ui: &Ui, directory: &Utf8Path) -> anyhow::Result<Workspace> {
     let Some(inside) = find(directory) else { return without_cargo(ui, directory) };
     let sh = Shell::new()?;
@@ -191,9 +179,6 @@ fn version_of_packages<'p>(packages: &'p [Package], root: &Utf8Path) -> Option<&
 }
 
 /// `[workspace.package] version`, which `cargo metadata` does not pass on.
-///
-/// # Errors
-/// Exit code 2 for a manifest or a version that cannot be read.
 pub fn workspace_version(manifest: &str) -> Result<Option<Version>, Failure> {
     let manifest: toml_edit::DocumentMut =
         manifest.parse().map_err(|error| Failure::usage(format!("Cargo.toml: {error}")))?;

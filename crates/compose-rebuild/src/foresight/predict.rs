@@ -122,6 +122,4 @@ fn brief(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod shapes;
-#[cfg(test)]
 mod tests;

@@ -47,9 +47,6 @@ impl Rule {
 }
 
 /// The value for one service.
-///
-/// # Errors
-/// Exit code 2 when the value does not fit the grammar.
 pub fn value(rule: &Rule, version: &Version, revisions: &[String]) -> Result<CacheBust, Failure> {
     let version = format!("v{version}").replace('+', "_");
     let revision = match revisions {

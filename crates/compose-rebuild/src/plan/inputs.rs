@@ -34,9 +34,6 @@ impl Keyed<'_> {
 
 /// All services with what they are made from. One that is not `selected` stays what its image is now, and what is made from
 /// it is made from that.
-///
-/// # Errors
-/// Exit code 2 for values that do not fit and for services that are made from each other.
 pub fn keyed<'a>(
     facts: &'a Facts,
     request: &Request,

@@ -49,9 +49,6 @@ pub struct Line {
 }
 
 /// Decides about every image of the project and about the build cache.
-///
-/// # Errors
-/// Never for valid image names.
 pub fn plan(store: &Inventory, project: &Project, policy: &Policy) -> Result<Vec<Line>, Failure> {
     let names = KnownNames::of(project)?;
     let own: BTreeMap<&String, &Stored> =

@@ -84,9 +84,6 @@ pub fn kept_image<'a>(facts: &'a Facts, service: &Service) -> Result<Option<(Ima
 }
 
 /// The name that an image of a service has beside its mutable tag: that of its version, or that it is kept under.
-///
-/// # Errors
-/// Exit code 2 for a tag that does not fit.
 pub fn own_image(facts: &Facts, service: &Service, cache_bust: &CacheBust) -> Result<ImageRef, Failure> {
     let built = &facts.project.services[service];
     match built.keep {

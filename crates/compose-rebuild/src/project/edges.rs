@@ -88,9 +88,6 @@ pub fn with_inputs<'a>(project: &'a Project, named: &[Service]) -> BTreeSet<&'a 
 }
 
 /// The services in an order in which each comes after those that it is made from.
-///
-/// # Errors
-/// Exit code 2 for services that are made from each other.
 pub fn in_order(project: &Project) -> Result<Vec<&Service>, Failure> {
     let inputs: HashMap<_, _> = project.services.keys().map(|service| (service, inputs_of(project, service))).collect();
     let mut order: Vec<&Service> = Vec::new();

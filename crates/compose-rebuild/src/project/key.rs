@@ -102,17 +102,11 @@ fn of_kept(project: &Project, service: &Service) -> Key {
 }
 
 /// The kept image of a service: a tag that its key alone decides.
-///
-/// # Errors
-/// Never for a valid image name.
 pub fn kept_image(project: &Project, service: &Service) -> Result<ImageRef, Failure> {
     project.services[service].image.with_tag(format!("keep-{}", of_kept(project, service).short()))
 }
 
 /// Every image whose state a plan depends on.
-///
-/// # Errors
-/// Never for valid image names.
 pub fn images_of(project: &Project) -> Result<Vec<ImageRef>, Failure> {
     let kept = kept_images(project)?;
     let own = project.services.values().flat_map(Built::names);
@@ -123,9 +117,6 @@ pub fn images_of(project: &Project) -> Result<Vec<ImageRef>, Failure> {
 }
 
 /// The kept images of all services.
-///
-/// # Errors
-/// Never for valid image names.
 pub fn kept_images(project: &Project) -> Result<Vec<ImageRef>, Failure> {
     let kept = project.services.iter().filter(|(_, built)| built.keep);
     kept.map(|(service, _)| kept_image(project, service)).collect()

@@ -101,9 +101,6 @@ struct Target {
 
 impl Built {
     /// Reads a target of the bake definition that Compose prints; what its Dockerfile says is read later.
-    ///
-    /// # Errors
-    /// Exit code 2 for a name that no image can have, 3 for what Compose does not print.
     pub fn parse(bake_target: &str, definition: &Value) -> Result<Self, Failure> {
         let garbled = |error: &dyn Display| garbled(&format!("target `{bake_target}`: {error}"));
         let target = Target::deserialize(definition).map_err(|error| garbled(&error))?;

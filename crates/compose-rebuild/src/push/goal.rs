@@ -8,9 +8,6 @@ use crate::promote::Move;
 use crate::value::{ImageRef, label};
 
 /// Every image that says whether a plan is fulfilled: mutable tags, and each image under its own name.
-///
-/// # Errors
-/// Exit code 2 for a tag that does not fit.
 pub fn images_of(facts: &Facts, plan: &Plan) -> Result<Vec<ImageRef>, Failure> {
     let own = plan.services.iter().map(|service| own_image(facts, service));
     let mutable = plan.services.iter().flat_map(|service| facts.project.services[&service.service].names());
@@ -18,9 +15,6 @@ pub fn images_of(facts: &Facts, plan: &Plan) -> Result<Vec<ImageRef>, Failure> {
 }
 
 /// The name of the image of a service that never moves.
-///
-/// # Errors
-/// Exit code 2 for a tag that does not fit.
 pub fn own_image(facts: &Facts, service: &ServicePlan) -> Result<ImageRef, Failure> {
     service::own_image(facts, &service.service, &service.cache_bust)
 }
@@ -33,9 +27,6 @@ pub fn is_wanted(facts: &Facts, service: &ServicePlan, image: &Image) -> bool {
 
 /// The moves that bring every mutable tag of a plan to its image; nothing as long as one of these is missing, because tags
 /// move together.
-///
-/// # Errors
-/// Exit code 2 for a tag that does not fit.
 pub fn moves(facts: &Facts, plan: &Plan, found: &Images) -> Result<Option<Vec<Move>>, Failure> {
     let mut moves = Vec::new();
     for service in plan.services.iter().filter(|service| !matches!(service.action, Action::Shared(_))) {

@@ -31,9 +31,6 @@ impl Selection<'_> {
 
 /// The compose files, absolute: given ones, those of COMPOSE_FILE in the environment or in `.env`, or the first default name
 /// at or above `directory`, with its override file.
-///
-/// # Errors
-/// Exit code 2 when there is none.
 pub fn find(directory: &Utf8Path, options: &ComposeOptions) -> Result<Vec<Utf8PathBuf>, Failure> {
     let variable = |name: &str| {
         let set = std::env::var(name).ok().filter(|value| !value.is_empty());

@@ -16,9 +16,6 @@ use crate::value::digest::sha256;
 const TEMPORARY: &str = ".tmp";
 
 /// Creates a directory of ours and its parents, and removes what a run that was killed in [`write`] left there.
-///
-/// # Errors
-/// Exit code 3 when the directory itself is a symbolic link, or the error of the file system.
 pub fn create_directory(path: &Utf8Path) -> anyhow::Result<()> {
     refuse_link(path)?;
     fs_err::create_dir_all(path)?;
@@ -32,9 +29,6 @@ pub fn create_directory(path: &Utf8Path) -> anyhow::Result<()> {
 }
 
 /// Creates or empties a file of ours.
-///
-/// # Errors
-/// Exit code 3 when it is a symbolic link, or the error of the file system.
 pub fn create(path: &Utf8Path) -> anyhow::Result<std::fs::File> {
     refuse_link(path)?;
     let mut options = std::fs::OpenOptions::new();
@@ -43,9 +37,6 @@ pub fn create(path: &Utf8Path) -> anyhow::Result<std::fs::File> {
 }
 
 /// Reads a file of ours, if it is one, no link and not longer than `limit`.
-///
-/// # Errors
-/// Exit code 3 when it is a symbolic link, or the error of the file system.
 pub fn read(path: &Utf8Path, limit: u64) -> anyhow::Result<Vec<u8>> {
     refuse_link(path)?;
     let mut bytes = Vec::new();
@@ -54,9 +45,6 @@ pub fn read(path: &Utf8Path, limit: u64) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Adds `bytes` to the end of a file that another program made for us.
-///
-/// # Errors
-/// Exit code 3 when it is a symbolic link, or the error of the file system.
 pub fn append(path: &Utf8Path, bytes: &[u8]) -> anyhow::Result<()> {
     refuse_link(path)?;
     fs_err::OpenOptions::new().append(true).open(path)?.write_all(bytes)?;
@@ -64,9 +52,6 @@ pub fn append(path: &Utf8Path, bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 /// Writes `bytes` to a temporary file beside `path` and renames it, so that readers see all or nothing.
-///
-/// # Errors
-/// Exit code 3 when `path` is a symbolic link, or the error of the file system.
 pub fn write(path: &Utf8Path, bytes: &[u8]) -> anyhow::Result<()> {
     refuse_link(path)?;
     let temporary = Utf8PathBuf::from(format!("{path}.{}{TEMPORARY}", std::process::id()));
@@ -82,9 +67,6 @@ pub fn write(path: &Utf8Path, bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 /// Removes all but the newest `keep` names of a directory, each with all its endings.
-///
-/// # Errors
-/// The error of the file system.
 pub fn keep_newest(directory: &Utf8Path, keep: usize) -> anyhow::Result<()> {
     let paths = newest(directory, "");
     let stem = |path: &Utf8PathBuf| path.file_name().and_then(|name| name.split('.').next()).map(str::to_owned);
@@ -151,9 +133,6 @@ pub fn private_directory() -> anyhow::Result<Utf8PathBuf> {
 }
 
 /// Refuses a path of ours that somebody made a symbolic link.
-///
-/// # Errors
-/// Exit code 3 when it is one.
 pub fn refuse_link(path: &Utf8Path) -> Result<(), Failure> {
     if path.is_symlink() {
         return Err(Failure::precondition(format!("`{path}` is a symbolic link"))
@@ -164,9 +143,6 @@ pub fn refuse_link(path: &Utf8Path) -> Result<(), Failure> {
 }
 
 /// Where something is kept for the next run on the same compose files.
-///
-/// # Errors
-/// Exit code 3 when the directory of this user cannot be used.
 pub fn kept_for(what: &str, compose_files: &[Utf8PathBuf]) -> anyhow::Result<Utf8PathBuf> {
     let names: Vec<_> = compose_files.iter().map(|file| file.as_str()).collect();
     let digest = sha256(names.join("\n"));

@@ -12,9 +12,6 @@ use crate::error::Failure;
 static SIGNALS: AtomicUsize = AtomicUsize::new(0);
 
 /// Starts counting signals instead of dying from them.
-///
-/// # Errors
-/// When the handler cannot be installed.
 pub fn install() -> anyhow::Result<()> {
     ctrlc::set_handler(|| {
         SIGNALS.fetch_add(1, Ordering::SeqCst);

@@ -83,9 +83,6 @@ fn bounded_output(ui: &Ui, cmd: Cmd<'_>, limit: Duration, signals: usize) -> any
 
 /// Runs `cmd` to its end while `take` reads its standard output, so that no more of it is in memory than `take` keeps.
 /// Nothing is returned beside the end of the process when `take` was still reading long after it.
-///
-/// # Errors
-/// Fails when [`output`] does.
 pub fn read<T: Send + 'static>(
     ui: &Ui,
     cmd: Cmd<'_>,

@@ -23,9 +23,6 @@ impl ImageRef {
     }
 
     /// This repository under another tag.
-    ///
-    /// # Errors
-    /// Exit code 2 when the tag does not fit the grammar, for example because it is too long.
     pub fn with_tag(&self, tag: String) -> Result<Self, Failure> {
         if !is_tag(&tag) {
             return Err(Failure::usage(format!("{} is not an image tag", show(&tag)))

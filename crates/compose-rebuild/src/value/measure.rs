@@ -6,9 +6,6 @@ pub use buildkit_report::measure::{age, bytes, seconds};
 
 /// Bytes of a size such as `512`, `20GB` or `1.5 kB`, in units of 1000 as Docker prints them, or `2GiB`
 /// (docker/go-units `HumanSizeWithPrecision`).
-///
-/// # Errors
-/// What a size looks like.
 pub fn size(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -30,9 +27,6 @@ pub fn size(text: &str) -> Result<u64, String> {
 }
 
 /// A duration such as `30d`, `12h` or `2w`; a day has 24 hours.
-///
-/// # Errors
-/// What a duration looks like.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).ok();
     duration.filter(|duration| !duration.is_zero()).ok_or("a duration is a number with a unit: 30d, 12h, 2w".to_owned())

@@ -14,12 +14,12 @@ const NAMED: usize = 20;
 /// What an image is expected to hold.
 #[derive(Debug)]
 pub struct Expected {
-    files: BTreeMap<Vec<u8>, Blob>,
+    pub(super) files: BTreeMap<Vec<u8>, Blob>,
     /// What the commits have in their roots; nothing else is read.
-    entries: BTreeSet<Vec<u8>>,
+    pub(super) entries: BTreeSet<Vec<u8>>,
     skip: Skip,
     /// Whether files may be in Git LFS, so that the commits have pointers in their place.
-    has_pointers: bool,
+    pub(super) has_pointers: bool,
 }
 
 impl Expected {
@@ -43,35 +43,10 @@ impl Expected {
         Self { files, entries, skip, has_pointers }
     }
 
-    /// Files and directories in the roots of the commits.
-    pub fn entries(&self) -> &BTreeSet<Vec<u8>> {
-        &self.entries
-    }
-
     /// Whether a path that no commit has should not be there either.
     fn is_closed(&self, path: &[u8]) -> bool {
         let ends = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at).chain([path.len()]);
         ends.into_iter().any(|end| self.entries.contains(&path[..end])) && !self.skip.covers(path)
-    }
-
-    /// What a path is expected to be, if it is.
-    pub fn get(&self, path: &[u8]) -> Option<&Blob> {
-        self.files.get(path)
-    }
-
-    /// Whether the commits may have pointers in the place of files.
-    pub fn has_pointers(&self) -> bool {
-        self.has_pointers
-    }
-
-    /// How many files are compared.
-    pub fn len(&self) -> usize {
-        self.files.len()
-    }
-
-    /// Whether there is nothing to compare.
-    pub fn is_empty(&self) -> bool {
-        self.files.is_empty()
     }
 }
 
@@ -87,7 +62,7 @@ pub struct Seen {
 impl Seen {
     /// Takes note of a path that is no directory.
     pub fn note(&mut self, expected: &Expected, path: Vec<u8>, is: Option<Blob>) {
-        match expected.get(&path) {
+        match expected.files.get(&path) {
             Some(wanted) => {
                 if Some(wanted) != is.as_ref() {
                     self.changed.add(&path);
@@ -121,7 +96,7 @@ pub struct Difference {
 impl Difference {
     /// What follows from all that was seen.
     pub fn new(expected: &Expected, all: &[Seen]) -> Self {
-        let mut difference = Self { compared: expected.len() as u64, ..Self::default() };
+        let mut difference = Self { compared: expected.files.len() as u64, ..Self::default() };
         for path in expected.files.keys() {
             if !all.iter().any(|seen| seen.found.contains_key(path)) {
                 difference.missing.add(path);
@@ -185,7 +160,7 @@ mod tests {
     #[test]
     fn missing_extra_and_changed_are_told_apart() {
         let expected = expected(&["a", "d/b", "d/c", "e", "out/x"], &["out", "d/made"]);
-        assert_eq!(expected.entries().iter().collect::<Vec<_>>(), [&b"a"[..], b"d", b"e"]);
+        assert_eq!(expected.entries.iter().collect::<Vec<_>>(), [&b"a"[..], b"d", b"e"]);
         let mut seen = Seen::default();
         for (path, is) in [
             ("a", Some(blob("a"))),
@@ -210,7 +185,7 @@ mod tests {
         let tree = |path: &str| Tree { files: [(path.as_bytes().to_vec(), blob(path))].into(), ..Tree::default() };
         let trees = vec![(String::new(), tree("run.py")), ("web/app".to_owned(), tree("src/page.ts"))];
         let expected = Expected::new(trees, Skip::default());
-        assert_eq!(expected.entries().iter().collect::<Vec<_>>(), [&b"run.py"[..], b"web/app/src"]);
+        assert_eq!(expected.entries.iter().collect::<Vec<_>>(), [&b"run.py"[..], b"web/app/src"]);
         let mut seen = Seen::default();
         for path in ["web/app/src/new.ts", "web/app/dist/x", "web/y"] {
             seen.note(&expected, path.as_bytes().to_vec(), None);

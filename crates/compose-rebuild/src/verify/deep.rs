@@ -23,11 +23,8 @@ const AT_ONCE: usize = 4;
 const MOST_ENTRIES: usize = 64;
 
 /// Compares the files of an opened image with what is expected.
-///
-/// # Errors
-/// Exit code 3 when the engine does not answer or its answer is cut.
 pub fn compare(opened: &Opened<'_>, name: &ImageRef, image: &Image, expected: Expected) -> anyhow::Result<Difference> {
-    let mut entries: Vec<Vec<u8>> = expected.entries().iter().cloned().collect();
+    let mut entries: Vec<Vec<u8>> = expected.entries.iter().cloned().collect();
     if entries.len() > MOST_ENTRIES {
         entries = vec![b".".to_vec()];
     }
@@ -74,11 +71,11 @@ fn see(archive: &mut dyn Read, above: &[u8], expected: &Expected) -> io::Result<
             continue;
         }
         let path = relative(&entry.path_bytes());
-        let is = match expected.get(&path) {
+        let is = match expected.files.get(&path) {
             // Only what may be right is hashed.
             Some(wanted) if kind.is_file() && !wanted.link => {
                 let size = entry.size();
-                let id = match expected.has_pointers() {
+                let id = match expected.has_pointers {
                     true => git_blob_or_pointer(&wanted.id, size, &mut entry)?,
                     false => git_blob(wanted.id.len(), size, &mut entry)?,
                 };

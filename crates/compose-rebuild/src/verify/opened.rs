@@ -34,9 +34,6 @@ pub struct Opened<'a> {
 
 impl<'a> Opened<'a> {
     /// Creates a container of each image, all at the same time.
-    ///
-    /// # Errors
-    /// Exit code 3 when the engine does not answer.
     pub fn new(ui: &'a Ui, project: &ProjectName, images: &[&'a ImageRef]) -> anyhow::Result<Self> {
         // The names are ours, so that a container goes even when nobody waited for the engine to say that it is there.
         let run = RandomState::new().build_hasher().finish();
@@ -75,9 +72,6 @@ impl<'a> Opened<'a> {
 
     /// What `take` makes of a file or directory of an image, which it reads as a tar archive while that comes; nothing
     /// when it is not there. `path` starts at the working directory of the image.
-    ///
-    /// # Errors
-    /// Exit code 3 when the engine does not answer.
     pub fn archive<T: Send + 'static>(
         &self,
         name: &ImageRef,

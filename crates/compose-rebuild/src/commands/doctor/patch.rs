@@ -14,9 +14,6 @@ use dockerfile_reader::Dockerfile;
 use dockerfile_reader::sources::Busts;
 
 /// Prints the diff of every file that it can cure, with paths from `directory`.
-///
-/// # Errors
-/// Exit code 2 for a project or a configuration that cannot be read.
 pub(super) fn run(context: &Context, directory: &Utf8Path) -> anyhow::Result<()> {
     let Context { ui, settings, .. } = context;
     let examined = examine(ui, settings.selection(&[]))?;

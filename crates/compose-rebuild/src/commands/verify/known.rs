@@ -44,9 +44,6 @@ pub struct Known {
 
 impl Known {
     /// Gathers; with `offline` no remote is asked.
-    ///
-    /// # Errors
-    /// Those of the facts.
     pub fn gather(context: &Context, options: &cli::Verify) -> anyhow::Result<Self> {
         let Context { ui, settings, .. } = context;
         let (selection, store) = (settings.selection(&options.services), Store::of(options.registry));

@@ -1,5 +1,7 @@
 //! What is expected after which change, on Dockerfiles alone.
 
+mod shapes;
+
 use super::model::{Code, Recipe};
 use super::recipe::Known;
 use super::stages::simulate;

@@ -22,9 +22,6 @@ pub struct Edit {
 }
 
 /// The files of a release, made from those of the commit; without a changelog when that has nothing to say.
-///
-/// # Errors
-/// Exit code 2 when one cannot be read.
 pub fn edits(checkout: &Checkout, version: &Version, today: &str) -> Result<Vec<Edit>, Failure> {
     let mut edits = Vec::new();
     for (file, committed) in &checkout.committed {
@@ -51,9 +48,6 @@ pub fn edits(checkout: &Checkout, version: &Version, today: &str) -> Result<Vec<
 }
 
 /// Cargo.toml with this version of the workspace.
-///
-/// # Errors
-/// Exit code 2 when it has none.
 pub fn manifest(text: &str, version: &Version) -> Result<String, Failure> {
     let mut document = parse("Cargo.toml", text)?;
     // Unlike an index of its own, a table adds nothing that is not there.
@@ -71,9 +65,6 @@ pub fn no_version() -> Failure {
 }
 
 /// Cargo.lock with this version of the members that inherit it.
-///
-/// # Errors
-/// Exit code 2 for one that cannot be read.
 pub fn lock(text: &str, members: &BTreeSet<String>, version: &Version) -> Result<String, Failure> {
     let mut document = parse("Cargo.lock", text)?;
     let packages = document.get_mut("package").and_then(Item::as_array_of_tables_mut);

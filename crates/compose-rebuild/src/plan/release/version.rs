@@ -57,9 +57,6 @@ pub fn choose(wanted: Option<&Wanted>, base: &Version, current: &Version) -> Res
 }
 
 /// What Cargo.toml of the commit says, and what it said before this release: the commit may be the one that a release made.
-///
-/// # Errors
-/// Exit code 2 when it says nothing.
 pub fn current_and_base(checkout: &Checkout) -> Result<(Version, Version), Failure> {
     let read = |text: Option<&String>| text.map_or(Ok(None), |text| workspace_version(text));
     let current = read(checkout.committed.get(MANIFEST))?.ok_or_else(files::no_version)?;

@@ -12,17 +12,11 @@ use crate::ui::Ui;
 use crate::value::ImageRef;
 
 /// What a command prints that has to work.
-///
-/// # Errors
-/// Exit code 3 when it does not, or takes longer than `limit`.
 pub fn ask(ui: &Ui, limit: Duration, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> anyhow::Result<String> {
     answer(ui, limit, command, |_| false)
 }
 
 /// What a command prints about things that may be gone: that one is gone is an answer too.
-///
-/// # Errors
-/// Fails when [`ask`] does.
 pub fn ask_existing(
     ui: &Ui,
     limit: Duration,
@@ -49,9 +43,6 @@ fn answer(
 }
 
 /// The lines of an answer, sorted, each once: an image with several names comes several times.
-///
-/// # Errors
-/// Fails when [`ask`] does.
 pub fn ask_lines(
     ui: &Ui,
     limit: Duration,
@@ -62,9 +53,6 @@ pub fn ask_lines(
 }
 
 /// Reads an answer in JSON.
-///
-/// # Errors
-/// Exit code 3 when it is something else.
 pub fn json<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(answer).map_err(|error| {
         Failure::precondition(format!("the engine's answer is cut or garbled: {error}")).hint("run it again")

@@ -1,6 +1,6 @@
 //! Shapes of Dockerfiles where a change reaches a stage in a way that is easily missed.
 
-use super::tests::{Given, after, given};
+use super::{Given, after, given};
 
 const SOURCE: &str = "ARG BASE=base\nFROM $BASE AS source\nWORKDIR /source\nARG COMMIT\n\
     RUN git clone \"$U\" app && git -C app checkout \"$COMMIT\" && mkdir in && mv app/web in/\n";
