@@ -183,8 +183,13 @@ fn is_pair(text: &str) -> bool {
 /// Longest path; a longer one is not gone to.
 const LONGEST_PATH: usize = 512;
 
-/// A path from where somebody is.
-pub(crate) fn absolute(from: &str, path: &str) -> String {
+/// A path from where somebody is, without `.`, `..` and doubled slashes; where they are when it is too long.
+///
+/// ```
+/// assert_eq!(dockerfile_reader::absolute("/w/x", "./a//b/../c/"), "/w/x/a/c");
+/// assert_eq!(dockerfile_reader::absolute("/w", "/"), "/");
+/// ```
+pub fn absolute(from: &str, path: &str) -> String {
     if from.len() + path.len() > LONGEST_PATH {
         return from.to_owned();
     }

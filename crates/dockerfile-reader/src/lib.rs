@@ -25,7 +25,7 @@ pub mod text;
 pub mod tools;
 mod values;
 
-pub use address::Reference;
+pub use address::{Reference, absolute};
 
 /// The repository that BuildKit itself fetches for a context, and what is taken from it; nothing for any other context.
 ///

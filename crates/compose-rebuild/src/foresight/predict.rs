@@ -10,7 +10,6 @@ mod instructions;
 mod layers;
 pub mod mark;
 pub mod model;
-mod paths;
 pub mod recipe;
 pub mod record;
 mod stages;

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use crate::foresight::predict::mark::Mark;
-use crate::foresight::predict::paths::absolute;
+use crate::foresight::predict::touched::only_reads;
 use crate::foresight::predict::tree::fits;
-use dockerfile_reader::Instruction;
 use dockerfile_reader::shell::Command;
+use dockerfile_reader::{Instruction, absolute};
 
 /// What commands did to the files that were checked out.
 #[derive(Clone, Debug, Default)]
@@ -28,48 +28,9 @@ pub(super) struct Effects {
     pub(super) mark: Option<Mark>,
 }
 
-/// Programs that leave no trace in files.
+/// Words of the shell, and programs beside those that only read, that leave no trace in files.
 const PURE: &[&str] = &[
-    ":",
-    "[",
-    "[[",
-    "basename",
-    "case",
-    "cat",
-    "cut",
-    "date",
-    "dirname",
-    "echo",
-    "egrep",
-    "esac",
-    "exit",
-    "false",
-    "fi",
-    "for",
-    "grep",
-    "head",
-    "id",
-    "in",
-    "local",
-    "ls",
-    "printf",
-    "pwd",
-    "read",
-    "return",
-    "set",
-    "sha256sum",
-    "shift",
-    "sleep",
-    "sort",
-    "stat",
-    "tail",
-    "test",
-    "tr",
-    "true",
-    "umask",
-    "uname",
-    "uniq",
-    "wc",
+    "[[", "case", "date", "esac", "fi", "for", "id", "in", "local", "read", "return", "shift", "sort", "umask", "uniq",
     "which",
 ];
 /// Programs that move, remove or describe files, or change others than those that were checked out.
@@ -106,7 +67,7 @@ impl Effects {
                     self.written.insert(self.path(directory, file));
                 }
             }
-            if !PURE.contains(&program) {
+            if !only_reads(program) && !PURE.contains(&program) {
                 let written = words.join(" ");
                 self.mark = Some(self.mark.unwrap_or(Mark::of(&[])).and(Mark::of(&[&written])));
                 self.opaque |= !TAME.contains(&program) && !is_function(program);

@@ -7,11 +7,10 @@ use crate::foresight::predict::checkout::{self, Effects};
 use crate::foresight::predict::layers::{self, Content};
 use crate::foresight::predict::mark::Mark;
 use crate::foresight::predict::model::{Checkout, Code, Layer, Origin, Recipe, Simulated, SimulatedStep};
-use crate::foresight::predict::paths::absolute;
 use crate::foresight::predict::touched::touched;
 use dockerfile_reader::shell::{Command, Variables, expand};
 use dockerfile_reader::text::plain;
-use dockerfile_reader::{Globals, Instruction, Stage};
+use dockerfile_reader::{Globals, Instruction, Stage, absolute};
 
 /// One stage while its instructions are read.
 pub(super) struct Reader<'r, 'a> {

@@ -1,40 +1,18 @@
 //! Which paths the commands of a `RUN` may change, where they are simple enough to tell.
 
-use crate::foresight::predict::paths::absolute;
-use dockerfile_reader::Instruction;
 use dockerfile_reader::shell::Command;
+use dockerfile_reader::{Instruction, absolute};
 
 /// Programs that write to their output alone.
-const READS: &[&str] = &[
-    ":",
-    "[",
-    "basename",
-    "cat",
-    "cut",
-    "dirname",
-    "echo",
-    "egrep",
-    "exit",
-    "false",
-    "grep",
-    "head",
-    "ls",
-    "md5sum",
-    "printf",
-    "pwd",
-    "set",
-    "sha256sum",
-    "sleep",
-    "stat",
-    "tail",
-    "test",
-    "tr",
-    "true",
-    "uname",
-    "wc",
-];
+const READS: &str = ": [ basename cat cut dirname echo egrep exit false grep head ls md5sum printf pwd set sha256sum sleep \
+    stat tail test tr true uname wc";
 /// Programs that change what they are told, and nothing else.
 const WRITES: &[&str] = &["chmod", "chown", "cp", "mkdir", "mv", "rm", "rmdir", "touch"];
+
+/// Whether a program writes to its output alone.
+pub(super) fn only_reads(program: &str) -> bool {
+    READS.split(' ').any(|one| one == program)
+}
 
 /// Paths of which every change is at, below or directly above one; nothing when commands may change anything.
 pub(super) fn touched(run: &Instruction, commands: &[Command], directory: &str) -> Option<Vec<String>> {
@@ -54,7 +32,7 @@ pub(super) fn touched(run: &Instruction, commands: &[Command], directory: &str) 
         let told = match command.words[0].text.as_str() {
             "find" if is_harmless_find(&words) => &[][..],
             "sort" if !words.iter().any(|word| word.starts_with('-') && word.contains('o')) => &[],
-            program if READS.contains(&program) => &[],
+            program if only_reads(program) => &[],
             program if WRITES.contains(&program) => &words,
             _ => return None,
         };
@@ -72,7 +50,7 @@ pub(super) fn touched(run: &Instruction, commands: &[Command], directory: &str) 
 /// Whether `find` starts only what reads.
 fn is_harmless_find(words: &[&str]) -> bool {
     words.iter().enumerate().all(|(at, word)| match *word {
-        "-exec" => words.get(at + 1).is_some_and(|program| READS.contains(program)),
+        "-exec" => words.get(at + 1).is_some_and(|program| only_reads(program)),
         word => !["-delete", "-exec", "-ok", "-fprint", "-fls"].iter().any(|start| word.starts_with(start)),
     })
 }
