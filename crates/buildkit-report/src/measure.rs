@@ -1,5 +1,12 @@
 //! Sizes and durations as people read them.
 
+use std::time::Duration;
+
+/// A duration in milliseconds.
+pub fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Milliseconds as seconds for people.
 pub fn seconds(milliseconds: u64) -> String {
     match milliseconds {

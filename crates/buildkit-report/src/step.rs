@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::measure::milliseconds;
 use crate::time::Timestamp;
 
 /// One vertex of the build graph.
@@ -45,7 +46,7 @@ impl Step {
     /// How long it took, in milliseconds; nothing while it runs.
     pub fn milliseconds(&self) -> u64 {
         match (self.started, self.completed) {
-            (Some(started), Some(completed)) => u64::try_from(completed.since(started).as_millis()).unwrap_or(0),
+            (Some(started), Some(completed)) => milliseconds(completed.since(started)),
             _ => 0,
         }
     }

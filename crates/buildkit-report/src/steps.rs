@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::events::Progress;
+use crate::measure::milliseconds;
 use crate::step::{Step, StepPlace};
 use crate::time::Timestamp;
 
@@ -191,7 +192,7 @@ pub fn summed_up<'a>(
             let ran: Vec<_> = step.inputs.iter().copied().filter(|&input| !steps[input].cached).collect();
             step.cause = if ran.is_empty() { Cause::Root } else { Cause::Inputs(ran) };
         }
-        let between = |from, to: Option<_>| to.zip(from).map_or(0, |(to, from)| milliseconds(to, from));
+        let between = |from, to: Option<Timestamp>| to.zip(from).map_or(0, |(to, from)| milliseconds(to.since(from)));
         step.start_ms = between(first, all[index].started);
         if all[index].is_running() {
             step.duration_ms = between(all[index].started, last);
@@ -214,10 +215,6 @@ fn share_services(steps: &mut [StepSummary]) {
         }
         steps[index].services.sort_unstable();
     }
-}
-
-fn milliseconds(to: Timestamp, from: Timestamp) -> u64 {
-    u64::try_from(to.since(from).as_millis()).unwrap_or(0)
 }
 
 /// A step of the user's that BuildKit got to.

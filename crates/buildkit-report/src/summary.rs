@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::Progress;
 use crate::figures::Figures;
+use crate::measure::milliseconds;
 use crate::prediction::StagePrediction;
 use crate::stages::{self, StageSummary};
 use crate::steps::{self, BuiltService, Cause, StepSummary};
@@ -16,7 +17,7 @@ use crate::upstream::Upstream;
 pub const SCHEMA: u32 = 1;
 
 /// What one run did; times in milliseconds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Summary {
     /// The version of this format.
     pub schema: u32,
@@ -93,31 +94,6 @@ pub struct SourceSummary {
     pub revision: String,
 }
 
-/// Everything that a summary is made of.
-#[derive(Clone, Debug)]
-pub struct Observed<'a> {
-    /// The Compose project.
-    pub project: String,
-    /// The command that ran.
-    pub command: String,
-    /// The services of the run.
-    pub services: Vec<ServiceSummary>,
-    /// What was expected of each stage before.
-    pub prediction: Vec<StagePrediction>,
-    /// What changed upstream since the images before.
-    pub upstream: Vec<Upstream>,
-    /// What the build did, when something was built.
-    pub build: Option<BuildRun<'a>>,
-    /// How the run failed.
-    pub failure: Option<FailureSummary>,
-    /// Earlier summaries of the project, the newest first.
-    pub before: &'a [Summary],
-    /// When the run started.
-    pub started: Timestamp,
-    /// How long it took.
-    pub total: Duration,
-}
-
 /// What a build did.
 #[derive(Clone, Debug)]
 pub struct BuildRun<'a> {
@@ -132,13 +108,13 @@ pub struct BuildRun<'a> {
 }
 
 impl Summary {
-    /// Sums up a run.
+    /// Adds what the build did, when something was built; `before` are earlier summaries of the project, the newest first.
     ///
     /// ```
     /// use std::time::Duration;
     ///
     /// use buildkit_report::events::Progress;
-    /// use buildkit_report::summary::{BuildRun, Observed, Summary};
+    /// use buildkit_report::summary::{BuildRun, Summary};
     /// use buildkit_report::terminal;
     ///
     /// let mut progress = Progress::default();
@@ -147,41 +123,23 @@ impl Summary {
     ///     "started":"2026-01-01T00:00:00Z","completed":"2026-01-01T00:00:02Z"}]}"#);
     /// let elapsed = Duration::from_secs(3);
     /// let build = BuildRun { targets: Vec::new(), progress: &progress, elapsed, log: "build.log".to_owned() };
-    /// let summary = Summary::new(Observed {
-    ///     project: "shop".to_owned(),
-    ///     command: "rebuild".to_owned(),
-    ///     services: Vec::new(),
-    ///     prediction: Vec::new(),
-    ///     upstream: Vec::new(),
-    ///     build: Some(build),
-    ///     failure: None,
-    ///     before: &[],
-    ///     started: "2026-01-01T00:00:00Z".parse()?,
-    ///     total: elapsed,
-    /// });
+    /// let run = Summary { project: "shop".to_owned(), command: "rebuild".to_owned(), ..Summary::default() };
+    /// let summary = run.with_build(Some(build), &[]);
     /// assert_eq!((summary.figures.ran, summary.figures.cached), (1, 1));
     /// assert!(terminal::lines(&summary).iter().any(|line| line.contains("2.00s [build] RUN make")));
-    /// # Ok::<(), String>(())
     /// ```
-    pub fn new(run: Observed<'_>) -> Self {
-        let earlier = run.before.iter().flat_map(|summary| &summary.steps);
+    pub fn with_build(self, build: Option<BuildRun<'_>>, before: &[Self]) -> Self {
+        let earlier = before.iter().flat_map(|summary| &summary.steps);
         let steps =
-            run.build.as_ref().map_or(Vec::new(), |build| steps::summed_up(build.progress, &build.targets, earlier));
+            build.as_ref().map_or(Vec::new(), |build| steps::summed_up(build.progress, &build.targets, earlier));
         Self {
             schema: SCHEMA,
-            project: run.project,
-            command: run.command,
-            started: run.started,
-            total_ms: milliseconds(run.total),
-            build_ms: run.build.as_ref().map_or(0, |build| milliseconds(build.elapsed)),
-            failure: run.failure,
-            services: run.services,
-            stages: stages::summed_up(&steps, &run.prediction),
-            prediction: run.prediction,
-            upstream: run.upstream,
+            build_ms: build.as_ref().map_or(0, |build| milliseconds(build.elapsed)),
+            stages: stages::summed_up(&steps, &self.prediction),
             figures: Figures::of(&steps),
             steps,
-            log: run.build.map(|build| build.log),
+            log: build.map(|build| build.log),
+            ..self
         }
     }
 
@@ -225,8 +183,4 @@ impl Summary {
             && above(&summary.figures.critical, summary.steps.len());
         sound.then_some(summary)
     }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -15,6 +15,7 @@ use crate::plan::release::checks::{self, Refusal};
 use crate::plan::release::steps::{self, Release};
 use crate::plan::release::{self, files, version};
 use crate::project::Project;
+use crate::value::measure::milliseconds;
 use crate::value::{ImageRef, Service, label};
 use crate::verify::verdict::Verdict;
 
@@ -72,7 +73,7 @@ pub fn run(context: &Context, options: &cli::Release) -> anyhow::Result<()> {
         false => format!("; publish it: cargo xtask release {version} --execute --push"),
     };
     ui.status("Finished", &format!("{version} is released{next}"));
-    let total_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let total_ms = milliseconds(started.elapsed());
     let project = &session.project.name;
     ui.message(
         "finished",

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use buildkit_report::markdown;
-use buildkit_report::summary::{Observed, Summary};
+use buildkit_report::summary::Summary;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::build::digests::Digests;
@@ -137,18 +137,19 @@ impl<'a> Run<'a> {
         let before = built.map(|_| kept::before(&self.context.ui, &facts.workspace.state, plan.project.as_str()));
         let foreseen = built.map(|(_, foresight)| foresight.of(plan));
         let (prediction, upstream) = foreseen.map_or_else(Default::default, |one| (one.prediction, one.upstream));
-        Summary::new(Observed {
+        let summary = Summary {
             project: plan.project.to_string(),
             command: self.command.to_owned(),
             services: summary::services(plan),
             prediction,
             upstream,
-            build: built.map(|(outcome, _)| summary::build(&facts.project, plan, outcome)),
             failure: failure.map(summary::failure),
-            before: &before.unwrap_or_default(),
             started: self.context.settings.now,
-            total: self.context.started.elapsed(),
-        })
+            total_ms: measure::milliseconds(self.context.started.elapsed()),
+            ..Summary::default()
+        };
+        let build = built.map(|(outcome, _)| summary::build(&facts.project, plan, outcome));
+        summary.with_build(build, &before.unwrap_or_default())
     }
 
     /// Shows the summary beside the run in GitHub Actions.
