@@ -55,7 +55,7 @@ pub fn rows(context: &Context, options: &cli::Verify) -> anyhow::Result<Vec<Row>
     for (subject, mut evidence) in subjects.iter().zip(opened) {
         let of_service = |one: &&Container| subject.service.as_ref().is_some_and(|name| name.as_str() == one.service);
         evidence.containers = running.iter().filter(of_service).filter(|_| !subject.alone).cloned().collect();
-        if subject.ours && subject.remote.is_some() && !evidence.is_at_tip() {
+        if evidence.ours && evidence.remote.is_some() && !evidence.is_at_tip() {
             evidence.relation = relation(context, &known, subject)?;
             evidence.newer = newer(context, &known, subject)?;
         }
@@ -94,8 +94,8 @@ fn trees<'a>(
 ) -> anyhow::Result<Trees<'a>> {
     let mut trees = Trees::new();
     let is_comparable = |subject: &&Subject<'_>| {
-        let same_sources = !subject.has_gone() && subject.sides().iter().all(|side| side.known);
-        subject.complete && subject.ours && same_sources
+        let Evidence { ours, gone, .. } = subject.evidence;
+        subject.complete && ours && !gone && subject.sides().iter().all(|side| side.known)
     };
     for subject in subjects.iter().filter(is_comparable) {
         subject.directories(&known.workspace.config)?;
@@ -130,20 +130,8 @@ fn open(
     trees: &Trees<'_>,
     skip: &Skip,
 ) -> anyhow::Result<Evidence> {
-    let mut evidence = Evidence {
-        exists: subject.image.is_some(),
-        ours: subject.ours,
-        remote: subject.remote.clone(),
-        label: subject.label().map(str::to_owned),
-        sources: subject.parts(),
-        gone: subject.has_gone(),
-        unwatched: !subject.watched,
-        definition: subject.definition,
-        base: subject.base.clone(),
-        id: subject.image.as_ref().map(|image| image.id.clone()).unwrap_or_default(),
-        ..Evidence::default()
-    };
-    let image = subject.image.as_ref().filter(|_| subject.ours);
+    let mut evidence = subject.evidence.clone();
+    let image = subject.image.as_ref().filter(|_| evidence.ours);
     let expected = expected(known, subject, trees, skip);
     let (Some(image), true) = (image, subject.version_path.is_some() || expected.is_some()) else {
         return Ok(evidence);

@@ -20,7 +20,7 @@ use crate::project::{Built, Project};
 use crate::settings::Settings;
 use crate::value::{Commit, ImageRef, Service, label, show};
 use crate::verify::skip::is_inside;
-use crate::verify::verdict::{Definition, Part};
+use crate::verify::verdict::{Definition, Evidence, Part};
 
 /// Facts of a verification.
 pub struct Known {
@@ -116,24 +116,35 @@ impl Known {
         let complete = !sources.is_empty() && !build_only;
         let remotes: Option<Vec<String>> =
             sources.iter().map(|(_, revision)| revision.as_ref().map(ToString::to_string)).collect();
-        Subject {
+        let evidence = Evidence {
+            exists: image.is_some(),
+            ours,
+            // Without sources there is nothing to ask, offline or not.
+            remote: remotes.map(|revisions| revisions.join(" ")),
+            unwatched: self.found.unwatched.iter().any(|one| service == Some(&one.service)),
+            base: service.and_then(|service| self.bases.get(service)).cloned(),
+            definition: service.and_then(|service| self.definitions.get(service)).copied().unwrap_or_default(),
+            id: image.as_ref().map(|image| image.id.clone()).unwrap_or_default(),
+            ..Evidence::default()
+        };
+        let mut subject = Subject {
             service: service.cloned(),
             name,
             image,
-            ours,
             alone: false,
             version_path: path
                 .filter(|_| complete && sources.len() == 1 && self.store == Store::Engine)
                 .map(str::to_owned),
             complete,
-            // Without sources there is nothing to ask, offline or not.
-            remote: remotes.map(|revisions| revisions.join(" ")),
-            watched: !self.found.unwatched.iter().any(|one| service == Some(&one.service)),
-            base: service.and_then(|service| self.bases.get(service)).cloned(),
-            definition: service.and_then(|service| self.definitions.get(service)).copied().unwrap_or_default(),
+            evidence,
             sources,
             transports: &config.transports,
-        }
+        };
+        subject.evidence.label = subject.own_label(label::REVISION).map(str::to_owned);
+        subject.evidence.sources = subject.parts();
+        // The image may be made from a source that its service does not have any more.
+        subject.evidence.gone = subject.labels().len() > subject.sides().iter().filter(|side| side.known).count();
+        subject
     }
 }
 
@@ -192,34 +203,26 @@ pub struct Subject<'a> {
     pub name: ImageRef,
     /// The image, if it exists.
     pub image: Option<Image>,
-    /// Whether it says that it was built here.
-    pub ours: bool,
     /// Whether it was named by itself.
     pub alone: bool,
     /// Its version file, if it has to have one.
     pub version_path: Option<String>,
     /// Whether all code of its sources is in it.
     pub complete: bool,
-    /// What its remotes have, if they were asked.
-    pub remote: Option<String>,
-    /// Whether a push to any of the code in it would be noticed.
-    pub watched: bool,
-    /// Without any source, how it relates to what its service would be built from now.
-    pub definition: Definition,
-    /// Which base image has moved in its registry.
-    pub base: Option<String>,
+    /// What is known of it already.
+    pub evidence: Evidence,
     sources: Vec<&'a (Source, Option<Revision>)>,
     transports: &'a [String],
 }
 
 impl Subject<'_> {
-    /// What the image says that it was made from, if it is one of ours.
-    pub fn label(&self) -> Option<&str> {
-        self.image.as_ref().filter(|_| self.ours)?.label(label::REVISION)
+    /// A label of the image, if it is one of ours.
+    fn own_label(&self, name: &str) -> Option<&str> {
+        self.image.as_ref().filter(|_| self.evidence.ours)?.label(name)
     }
 
     /// The sources in words, each with what the label and the remote say.
-    pub fn parts(&self) -> Vec<Part> {
+    fn parts(&self) -> Vec<Part> {
         let sides = self.sides().into_iter().zip(&self.sources);
         let parts = sides.map(|(side, (source, _))| Part {
             repository: source.repository.to_string(),
@@ -233,14 +236,8 @@ impl Subject<'_> {
 
     /// The repositories and revisions that the image says it was made from.
     fn labels(&self) -> Vec<(&str, &str)> {
-        let text = |name| self.image.as_ref().filter(|_| self.ours).and_then(|image| image.label(name));
-        let words = |name| text(name).unwrap_or_default().split_whitespace();
+        let words = |name| self.own_label(name).unwrap_or_default().split_whitespace();
         words(label::SOURCE).zip(words(label::REVISION)).collect()
-    }
-
-    /// Whether the image was made from a source that its service does not have any more.
-    pub fn has_gone(&self) -> bool {
-        self.labels().len() > self.sides().iter().filter(|side| side.known).count()
     }
 
     /// What the image should be made from, each with what the labels say about the same repository.
