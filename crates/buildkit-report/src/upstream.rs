@@ -49,7 +49,13 @@ impl Upstream {
             None => ", not a straight line".to_owned(),
         };
         let mut lines = vec![format!("{} moved {:.12}..{:.12}{count}", self.name, self.from, self.to)];
-        lines.extend(self.commits.iter().map(ToString::to_string));
+        lines.extend(self.commit_lines());
+        lines
+    }
+
+    /// A line a commit.
+    pub fn commit_lines(&self) -> Vec<String> {
+        let mut lines: Vec<_> = self.commits.iter().map(ToString::to_string).collect();
         let rest = self.count.unwrap_or(0).saturating_sub(self.commits.len() as u64);
         lines.extend((rest > 0).then(|| format!("and {rest} more")));
         lines

@@ -38,6 +38,7 @@ mod git_url;
 mod image_ref;
 pub mod label;
 pub mod measure;
+pub mod paths;
 pub mod secrets;
 mod show;
 

@@ -52,6 +52,8 @@ pub struct SourceConfig {
     pub path: Option<String>,
     /// The services made from it; unless told otherwise those that take one of its arguments.
     pub services: Vec<String>,
+    /// Patterns of its files that matter: a push that changes no such file is no reason to build.
+    pub paths: Vec<String>,
 }
 
 /// An entry of `services`.
@@ -62,6 +64,8 @@ pub struct ServiceConfig {
     pub package: Option<String>,
     /// The version file of its image; empty when it has none.
     pub version_file: Option<String>,
+    /// Patterns of the files of its source that matter for it, in place of those of the source.
+    pub paths: Vec<String>,
 }
 
 impl Config {

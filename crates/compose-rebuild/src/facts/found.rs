@@ -8,6 +8,7 @@ use crate::error::{CONFIGURATION, Failure};
 use crate::facts::config::Config;
 use crate::facts::source::{Source, Wanted};
 use crate::project::{Built, Project};
+use crate::value::paths::Paths;
 use crate::value::{ArgName, GitRef, GitUrl, Service, redact, show};
 use dockerfile_reader::Reference;
 use dockerfile_reader::git_context;
@@ -144,6 +145,7 @@ fn follow(service: &Service, fetch: &Fetch, transports: &[String]) -> Result<Opt
         repository,
         wanted,
         commit_arg: fetch.commit_arg.as_deref().map(str::parse).transpose()?,
+        paths: Paths::default(),
         services: [service.clone()].into(),
         reaches: BTreeSet::new(),
     }))

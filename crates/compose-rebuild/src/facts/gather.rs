@@ -10,7 +10,7 @@ use crate::facts::early::{Asked, Questions};
 use crate::facts::image::{Images, Store};
 use crate::facts::source::{Resolved, Revision, Source, Wanted};
 use crate::facts::workspace::{self, Workspace};
-use crate::facts::{Facts, images, local, registry, remotes, sources};
+use crate::facts::{Facts, images, local, registry, relevant, remotes, sources};
 use crate::project::{Built, Project, key};
 use crate::sys::compose_files::Selection;
 use crate::sys::threads::{at_once, both, join};
@@ -77,8 +77,10 @@ pub fn facts(
         if last != questions {
             questions.remember(files);
         }
-        let resolved = sources.into_iter().zip(revisions).map(|(source, revision)| Resolved { source, revision });
-        Ok(Facts { sources: resolved.collect(), workspace, project, found, images, bases, only_here })
+        let resolved = sources.into_iter().zip(revisions);
+        let resolved = resolved.map(|(source, revision)| relevant::resolved(ui, &workspace, source, revision));
+        let sources = resolved.collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Facts { sources, workspace, project, found, images, bases, only_here })
     })
 }
 
@@ -106,16 +108,15 @@ fn add_kept(ui: &Ui, project: &Project, images: &mut Images) -> anyhow::Result<V
 /// What the sources are a moment later.
 pub fn resolve_again(ui: &Ui, facts: &Facts) -> anyhow::Result<Vec<Resolved>> {
     let transports = &facts.workspace.config.transports;
-    let again = |resolved: &Resolved| {
-        let revision = match &resolved.source.wanted {
-            Wanted::Ref(git_ref) => {
-                Revision::Commit(remotes::resolve(ui, &resolved.source.repository, git_ref, transports)?)
-            }
-            Wanted::Commit(_) => resolved.revision.clone(),
-        };
-        Ok(Resolved { source: resolved.source.clone(), revision })
+    let again = |resolved: &Resolved| match &resolved.source.wanted {
+        Wanted::Ref(git_ref) => {
+            remotes::resolve(ui, &resolved.source.repository, git_ref, transports).map(Revision::Commit)
+        }
+        Wanted::Commit(_) => Ok(resolved.revision.clone()),
     };
-    at_once(&facts.sources, again).into_iter().collect()
+    // One repository for each remote: two processes must not fetch into it at once.
+    let revisions = at_once(&facts.sources, again).into_iter().zip(&facts.sources);
+    revisions.map(|(now, one)| relevant::resolved(ui, &facts.workspace, one.source.clone(), now?)).collect()
 }
 
 fn question(source: &Source) -> Option<(String, String)> {

@@ -15,6 +15,7 @@ pub mod image;
 pub mod images;
 pub mod local;
 pub mod registry;
+pub mod relevant;
 mod remembered;
 pub mod remotes;
 pub mod repository;

@@ -63,7 +63,7 @@ pub fn conclude(
 /// # Errors
 /// Exit code 1 when a remote moved, and those of [`resolve`].
 pub fn check_unmoved(ui: &Ui, taken: &[&Resolved], transports: &[String]) -> anyhow::Result<()> {
-    let moved = |Resolved { source, revision }: &Resolved| match (&source.wanted, revision) {
+    let moved = |Resolved { source, revision, .. }: &Resolved| match (&source.wanted, revision) {
         (Wanted::Ref(git_ref), Revision::Commit(before)) => {
             let now = resolve(ui, &source.repository, git_ref, transports)?;
             let words = format!("{git_ref} of {} moved {}..{}", source.repository, before.short(), now.short());

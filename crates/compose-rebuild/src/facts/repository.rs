@@ -16,12 +16,17 @@ use crate::value::{Commit, GitUrl};
 
 /// How many commits of a branch are looked at.
 const DEPTH: u32 = 1000;
+/// How many commits come with their trees: at first, and at most.
+pub const DEPTHS: [u32; 2] = [100, 5000];
 /// How long a remote may take to send commits or trees.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// How long git may take for what is here.
 const LOCAL: Duration = Duration::from_secs(20);
 /// In a repository whose remote was seen to leave out what it is asked to leave out.
 const FILTERS: &str = "xtask-filters";
+
+/// In a repository whose answers lay beyond the first commits that were fetched.
+const DEEP: &str = "xtask-deep";
 
 /// Where code comes from.
 #[derive(Clone, Copy, Debug)]
@@ -100,9 +105,51 @@ impl<'a> Repository<'a> {
 
     /// Fetches one commit with its tree, without the files in it.
     pub fn fetch_tree(&self, commit: &Commit) -> anyhow::Result<()> {
-        let finished = self.fetch(git::NO_FILES, 1, &[(commit, "tree")])?;
+        self.fetch_without_files(commit, 1).map(drop)
+    }
+
+    /// Fetches so many commits of a branch with their trees, without files; whether the remote leaves those out. One that
+    /// does not is asked for one commit and no more.
+    ///
+    /// # Errors
+    /// Exit code 3 when the remote does not serve them.
+    pub fn fetch_trees(&self, tip: &Commit, depth: u32) -> anyhow::Result<bool> {
+        let marker = self.path.join(FILTERS);
+        if !marker.is_file() {
+            if self.fetch_without_files(tip, 1)?.stderr.contains("filtering not recognized by server") {
+                return Ok(false);
+            }
+            files::write(&marker, b"")?;
+        }
+        self.fetch_without_files(tip, depth)?;
+        Ok(true)
+    }
+
+    /// How many commits to fetch, and at most: what was needed once is fetched at once from then on, so that it does not
+    /// come again with every push.
+    ///
+    /// # Errors
+    /// Exit code 3 when this cannot be written down.
+    pub fn depths(&self) -> impl Iterator<Item = anyhow::Result<u32>> {
+        let marker = self.path.join(DEEP);
+        let deeper = move || files::write(&marker, b"").map(|()| DEPTHS[1]);
+        let first = (!self.path.join(DEEP).is_file()).then_some(Ok(DEPTHS[0]));
+        first.into_iter().chain(std::iter::once_with(deeper))
+    }
+
+    /// Whether the history that was fetched ends with a commit that has parents at the remote.
+    ///
+    /// # Errors
+    /// Exit code 3 when the file that says so cannot be read.
+    pub fn is_cut_at(&self, commit: &Commit) -> anyhow::Result<bool> {
+        let path = self.path.join("shallow");
+        Ok(path.is_file() && fs_err::read_to_string(&path)?.lines().any(|line| line == commit.as_str()))
+    }
+
+    fn fetch_without_files(&self, commit: &Commit, depth: u32) -> anyhow::Result<Finished> {
+        let finished = self.fetch(git::NO_FILES, depth, &[(commit, "tree")])?;
         if finished.status.success() {
-            return Ok(());
+            return Ok(finished);
         }
         if ["not our ref", "unadvertised object"].iter().any(|sign| finished.stderr.contains(sign)) {
             return Err(Failure::precondition(format!("{} does not serve commit {commit}", self.remote.url))

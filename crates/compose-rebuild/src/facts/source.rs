@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use buildkit_report::upstream::Missed;
 use camino::Utf8PathBuf;
 
 use crate::facts::tree::Tree;
+use crate::value::paths::Paths;
 use crate::value::{ArgName, Commit, GitRef, GitUrl, Service};
 
 /// A repository and a ref that images are made from.
@@ -19,6 +21,8 @@ pub struct Source {
     pub wanted: Wanted,
     /// The build argument that takes the commit.
     pub commit_arg: Option<ArgName>,
+    /// Its files that matter; none means all.
+    pub paths: Paths,
     /// The services whose builds fetch it.
     pub services: BTreeSet<Service>,
     /// The services whose images hold it: those, and all that are made from them.
@@ -49,8 +53,21 @@ pub enum Wanted {
 pub struct Resolved {
     /// The source.
     pub source: Source,
-    /// What it is now.
+    /// What it is now: with paths the newest commit that changed one of them.
     pub revision: Revision,
+    /// The commits behind that one which changed none of its paths.
+    pub idle: Option<Idle>,
+}
+
+/// Commits of a branch that change nothing for an image.
+#[derive(Clone, Debug)]
+pub struct Idle {
+    /// The newest of them, the tip of the branch.
+    pub tip: Commit,
+    /// How many there are.
+    pub count: u64,
+    /// The newest of them in words.
+    pub commits: Vec<Missed>,
 }
 
 /// What is built of a source.

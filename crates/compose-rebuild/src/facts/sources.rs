@@ -7,6 +7,7 @@ use crate::facts::config::{Config, SourceConfig};
 use crate::facts::found::{self, Found, Unwatched};
 use crate::facts::source::{Source, Wanted};
 use crate::project::{Project, edges};
+use crate::value::paths::Paths;
 use crate::value::{ArgName, GitUrl, Service, redact, show};
 
 /// The sources of a project: those that are configured, else GITHUB_REPO, and what Dockerfiles fetch by themselves.
@@ -31,8 +32,40 @@ pub fn derive(project: &Project, config: &Config) -> Result<(Vec<Source>, Found)
         ))
         .hint(format!("pass GITHUB_REPO as a build argument, or name it in `sources` of {CONFIGURATION}")));
     }
+    let mut sources = by_paths(project, config, sources)?;
     spread(project, &mut sources, &mut found)?;
     Ok((sources, found))
+}
+
+/// Makes one source of each set of paths that services have for the same one.
+fn by_paths(project: &Project, config: &Config, sources: Vec<Source>) -> Result<Vec<Source>, Failure> {
+    let mut divided: Vec<Source> = Vec::new();
+    let several = |service| sources.iter().filter(|source| source.services.contains(service)).count() > 1;
+    for source in &sources {
+        let first = divided.len();
+        for service in &source.services {
+            let own = config.services.get(service.as_str()).map_or(&[][..], |config| &config.paths);
+            if !own.is_empty() && several(service) {
+                return Err(Failure::usage(format!("`{service}` has several sources, and `paths` of its own"))
+                    .hint(format!("write the `paths` at each of its `sources` in {CONFIGURATION}")));
+            }
+            let paths = if own.is_empty() { source.paths.clone() } else { Paths::parse(own)? };
+            let takes = |name: &ArgName| project.services[service].takes(name.as_str());
+            let moves = matches!(source.wanted, Wanted::Ref(_));
+            if moves && !paths.specs.is_empty() && !source.commit_arg.as_ref().is_some_and(takes) {
+                return Err(Failure::usage(format!(
+                    "the build of `{service}` takes the tip of {}, whatever `paths` say",
+                    source.repository
+                ))
+                .hint("let its Dockerfile take the commit as a build argument: cargo xtask doctor --patch"));
+            }
+            match divided[first..].iter_mut().find(|one| one.paths == paths) {
+                Some(one) => drop(one.services.insert(service.clone())),
+                None => divided.push(Source { paths, services: [service.clone()].into(), ..source.clone() }),
+            }
+        }
+    }
+    Ok(divided)
 }
 
 /// Lets services that are made from others hold the code of those, watched or not.
@@ -93,6 +126,7 @@ fn one(project: &Project, config: &Config, wanted: &SourceConfig, bust: &ArgName
         repository: GitUrl::parse(&repository, &config.transports)?,
         wanted: follow,
         commit_arg: wanted.commit_arg.as_deref().map(str::parse).transpose()?,
+        paths: Paths::parse(&wanted.paths)?,
         services,
         reaches: BTreeSet::new(),
     }))

@@ -27,7 +27,7 @@ pub fn moved<'a>(facts: &'a Facts, plan: &Plan) -> Vec<Moved<'a>> {
         let label = facts.images.get(&service.image).and_then(|image| image.label(label::REVISION)).unwrap_or_default();
         let old: Vec<&str> = label.split(' ').collect();
         let new: Vec<_> = facts.sources_of(&service.service).collect();
-        for (old, Resolved { source, revision }) in old.iter().zip(&new).filter(|_| old.len() == new.len()) {
+        for (old, Resolved { source, revision, .. }) in old.iter().zip(&new).filter(|_| old.len() == new.len()) {
             let (Ok(from), Revision::Commit(to)) = (old.parse::<Commit>(), revision) else { continue };
             if from == *to {
                 continue;

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use buildkit_report::upstream::Upstream;
+
 use crate::error::Failure;
 use crate::facts::Facts;
+use crate::facts::source::{Idle, Resolved};
 use crate::facts::sources::unknown_service;
 use crate::plan::service::{self, Decided};
 use crate::plan::{Action, Plan, Request, ServicePlan, inputs};
@@ -44,7 +47,20 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Failure> {
     let (no_cache, pull, attestations) = (request.full, request.pull, request.attestations);
     let unwatched = facts.found.unwatched.iter().filter(|one| selected.contains(&&one.service)).cloned().collect();
     let doubt = facts.workspace.doubt(services.iter().map(|plan| &plan.service))?.map(str::to_owned);
-    Ok(Plan { project: project.name.clone(), no_cache, pull, attestations, services, unwatched, doubt })
+    let idle = idle(facts, &selected);
+    Ok(Plan { project: project.name.clone(), no_cache, pull, attestations, services, idle, unwatched, doubt })
+}
+
+/// The commits that change nothing for the images of these services.
+fn idle(facts: &Facts, selected: &BTreeSet<&Service>) -> Vec<Upstream> {
+    let one = |Resolved { source, revision, idle }: &Resolved| {
+        let Idle { tip, count, commits } = idle.clone()?;
+        let services = source.reaches.iter().filter(|service| selected.contains(service));
+        let services: Vec<_> = services.map(ToString::to_string).collect();
+        let (name, from, to, count) = (source.describe(), revision.to_string(), tip.to_string(), Some(count));
+        (!services.is_empty()).then_some(Upstream { name, services, from, to, count, commits })
+    };
+    facts.sources.iter().filter_map(one).collect()
 }
 
 /// No tag of this run may be one that another service, a kept image or a staged one has.

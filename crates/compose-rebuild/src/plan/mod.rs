@@ -14,6 +14,7 @@ pub mod store;
 use std::collections::BTreeMap;
 
 use buildkit_report::summary::SourceSummary;
+use buildkit_report::upstream::Upstream;
 use serde::Serialize;
 
 use crate::facts::found::Unwatched;
@@ -66,6 +67,8 @@ pub struct Plan {
     pub attestations: Attestations,
     /// One entry a selected service, by name.
     pub services: Vec<ServicePlan>,
+    /// Commits that change nothing for their images.
+    pub idle: Vec<Upstream>,
     /// Code in their images that can be pushed to without any notice here.
     pub unwatched: Vec<Unwatched>,
     /// What is to be said about the version of services that have none of their own.

@@ -62,6 +62,7 @@ pub fn plan(
             (Action::Build(build(facts, request, service, decided, current)?), reason.unwrap_or_default())
         }
     };
+    let why = [why].into_iter().chain(idle(facts, service)).collect::<Vec<_>>().join("; ");
     let (service, image) = (service.clone(), built.image.clone());
     let (cache_bust, revision, key) = (cache_bust.clone(), keyed.revision(), key.clone());
     let taken = |(one, held): (&Resolved, &String)| SourceSummary {
@@ -142,6 +143,18 @@ fn outdated(
     }
     let base = request.pull.then(|| moved_base(facts, keyed.built, current)).flatten();
     base.or_else(|| request.attestations.provenance.then(|| "a release says how it was built".to_owned()))
+}
+
+/// What the newest commits of its sources are for a service, as far as they change nothing for it.
+fn idle(facts: &Facts, service: &Service) -> impl Iterator<Item = String> {
+    let words = |one: &Resolved| {
+        let (count, wanted) = (one.idle.as_ref()?.count, one.source.describe());
+        Some(match count {
+            1 => format!("1 commit on {wanted} changes nothing for this image"),
+            count => format!("{count} commits on {wanted} change nothing for this image"),
+        })
+    };
+    facts.sources_of(service).filter_map(words)
 }
 
 /// The names of a service's base images, and their digests in their registries when these were asked.

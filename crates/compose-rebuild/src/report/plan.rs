@@ -26,6 +26,19 @@ pub fn show(ui: &Ui, foreseen: &Foreseen<'_>) {
     for line in foreseen.upstream.iter().flat_map(|one| one.lines()) {
         ui.data(&format!("{:>12} {line}", ""));
     }
+    for one in &foreseen.plan.idle {
+        ui.data(&format!(
+            "{:>12} {:.12}..{:.12} of {} for {}",
+            "idle",
+            one.from,
+            one.to,
+            one.name,
+            one.services.join(", ")
+        ));
+        for line in one.commit_lines() {
+            ui.data(&format!("{:>12} {line}", ""));
+        }
+    }
     let width = foreseen.prediction.iter().map(|one| one.stage.chars().count()).max().unwrap_or(0);
     for stage in &foreseen.prediction {
         ui.data(&format!("{:>12} {:width$} {}", word(stage.expected), stage.stage, about(stage)));

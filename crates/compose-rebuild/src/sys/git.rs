@@ -134,6 +134,11 @@ pub fn count_apart<'a>(sh: &'a Shell, repository: &Utf8Path, left: &Commit, righ
     within(sh, repository).args(["rev-list", "--left-right", "--count", &format!("{left}...{right}"), "--"])
 }
 
+/// The newest commit, from this one along first parents, that changed a file which these pathspecs match.
+pub fn newest_change<'a>(sh: &'a Shell, repository: &Utf8Path, tip: &Commit, specs: &[String]) -> Cmd<'a> {
+    within(sh, repository).args(["rev-list", "--first-parent", "--max-count=1", tip.as_str(), "--"]).args(specs)
+}
+
 /// Ends well when two commits have an ancestor in common.
 pub fn merge_base<'a>(sh: &'a Shell, repository: &Utf8Path, left: &Commit, right: &Commit) -> Cmd<'a> {
     within(sh, repository).args(["merge-base", left.as_str(), right.as_str()])

@@ -12,6 +12,7 @@ mod interrupt;
 mod local;
 mod lock;
 mod messages;
+mod paths;
 mod pipelines;
 mod properties;
 mod rebuild;

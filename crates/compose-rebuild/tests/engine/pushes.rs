@@ -6,7 +6,7 @@ use std::fs;
 use sandbox::Kind;
 use serde_json::Value;
 
-use crate::support::World;
+use crate::support::{SHIPPED_PATHS, World};
 
 /// Fails unless exactly these instructions ran; each is a stage and a part of the instruction.
 #[track_caller]
@@ -68,6 +68,18 @@ fn every_kind_of_push_runs_exactly_its_own_stages() {
     assert_ran(&world, &[&[CLONE, APP, DIST], &python[..], &venv[..]].concat());
 
     assert_eq!(world.id(&world.mutable()[0]), model, "no push touches the model");
+
+    // As it is shipped, a push of documents builds nothing.
+    world.edit("compose.yml", "paths: &paths []", SHIPPED_PATHS);
+    let (state, builds) = (world.state(), world.builds());
+    let documents = world.push(Kind::Readme);
+    world.rebuild().says("1 commit on main changes nothing for this image");
+    assert_eq!((world.state(), world.builds()), (state, builds));
+    assert_eq!(world.plan()["idle"][0]["commits"][0]["commit"], Value::from(documents));
+    world.xtask(["verify"]).ok();
+    let commit = world.push(Kind::Backend);
+    world.rebuild();
+    world.assert_current(&commit);
 }
 
 #[test]
