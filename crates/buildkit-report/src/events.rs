@@ -29,9 +29,11 @@ const TAIL_LINES: usize = 20;
 const TAIL_WIDTH: usize = 400;
 
 /// All steps that were seen.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Progress {
     steps: Vec<Step>,
+    /// The first steps, which belong to builds that have ended.
+    earlier: usize,
     by_digest: HashMap<String, usize>,
     text: Text,
 }
@@ -115,6 +117,11 @@ impl Progress {
         &self.steps
     }
 
+    /// Another build begins: what it takes from the cache of those before ran in them.
+    pub fn begin_another(&mut self) {
+        self.earlier = self.steps.len();
+    }
+
     /// The step that failed by itself, not because another one did.
     pub fn failed(&self) -> Option<&Step> {
         let failed = || self.steps.iter().filter(|step| step.error.is_some());
@@ -138,6 +145,9 @@ impl Progress {
     fn vertex(&mut self, vertex: Vertex<'_>, events: &mut Vec<Event>) {
         let Some(index) = self.index(&vertex) else { return };
         let step = &mut self.steps[index];
+        if index < self.earlier && step.completed.is_some() {
+            return;
+        }
         let (was_started, was_ended) = (step.started.is_some(), step.completed.is_some());
         step.cached |= vertex.cached;
         // An input may be seen after what is made from it; by the time that this starts, all were.
@@ -214,6 +224,24 @@ mod tests {
         assert_eq!(progress.steps()[0].milliseconds(), 1500);
         assert_eq!(progress.failed().expect("failed").tail, ["hi[2J"]);
         assert_eq!(progress.feed(started.as_bytes()), [], "it is the same step when another target needs it too");
+    }
+
+    #[test]
+    fn what_an_earlier_build_ran_is_not_cached_because_a_later_one_finds_it() {
+        let mut progress = Progress::default();
+        let vertex = |digest: &str, second: u8, cached: bool| {
+            let time = |second: u8| format!("2026-01-01T00:00:0{second}Z");
+            let (started, completed) = (time(second), time(second + 1));
+            format!(
+                r#"{{"vertexes":[{{"digest":"{digest}","name":"{digest}","started":"{started}","completed":"{completed}","cached":{cached}}}]}}"#
+            )
+        };
+        progress.feed(vertex("a", 0, false).as_bytes());
+        progress.begin_another();
+        assert_eq!(progress.feed(vertex("a", 5, true).as_bytes()), []);
+        assert_eq!(progress.feed(vertex("b", 6, true).as_bytes()), [Event::Ended(1)]);
+        let steps: Vec<_> = progress.steps().iter().map(|step| (step.cached, step.milliseconds())).collect();
+        assert_eq!(steps, [(false, 1000), (true, 1000)]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The command line as it is written; `settings` makes values of it.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
@@ -171,6 +172,9 @@ pub struct Build {
     /// Push to the images' registry, which also says what is fresh
     #[arg(long)]
     pub push: bool,
+    /// Build at most so many services at once [default: COMPOSE_PARALLEL_LIMIT, or all]
+    #[arg(long, value_name = "N")]
+    pub parallel: Option<NonZeroUsize>,
 }
 
 /// Options of `plan`.

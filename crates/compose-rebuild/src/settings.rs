@@ -2,13 +2,15 @@
 
 #![expect(clippy::disallowed_methods, reason = "the environment is read here")]
 
+use std::num::NonZeroUsize;
+
 use crate::cli::Global;
 use crate::error::Failure;
 use crate::plan::cache_bust::Rule;
 use crate::sys::compose_files::{self, Selection};
 use crate::sys::docker::ComposeOptions;
 use crate::value::time::Timestamp;
-use crate::value::{Builder, Service};
+use crate::value::{Builder, Service, show};
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// The environment as far as this tool reads it.
@@ -22,6 +24,8 @@ pub struct Environment {
     pub step_summary: Option<String>,
     /// BUILDX_BUILDER.
     pub builder: Option<String>,
+    /// COMPOSE_PARALLEL_LIMIT.
+    pub parallel: Option<String>,
     /// DOCKER_BUILDKIT and COMPOSE_BAKE where they turn off what every build here uses.
     pub without_effect: Vec<(&'static str, String)>,
     /// DOCKER_HOST and DOCKER_CONTEXT, which tell engines apart.
@@ -37,6 +41,7 @@ impl Environment {
             build_number: ["GITHUB_RUN_NUMBER", "CI_PIPELINE_IID", "BUILD_NUMBER"].into_iter().find_map(var),
             step_summary: var("GITHUB_STEP_SUMMARY"),
             builder: var("BUILDX_BUILDER"),
+            parallel: var("COMPOSE_PARALLEL_LIMIT"),
             without_effect: ["DOCKER_BUILDKIT", "COMPOSE_BAKE"]
                 .into_iter()
                 .filter_map(|name| Some((name, var(name).filter(|value| is_off(value))?)))
@@ -97,6 +102,19 @@ impl Settings {
         Selection { options: &self.compose, files: &self.files, services }
     }
 
+    /// How many services are built at once; none means all. As in Compose, a limit below 1 is none.
+    ///
+    /// # Errors
+    /// Exit code 2 when COMPOSE_PARALLEL_LIMIT counts and is no number.
+    pub fn parallel(&self, flag: Option<NonZeroUsize>) -> Result<Option<NonZeroUsize>, Failure> {
+        let Some(text) = self.environment.parallel.as_deref().filter(|_| flag.is_none()) else { return Ok(flag) };
+        let limit: i64 = text.parse().map_err(|_| {
+            Failure::usage(format!("COMPOSE_PARALLEL_LIMIT is {}, which is no number", show(text)))
+                .hint("set it to the number of services to build at once, or to -1 for no limit")
+        })?;
+        Ok(usize::try_from(limit).ok().and_then(NonZeroUsize::new))
+    }
+
     /// How the bust value is made according to the flag, or to CACHE_BUST of the environment.
     pub fn chosen_rule(&self, flag: Option<&str>) -> Result<Option<Rule>, Failure> {
         flag.or(self.environment.cache_bust.as_deref()).map(|text| self.rule(text)).transpose()
@@ -117,16 +135,37 @@ impl Settings {
 mod tests {
     use super::*;
 
+    fn settings(environment: Environment) -> Settings {
+        let (compose, files) = (ComposeOptions::default(), Vec::new());
+        Settings { compose, files, builder: None, now: Timestamp::UNIX_EPOCH, environment }
+    }
+
+    #[test]
+    fn a_limit_of_services_is_read_as_compose_reads_it() {
+        let limit = |flag: usize, environment: Option<&str>| {
+            let settings = settings(Environment { parallel: environment.map(str::to_owned), ..Environment::default() });
+            let found = settings.parallel(NonZeroUsize::new(flag)).map_err(|failure| failure.code);
+            found.map(|limit| limit.map_or(0, NonZeroUsize::get))
+        };
+        for (flag, environment, expected) in [
+            (0, None, Ok(0)),
+            (2, Some("1"), Ok(2)),
+            (0, Some("1"), Ok(1)),
+            (0, Some("-1"), Ok(0)),
+            (0, Some("0"), Ok(0)),
+            (0, Some("many"), Err(2)),
+            (3, Some("many"), Ok(3)),
+        ] {
+            assert_eq!(limit(flag, environment), expected, "{flag} {environment:?}");
+        }
+    }
+
     #[test]
     fn the_flag_comes_before_the_environment() {
-        let settings = |environment: Option<&str>| Settings {
-            compose: ComposeOptions::default(),
-            files: Vec::new(),
-            builder: None,
-            now: Timestamp::UNIX_EPOCH,
-            environment: Environment { cache_bust: environment.map(str::to_owned), ..Environment::default() },
+        let in_environment = |text: Option<&str>| {
+            settings(Environment { cache_bust: text.map(str::to_owned), ..Environment::default() })
         };
-        let chosen = |environment, flag| settings(environment).chosen_rule(flag).map_err(|failure| failure.code);
+        let chosen = |environment, flag| in_environment(environment).chosen_rule(flag).map_err(|failure| failure.code);
         assert_eq!(chosen(Some("commit"), Some("version")), Ok(Some(Rule::Version)));
         assert_eq!(chosen(Some("commit"), None), Ok(Some(Rule::Commit)));
         assert_eq!(chosen(None, None), Ok(None));

@@ -43,7 +43,7 @@ impl<'de, const N: usize, T: Deserialize<'de>> Visitor<'de> for First<N, T> {
 }
 
 /// How much text may still be kept.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Text {
     left: usize,
 }

@@ -1,10 +1,12 @@
-//! Building what a plan says with one `docker buildx bake`, so that all services are one BuildKit solve.
+//! Building what a plan says with one `docker buildx bake`, so that all services are one BuildKit solve, or with one after
+//! another, where only so many may be built at once.
 
 pub mod digests;
 pub mod live;
 pub mod staged;
 
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -36,6 +38,8 @@ pub struct Output {
     pub store: Store,
     /// Whether it writes its cache where the compose file says.
     pub cache: bool,
+    /// How many services are built at once; none means all.
+    pub parallel: Option<NonZeroUsize>,
 }
 
 /// What a build did.
@@ -65,57 +69,91 @@ pub fn run(
 ) -> anyhow::Result<Outcome> {
     let state = &facts.workspace.state;
     let push = output.store == Store::Registry;
-    let definition = bake::definition(plan, &facts.project, bake::Output { local, cache: output.cache, push });
-    let input = definition.json.to_string();
-    let metadata = state.join(format!("metadata-{}.json", plan.project));
     let logs = state.join("logs");
     files::create_directory(&logs)?;
     let log_path = logs.join(format!("{}-{}.log", settings.now.compact(), plan.project));
-    let secrets = secrets(ui, &settings.compose, &definition.variables);
-    let bake = docker::Bake {
-        builder: settings.builder.as_ref(),
-        metadata: &metadata,
-        reads: &definition.reads,
-        insecure: definition.insecure,
-        secrets: &secrets,
-        attests: plan.attestations.provenance,
-    };
     let started = Instant::now();
-    let mut retried = false;
-    loop {
-        // What an earlier build wrote says nothing about this one.
-        let _ = fs_err::remove_file(&metadata);
-        let mut log = std::io::BufWriter::new(files::create(&log_path)?);
-        let mut progress = Progress::default();
-        let mut live = Live::new(ui);
-        let sh = Shell::new()?;
-        let streamed = process::stream(ui, docker::bake(&sh, &bake), input.clone().into_bytes(), |line| {
-            for event in progress.feed(line) {
-                write_event(&mut log, &event, &progress).with_context(|| format!("could not write `{log_path}`"))?;
-                live.show(&event, &progress);
-            }
-            Ok(())
-        });
-        drop(live);
-        let failure = match streamed {
-            Err(error) => Some(Failure::of(&error)),
-            Ok(finished) => {
-                writeln!(log, "{}", crate::ui::clean(&finished.stderr))?;
-                if !finished.status.success() && engine_failed(&finished, &progress) && !retried {
-                    ui.status("Retrying", &format!("the engine broke off: {}", error_of(&finished)));
-                    retried = true;
-                    continue;
-                }
-                (!finished.status.success()).then(|| failure(&finished, &progress, &log_path))
-            }
-        };
-        log.flush()?;
-        files::keep_newest(&logs, LOGS)?;
-        let mut built = digests::read(&metadata);
-        let services = plan.builds().map(|(service, _)| &service.service);
+    let mut solves = Solves {
+        ui,
+        settings,
+        attests: plan.attestations.provenance,
+        metadata: state.join(format!("metadata-{}.json", plan.project)),
+        log: std::io::BufWriter::new(files::create(&log_path)?),
+        log_path,
+        progress: Progress::default(),
+        retried: false,
+    };
+    let (mut digests, mut failure) = (Digests::new(), None);
+    for group in bake::groups(plan, &facts.project, output.parallel)? {
+        let output = bake::Output { local, cache: output.cache, push };
+        failure = solves.solve(&bake::definition(plan, &facts.project, &group, output))?;
+        if failure.is_some() {
+            break;
+        }
+        let mut built = digests::read(&solves.metadata);
         let mut digest = |service: &Service| built.remove(&facts.project.services[service].bake_target);
-        let digests = services.filter_map(|service| Some((service.clone(), digest(service)?))).collect();
-        return Ok(Outcome { progress, log: log_path, elapsed: started.elapsed(), failure, digests });
+        digests.extend(group.into_iter().filter_map(|service| Some((service.clone(), digest(service)?))));
+    }
+    solves.log.flush()?;
+    files::keep_newest(&logs, LOGS)?;
+    Ok(Outcome { progress: solves.progress, log: solves.log_path, elapsed: started.elapsed(), failure, digests })
+}
+
+/// Solves one after another, with one log and all their steps.
+struct Solves<'a> {
+    ui: &'a Ui,
+    settings: &'a Settings,
+    attests: bool,
+    metadata: Utf8PathBuf,
+    log: std::io::BufWriter<std::fs::File>,
+    log_path: Utf8PathBuf,
+    progress: Progress,
+    retried: bool,
+}
+
+impl Solves<'_> {
+    /// Builds what a definition says, and again when the engine broke off; why it failed, if it did.
+    fn solve(&mut self, definition: &bake::Definition) -> anyhow::Result<Option<Failure>> {
+        let Self { ui, settings, log, log_path, .. } = self;
+        let secrets = secrets(ui, &settings.compose, &definition.variables);
+        let bake = docker::Bake {
+            builder: settings.builder.as_ref(),
+            metadata: &self.metadata,
+            reads: &definition.reads,
+            insecure: definition.insecure,
+            secrets: &secrets,
+            attests: self.attests,
+        };
+        self.progress.begin_another();
+        loop {
+            // What an earlier build wrote says nothing about this one.
+            let _ = fs_err::remove_file(&self.metadata);
+            let mut progress = self.progress.clone();
+            let mut live = Live::new(ui);
+            let (sh, input) = (Shell::new()?, definition.json.to_string().into_bytes());
+            let streamed = process::stream(ui, docker::bake(&sh, &bake), input, |line| {
+                for event in progress.feed(line) {
+                    write_event(log, &event, &progress).with_context(|| format!("could not write `{log_path}`"))?;
+                    live.show(&event, &progress);
+                }
+                Ok(())
+            });
+            drop(live);
+            let failure = match streamed {
+                Err(error) => Some(Failure::of(&error)),
+                Ok(finished) => {
+                    writeln!(log, "{}", crate::ui::clean(&finished.stderr))?;
+                    if !finished.status.success() && engine_failed(&finished, &progress) && !self.retried {
+                        ui.status("Retrying", &format!("the engine broke off: {}", error_of(&finished)));
+                        self.retried = true;
+                        continue;
+                    }
+                    (!finished.status.success()).then(|| failure(&finished, &progress, log_path))
+                }
+            };
+            self.progress = progress;
+            return Ok(failure);
+        }
     }
 }
 

@@ -17,15 +17,17 @@ impl Run<'_> {
     /// Asks the builder, as far as something depends on it, where images and cache will be; before anything is built.
     pub(super) fn output(&self, facts: &Facts, plan: &Plan) -> anyhow::Result<Output> {
         let super::Context { ui, settings, .. } = self.context;
+        let parallel = settings.parallel(self.options.parallel)?;
         let exports = plan.builds().any(|(service, _)| facts.project.services[&service.service].exports_cache());
         let named = settings.builder.is_some() || docker::builder_was_chosen();
         if !named && !self.options.push && !exports {
-            return Ok(Output { store: Store::Engine, cache: true });
+            return Ok(Output { store: Store::Engine, cache: true, parallel });
         }
         let builder = builder::ask(ui, settings.builder.as_ref())?;
         let output = Output {
             store: store_of(&builder, self.options.push)?,
             cache: !exports || builder::exports_cache(ui, &builder)?,
+            parallel,
         };
         if !output.cache {
             ui.warning(&format!(

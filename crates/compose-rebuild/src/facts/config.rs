@@ -126,12 +126,15 @@ fn merge(below: &mut Value, above: &Value) {
     }
 }
 
-/// A value with `$` where Compose prints `$$`.
+/// A value with `$` where Compose prints `$$`, and without fields that are null: Compose prints an empty list as that.
 fn undoubled(value: &Value) -> Value {
     match value {
         Value::String(text) => text.replace("$$", "$").into(),
         Value::Array(items) => items.iter().map(undoubled).collect(),
-        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), undoubled(value))).collect(),
+        Value::Object(fields) => {
+            let fields = fields.iter().filter(|(_, value)| !value.is_null());
+            fields.map(|(key, value)| (key.clone(), undoubled(value))).collect()
+        }
         other => other.clone(),
     }
 }
@@ -157,7 +160,7 @@ mod tests {
         let cargo = json!({"cache-bust": "commit", "deep-skip": ["a", "b"], "version-file": "a",
             "services": {"api": {"package": "server", "version-file": "b"}, "web": {"package": "web"}}});
         let compose = json!({"deep-skip": ["routes/$$id"], "version": "1.2.3", "cache-bust": null,
-            "services": {"api": {"version-file": ""}}});
+            "services": {"api": {"version-file": "", "paths": null}}});
         let config = Config::read(&cargo, &compose).expect("valid");
         assert_eq!(config.cache_bust.as_deref(), Some("commit"));
         assert_eq!(config.deep_skip, ["routes/$id"]);

@@ -1,12 +1,16 @@
 //! The bake definition of a plan: the one that Compose printed, with the changes of the plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 
 use camino::Utf8Path;
 use serde_json::{Map, Value, json};
 
+use crate::error::Failure;
 use crate::plan::{Build, LOCAL_STAGE, Plan};
-use crate::project::{Built, Project, TARGET, is_local, texts};
+use crate::project::edges::{in_order, inputs_of};
+use crate::project::{Built, IMAGE, Project, TARGET, is_local, texts};
+use crate::value::Service;
 
 /// What `docker buildx bake` is given.
 #[derive(Clone, Debug)]
@@ -32,13 +36,33 @@ pub struct Output<'a> {
     pub push: bool,
 }
 
-/// The definition that builds everything that a plan builds in one solve.
-pub fn definition(plan: &Plan, project: &Project, output: Output<'_>) -> Definition {
+/// The services that a plan builds, in groups of at most so many: none has a service before one that it is made from.
+///
+/// # Errors
+/// Exit code 2 for services that are made from each other.
+pub fn groups<'a>(
+    plan: &Plan,
+    project: &'a Project,
+    parallel: Option<NonZeroUsize>,
+) -> Result<Vec<BTreeSet<&'a Service>>, Failure> {
+    let mut order = in_order(project)?;
+    order.retain(|service| plan.builds().any(|(one, _)| one.service == **service));
+    let size = parallel.map_or(usize::MAX, NonZeroUsize::get);
+    Ok(order.chunks(size).map(|group| group.iter().copied().collect()).collect())
+}
+
+/// The definition that builds a group of what a plan builds in one solve, after the groups before it.
+pub fn definition(plan: &Plan, project: &Project, group: &BTreeSet<&Service>, output: Output<'_>) -> Definition {
     let (mut names, mut targets, mut insecure) = (Vec::new(), Map::new(), false);
     let (mut reads, mut variables) = (Vec::new(), Vec::new());
-    for (service, build) in plan.builds() {
+    for (service, build) in plan.builds().filter(|(service, _)| group.contains(&service.service)) {
         let built = &project.services[&service.service];
-        let target = target(plan, build, built, output);
+        let mut contexts = build.contexts.clone();
+        for input in inputs_of(project, &service.service).into_iter().filter(|input| !group.contains(input.service)) {
+            let earlier = plan.builds().find(|(one, _)| one.service == *input.service);
+            contexts.extend(earlier.map(|(_, build)| (input.name, format!("{IMAGE}{}", build.staged))));
+        }
+        let target = target(plan, build, built, contexts, output);
         let contexts = target.get("contexts").and_then(Value::as_object).into_iter().flat_map(Map::values);
         let contexts = contexts.chain(target.get("context")).filter_map(Value::as_str);
         reads.extend(contexts.filter(|context| is_local(context)).map(str::to_owned));
@@ -56,9 +80,14 @@ pub fn definition(plan: &Plan, project: &Project, output: Output<'_>) -> Definit
 }
 
 /// One target of Compose's definition with what the plan changes.
-fn target(plan: &Plan, build: &Build, built: &Built, output: Output<'_>) -> Map<String, Value> {
+fn target(
+    plan: &Plan,
+    build: &Build,
+    built: &Built,
+    mut contexts: BTreeMap<String, String>,
+    output: Output<'_>,
+) -> Map<String, Value> {
     let mut target = built.definition.clone();
-    let mut contexts = build.contexts.clone();
     if let Some(directory) = output.local.filter(|_| build.local) {
         contexts.insert(LOCAL_STAGE.to_owned(), directory.to_string());
     }

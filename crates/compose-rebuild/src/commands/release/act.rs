@@ -52,7 +52,7 @@ impl Session<'_> {
     fn build(&mut self) -> anyhow::Result<()> {
         let ui = &self.context.ui;
         self.fetch()?;
-        let options = cli::Build { services: Vec::new(), cache_bust: None, pull: false, push: false };
+        let options = cli::Build { services: Vec::new(), cache_bust: None, pull: false, push: false, parallel: None };
         let run = Run {
             context: self.context,
             command: "release",
