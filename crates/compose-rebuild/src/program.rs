@@ -9,7 +9,8 @@ use camino::Utf8PathBuf;
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::cli::{Cli, Command, Global};
-use crate::commands::{self, Context};
+use crate::commands::notify::told;
+use crate::commands::{self, Context, Ending};
 use crate::error::{Failure, exit_code};
 use crate::settings::{Environment, Settings};
 use crate::sys::interrupt;
@@ -44,11 +45,13 @@ fn execute(ui: &Ui, global: &Global, command: &Command, started: Instant) -> any
     interrupt::install()?;
     let directory = Utf8PathBuf::try_from(std::env::current_dir()?)?;
     let settings = Settings::new(global, Environment::read(), &directory, SystemTime::now().into())?;
-    let context = Context { ui: ui.clone(), settings, started };
+    let context = Context { ui: ui.clone(), settings, started, ending: Ending::default() };
     match command {
-        Command::Rebuild(options) => commands::rebuild::run(&context, options),
+        Command::Rebuild(options) => {
+            told(&context, "rebuild", &options.build, || commands::rebuild::run(&context, options))
+        }
         Command::Plan(options) => commands::plan::run(&context, options),
-        Command::Full(options) => commands::full::run(&context, options),
+        Command::Full(options) => told(&context, "full", &options.build, || commands::full::run(&context, options)),
         Command::Verify(options) => commands::verify::run(&context, options),
         Command::Report(options) => commands::report::run(&context, options),
         Command::Prune(options) => commands::prune::run(&context, options),

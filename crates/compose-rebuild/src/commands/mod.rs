@@ -3,6 +3,7 @@
 pub mod doctor;
 pub mod full;
 mod kept;
+pub mod notify;
 pub mod plan;
 pub mod prune;
 mod publish;
@@ -13,7 +14,10 @@ pub mod rollback;
 mod run;
 pub mod verify;
 
+use std::sync::OnceLock;
 use std::time::Instant;
+
+use buildkit_report::summary::Summary;
 
 use crate::settings::Settings;
 use crate::sys::lock::{self, Lock};
@@ -30,6 +34,17 @@ pub struct Context {
     pub settings: Settings,
     /// When the process started.
     pub started: Instant,
+    /// What is said at the end.
+    pub ending: Ending,
+}
+
+/// What a run leaves for its end.
+#[derive(Debug, Default)]
+pub struct Ending {
+    /// The command that is to be told, once that is known.
+    notify: OnceLock<Vec<String>>,
+    /// What the run did, if it changed something or failed.
+    summary: OnceLock<Summary>,
 }
 
 impl Context {

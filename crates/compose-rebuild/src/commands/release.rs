@@ -38,7 +38,7 @@ struct Session<'a> {
 /// # Errors
 /// Exit code 1 when a check says no, 2 for a version that cannot be, 3 when a check cannot be made, and those of a build.
 pub fn run(context: &Context, options: &cli::Release) -> anyhow::Result<()> {
-    let Context { ui, settings, started } = context;
+    let Context { ui, settings, started, .. } = context;
     let (_, project) = read_project(ui, settings.selection(&[]))?;
     let _lock = context.lock(&project.name, !options.no_wait)?;
     let mut session = Session::gather(context, options)?;

@@ -74,6 +74,7 @@ impl<'a> Run<'a> {
         let store = Store::of(self.options.push);
         let pull = self.options.pull.then_some(settings.now);
         let facts = gather::facts(ui, settings.selection(&self.options.services), self.local.as_deref(), store, pull)?;
+        let _ = self.context.ending.notify.set(facts.workspace.config.notify.clone());
         let plan = crate::plan::decide::plan(&facts, &self.request(&facts)?)?;
         Ok((facts, plan))
     }
@@ -110,6 +111,9 @@ impl<'a> Run<'a> {
         let failure = done.as_ref().err().map(Failure::of);
         let summary = self.summary(facts, plan, built.as_ref(), failure.as_ref());
         self.step_summary(&summary);
+        if failure.is_some() || (*done.as_ref().unwrap_or(&false) && changes(facts, plan, built.as_ref())) {
+            let _ = self.context.ending.summary.set(summary.clone());
+        }
         let promoted = done.inspect_err(|_| {
             if built.is_some()
                 && let Err(unwritten) = kept::write(state, &summary)
@@ -257,6 +261,19 @@ impl<'a> Run<'a> {
         })?;
         Ok(true)
     }
+}
+
+/// Whether an image is another one than before, or a tag moved to one that was there.
+fn changes(facts: &Facts, plan: &Plan, built: Option<&(build::Outcome, Foresight)>) -> bool {
+    plan.services.iter().any(|service| match &service.action {
+        Action::Fresh | Action::Shared(_) => false,
+        Action::Reuse(_) => true,
+        Action::Build(_) => {
+            let digest = built.and_then(|(outcome, _)| outcome.digests.get(&service.service));
+            let before = facts.images.get(&service.image);
+            !before.zip(digest).is_some_and(|(before, digest)| digest.is_of(&before.id))
+        }
+    })
 }
 
 /// The sources that some service of the plan takes without being told the commit.

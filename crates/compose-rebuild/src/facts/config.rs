@@ -26,6 +26,8 @@ pub struct Config {
     pub deep_skip: Vec<String>,
     /// Transports beside https, ssh and git, for example `file`.
     pub transports: Vec<String>,
+    /// The command that is told how a run ended, with its arguments.
+    pub notify: Vec<String>,
     /// Where the code comes from; unless told otherwise one source from GITHUB_REPO, GITHUB_BRANCH and GITHUB_COMMIT.
     pub sources: Vec<SourceConfig>,
     /// What is special about single services.

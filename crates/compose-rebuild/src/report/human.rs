@@ -4,7 +4,7 @@ use buildkit_report::summary::Summary;
 
 use crate::facts::found::Unwatched;
 use crate::plan::{Action, Plan, ServicePlan};
-use crate::ui::Ui;
+use crate::ui::{Ui, plain};
 use crate::value::{measure, short};
 
 /// What the services are, before anything happens or because nothing has to.
@@ -56,6 +56,18 @@ pub fn steps(ui: &Ui, summary: &Summary) {
         }
         ui.message("step", step);
     }
+}
+
+/// How a run ended, for people who were not there.
+pub fn sentence(summary: &Summary) -> String {
+    let Summary { project, command, total_ms, .. } = summary;
+    if let Some(failure) = &summary.failure {
+        let cause = failure.cause.lines().next().unwrap_or_default();
+        return format!("{project}: {command} failed with exit code {}: {}", failure.code, plain(cause, 300));
+    }
+    let moved = summary.services.iter().filter(|service| matches!(service.action.as_str(), "build" | "reuse"));
+    let moved: Vec<_> = moved.map(|service| format!("{} {}", service.service, service.cache_bust)).collect();
+    format!("{project}: {command} finished in {}: {}", measure::seconds(*total_ms), moved.join(", "))
 }
 
 /// The last line of a run.

@@ -157,6 +157,22 @@ pub fn stream(
     Ok(Finished { stderr: errors.text(), ..finished })
 }
 
+/// Runs `cmd` with `input` on its standard input, and takes nothing of what it prints but the end of its standard error.
+/// Messages name the program alone: its arguments may hold what nobody else should read.
+///
+/// # Errors
+/// Fails when [`output`] does.
+pub fn tell(ui: &Ui, cmd: Cmd<'_>, input: Vec<u8>, limit: Duration) -> anyhow::Result<Finished> {
+    let mut command = command(cmd);
+    let shown = command.get_program().to_string_lossy().into_owned();
+    command.stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut child = start(ui, command, 0, &shown)?;
+    let stdin = child.stdin.take();
+    thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
+    let (_, nothing) = sync_channel::<()>(0);
+    supervise(ui, child, &shown, Some(limit), 0, nothing, |()| Ok(()))
+}
+
 fn spawn(ui: &Ui, cmd: Cmd<'_>, signals: usize) -> anyhow::Result<Child> {
     let shown = cmd.to_string();
     start(ui, command(cmd), signals, &shown)

@@ -5,6 +5,7 @@
 
 mod age;
 mod deep;
+mod deploy;
 mod doctor;
 mod faults;
 mod found;

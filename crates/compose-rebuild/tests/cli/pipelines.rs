@@ -90,12 +90,15 @@ fn every_command_of_the_pipelines_exists() {
 }
 
 #[test]
-fn every_command_that_the_readme_shows_exists() {
-    let readme = read("README.md");
-    let shown = readme.lines().filter(|line| ["$ ", "    sh -c", "*/"].iter().any(|start| line.starts_with(start)));
-    let found = calls(&shown.collect::<Vec<_>>().join("\n"));
-    assert!(found.len() > 7, "{found:?}");
-    assert_understood("README.md", &found);
+fn every_command_that_the_documents_show_exists() {
+    for (document, least) in [("README.md", 7), ("docs/deploy.md", 3)] {
+        let text =
+            read(document).replace("/usr/local/bin/", "").replace("compose-rebuild rebuild", "cargo xtask rebuild");
+        let shown = text.lines().filter(|line| ["$ ", "*/", "ExecStart="].iter().any(|start| line.starts_with(start)));
+        let found = calls(&shown.collect::<Vec<_>>().join("\n"));
+        assert!(found.len() >= least, "{document}: {found:?}");
+        assert_understood(document, &found);
+    }
 }
 
 #[test]

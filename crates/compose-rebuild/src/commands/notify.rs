@@ -1,0 +1,77 @@
+//! `notify`: a command is told how a run ended that changed something or failed. Whatever it does, the run ended as it did.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use buildkit_report::summary::{Observed, Summary};
+use xshell::Shell;
+
+use super::Context;
+use crate::cli;
+use crate::error::{Failure, exit_code};
+use crate::facts::gather::read_project;
+use crate::report::{human, summary};
+use crate::sys::process;
+
+/// How long the command may take before it is asked to stop; ten seconds later it is killed.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Runs `act`, and says how it ended.
+///
+/// # Errors
+/// Those of `act`.
+pub fn told(
+    context: &Context,
+    command: &str,
+    options: &cli::Build,
+    act: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let done = act();
+    let failure = done.as_ref().err().map(Failure::of);
+    if failure.as_ref().is_none_or(|failure| failure.code != exit_code::INTERRUPTED)
+        && let Err(error) = tell(context, command, options, failure.as_ref())
+    {
+        context.ui.warning(&format!("nobody was notified: {error:#}"));
+    }
+    done
+}
+
+fn tell(context: &Context, command: &str, options: &cli::Build, failure: Option<&Failure>) -> anyhow::Result<()> {
+    let Context { ui, settings, ending, .. } = context;
+    let failure = failure.map(summary::failure);
+    let (notify, mut summary) = match (ending.notify.get(), ending.summary.get(), &failure) {
+        (_, None, None) => return Ok(()),
+        (Some(notify), Some(summary), _) => (notify.clone(), summary.clone()),
+        _ => {
+            // A run that failed before it knew what to do; where the project cannot be read either, nobody can be told.
+            let Ok((workspace, project)) = read_project(ui, settings.selection(&options.services)) else {
+                return Ok(());
+            };
+            let summary = Summary::new(Observed {
+                project: project.name.to_string(),
+                command: command.to_owned(),
+                services: Vec::new(),
+                prediction: Vec::new(),
+                upstream: Vec::new(),
+                build: None,
+                failure: None,
+                before: &[],
+                started: settings.now,
+                total: context.started.elapsed(),
+            });
+            (workspace.config.notify, summary)
+        }
+    };
+    summary.failure = failure.or(summary.failure);
+    let Some((program, arguments)) = notify.split_first() else { return Ok(()) };
+    let sh = Shell::new()?;
+    sh.change_dir(settings.directory());
+    let cmd = sh.cmd(program).args(arguments).arg(human::sentence(&summary));
+    let line = format!("{}\n", serde_json::to_string(&summary)?);
+    let finished = process::tell(ui, cmd, line.into_bytes(), DEADLINE)?;
+    if !finished.status.success() {
+        bail!("`{program}` ended with {}: {}", finished.status, finished.last_error());
+    }
+    ui.status("Notified", program);
+    Ok(())
+}
