@@ -1,7 +1,7 @@
 //! Addresses as people write them, and as Git takes them.
 
 /// What is taken from a repository.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Reference {
     /// What the remote's HEAD points to.
     Head,
@@ -23,7 +23,10 @@ impl Reference {
         match name.len() {
             0 => Self::Head,
             40 | 64 if is_hex => Self::Commit(name.to_ascii_lowercase()),
-            7..40 if is_hex && name.bytes().any(|b| b.is_ascii_digit()) => Self::Fixed(name.to_owned()),
+            // Digits alone are a date or a number more often than a commit.
+            7..40 if is_hex && [true, false].iter().all(|is| name.bytes().any(|b| b.is_ascii_digit() == *is)) => {
+                Self::Fixed(name.to_owned())
+            }
             _ if name == "HEAD" => Self::Head,
             _ => Self::Named(name.to_owned()),
         }
@@ -43,9 +46,11 @@ impl Reference {
 
 /// The address of a remote without user information; nothing for a directory.
 pub(crate) fn remote(text: &str) -> Option<String> {
+    let is_drive = text.find(':') == Some(1) && text.as_bytes()[0].is_ascii_alphabetic();
     let is_local = text.is_empty()
         || text.starts_with(['/', '.', '~'])
         || text.starts_with("file:")
+        || is_drive
         || !(text.contains("://") || text.contains(':') || text.contains('$'));
     if is_local {
         return None;
@@ -67,11 +72,29 @@ pub(crate) fn remote(text: &str) -> Option<String> {
     })
 }
 
+/// An address with the name of an empty variable where something is missing; nothing where nothing is.
+pub(crate) fn filled(text: &str, name: &str) -> Option<String> {
+    let at = match text.split_once("://") {
+        Some((_, "")) => text.len(),
+        Some((scheme, rest)) if rest.starts_with('/') => scheme.len() + 3,
+        _ if text.ends_with("/.git") => text.len() - 4,
+        _ if text.is_empty() || text.ends_with(['/', ':']) => text.len(),
+        _ => match (text.rfind("//"), text.find(":/")) {
+            (Some(at), _) if !text[..at].ends_with(':') => at + 1,
+            (None, Some(at)) => at + 1,
+            _ => return None,
+        },
+    };
+    Some(format!("{}${{{name}}}{}", &text[..at], &text[at..]))
+}
+
 /// `git+URL@ref#options`, wherever it stands in a word.
 pub(crate) fn pip(text: &str) -> Option<(String, Reference)> {
     let (_, text) = text.split_once("git+")?;
     let (text, fragment) = text.split([' ', ';']).next()?.split_once('#').unwrap_or((text, ""));
     let text = text.split([' ', ';']).next().unwrap_or_default();
+    // Ansible writes the ref behind a comma.
+    let (text, fragment) = text.split_once(',').filter(|_| fragment.is_empty()).unwrap_or((text, fragment));
     let path = text.find("://").and_then(|at| Some(at + 3 + text[at + 3..].find('/')?))?;
     let (address, reference) = match text[path..].rsplit_once('@') {
         Some((before, reference)) => (&text[..path + before.len()], reference),
@@ -119,31 +142,35 @@ pub(crate) fn go(word: &str) -> Option<(String, Reference)> {
         Some(before) => format!("https://{before}.git"),
         None => {
             let parts: Vec<_> = path.splitn(4, '/').collect();
-            let [host @ ("github.com" | "gitlab.com" | "bitbucket.org" | "codeberg.org"), owner, name, ..] = parts[..]
-            else {
-                return None;
-            };
-            format!("https://{host}/{owner}/{name}")
+            match parts[..] {
+                [host @ ("github.com" | "gitlab.com" | "bitbucket.org" | "codeberg.org"), owner, name, ..] => {
+                    format!("https://{host}/{owner}/{name}")
+                }
+                // Only Go knows which repository that is.
+                [host, _, ..] if host.contains('.') => path.to_owned(),
+                _ => return None,
+            }
         }
     };
     let is_version =
         |text: &str| text.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     let reference = match version {
-        "latest" | "upgrade" | "patch" => Reference::Head,
+        "latest" | "upgrade" | "patch" => Reference::Untold("the newest release"),
         version if is_version(version) => Reference::Fixed(version.to_owned()),
+        _ if !repository.contains("://") => Reference::Untold("a branch"),
         version => Reference::of(version),
     };
     Some((repository, reference))
 }
 
-/// `owner/name[/directory][@ref]` of R's `install_github`.
-pub(crate) fn r(text: &str) -> Option<(String, Reference)> {
+/// `owner/name[/directory][@ref]` of R's `install_github` and its relatives.
+pub(crate) fn r(text: &str, host: &str) -> Option<(String, Reference)> {
     let (path, reference) = text.split_once(['@', '#']).unwrap_or((text, ""));
     let mut parts = path.split('/');
     let pair = format!("{}/{}", parts.next()?, parts.next()?);
     // `#12` is a pull request.
     let reference = if text.contains('#') { format!("refs/pull/{reference}/head") } else { reference.to_owned() };
-    is_pair(&pair).then(|| (format!("https://github.com/{pair}"), Reference::of(&reference)))
+    is_pair(&pair).then(|| (format!("https://{host}/{pair}"), Reference::of(&reference)))
 }
 
 /// What BuildKit's `ADD` takes for a Git repository.

@@ -20,6 +20,18 @@ pub struct Build<'a> {
     pub contexts: &'a BTreeMap<String, String>,
 }
 
+/// No arguments.
+static NO_ARGS: Args = Args::new();
+/// No named contexts.
+static NO_CONTEXTS: BTreeMap<String, String> = BTreeMap::new();
+
+impl Default for Build<'_> {
+    /// The last stage, without arguments and named contexts.
+    fn default() -> Self {
+        Self { target: None, args: &NO_ARGS, contexts: &NO_CONTEXTS }
+    }
+}
+
 /// Everything that the image of one stage is made from.
 #[derive(Clone, Debug, Default)]
 pub struct Closure {
@@ -145,7 +157,7 @@ impl Dockerfile {
 
 impl Stage {
     /// The named context that takes its place.
-    fn replacement<'a>(&self, build: &Build<'a>) -> Option<&'a str> {
+    pub(crate) fn replacement<'a>(&self, build: &Build<'a>) -> Option<&'a str> {
         let name = self.name.as_deref().filter(|name| !matches!(*name, "scratch" | "context"))?;
         build.contexts.get_key_value(name).map(|(name, _)| name.as_str())
     }

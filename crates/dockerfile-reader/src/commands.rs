@@ -63,10 +63,10 @@ fn run(script: &[(char, usize)], values: Option<&dyn Variables>, depth: usize, f
         return;
     }
     for mut command in shell::commands(script, values) {
-        let documents: Vec<Text> = std::mem::take(&mut command.documents);
         let reads = depth < DEPTH && tool(&command).is_some_and(|tool| tool.reads_script());
+        let documents: Vec<Text> = if reads { std::mem::take(&mut command.documents) } else { Vec::new() };
         found.push(command);
-        for document in documents.iter().filter(|_| reads) {
+        for document in &documents {
             run(document, values, depth + 1, found);
         }
     }

@@ -1,11 +1,13 @@
 //! Words of shell scripts, tolerant of everything: enough to know which programs run, with what, and what is unquoted.
 
+mod pattern;
 mod reader;
 mod word;
 
 use crate::text::Text;
 use reader::Reader;
 use word::KEYWORDS;
+pub(crate) use word::names_commit;
 pub use word::{Command, Variables, Word, is_assignment};
 
 /// The commands of a script, those inside `$(...)` before the one around them; variables are replaced as far as values

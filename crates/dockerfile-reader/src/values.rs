@@ -17,7 +17,7 @@ const DEPTH: usize = 64;
 pub(crate) struct Values {
     stages: Vec<Scope>,
     /// What the script that is read now has set.
-    script: RefCell<HashMap<String, String>>,
+    script: RefCell<HashMap<String, Option<String>>>,
     budget: Cell<usize>,
 }
 
@@ -73,16 +73,16 @@ impl Values {
 
 impl Variables for Values {
     fn get(&self, name: &str) -> Option<String> {
-        let value = self.script.borrow().get(name).cloned().or_else(|| self.of_stage(name)?.clone())?;
+        let own = self.script.borrow().get(name).cloned();
+        let value = own.unwrap_or_else(|| self.of_stage(name)?.clone())?;
         let left = self.budget.get().checked_sub(value.len())?;
         self.budget.set(left);
         Some(value)
     }
 
-    fn set_in_script(&self, name: &str, value: &str) {
-        if value.len() <= LONGEST {
-            self.script.borrow_mut().insert(name.to_owned(), value.to_owned());
-        }
+    fn set_in_script(&self, name: &str, value: Option<&str>) {
+        let value = value.filter(|value| value.len() <= LONGEST).map(str::to_owned);
+        self.script.borrow_mut().insert(name.to_owned(), value);
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
             ("x $N${N}", "$N${N}"),
             ("B=$U/n; x $B", "https://h/n"),
             ("export B=1 C=$(date) && x $B$C", "1$()"),
-            ("x ${U##*/} ${#A}", "${U}"),
+            ("x ${U##*/} ${#A}", "h"),
         ] {
             values.begin_script();
             assert_eq!(read(script).as_deref(), Some(text), "{script}");

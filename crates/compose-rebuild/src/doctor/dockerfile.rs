@@ -12,14 +12,14 @@ use super::{Finding, Names, Patient, list};
 use crate::value::secrets::{has_credential, is_secret_name};
 use crate::value::show;
 use dockerfile_reader::sources::{Busts, fetches};
-use dockerfile_reader::{Args, Dockerfile, Instruction};
+use dockerfile_reader::{Args, Build, Dockerfile, Instruction};
 use stage::{StageView, error, warning};
 
 /// Everything that is wrong in a Dockerfile.
 pub fn check(patient: &Patient, names: &Names) -> Vec<Finding> {
     let dockerfile = Dockerfile::read(&patient.text);
     let busts = Busts::of(&dockerfile, [names.bust.clone()]);
-    let fetched = fetches(&dockerfile, &Args::new(), &busts);
+    let fetched = fetches(&dockerfile, &Build::default(), &busts);
     let parents = dockerfile.parents(&dockerfile.globals(&Args::new()));
     let stages = dockerfile.stages.iter().flat_map(|stage| &stage.instructions);
     let instructions = dockerfile.global.iter().chain(stages);

@@ -100,15 +100,15 @@ pub fn add(project: &Project, config: &Config, bust: &ArgName, sources: &mut Vec
 fn fetches_of(built: &Built, bust: &ArgName) -> Vec<Fetch> {
     let (Some(closure), Some(dockerfile)) = (&built.closure, &built.dockerfile) else { return Vec::new() };
     let busts = Busts::of(dockerfile, [bust.to_string()]);
-    let all = fetches(dockerfile, &built.args, &busts);
-    all.into_iter().filter(|fetch| closure.members.contains(&fetch.stage)).collect()
+    let all = fetches(dockerfile, &built.build(), &busts);
+    all.into_iter().filter(|fetch| closure.members.contains(&fetch.runs_in)).collect()
 }
 
 /// The repositories that BuildKit fetches as contexts of a service.
 fn contexts_of(built: &Built) -> impl Iterator<Item = Fetch> {
     let fetch = |(repository, reference)| {
-        let (stage, instruction, line) = (0, 0, 0);
-        Fetch { stage, instruction, line, repository, reference, cover: Cover::Builder, commit_arg: None }
+        let (stage, instruction, runs_in, line) = (0, 0, 0, 0);
+        Fetch { stage, instruction, runs_in, line, repository, reference, cover: Cover::Builder, commit_arg: None }
     };
     built.contexts_read().filter_map(git_context).map(fetch)
 }
@@ -126,7 +126,16 @@ fn follow(service: &Service, fetch: &Fetch, transports: &[String]) -> Result<Opt
             false => Ok(None),
         };
     }
+    if fetch.cover == Cover::Kept {
+        return Err(Failure::usage("a cache mount keeps what was cloned once, whatever runs again")
+            .hint("fetch and check out the branch in the same `RUN`, or clone outside of the mount"));
+    }
     let unclear = |failure: Failure| failure.hint(format!("name it in `sources` of {CONFIGURATION}"));
+    if let Reference::Named(name) = &fetch.reference
+        && name.contains(['$', '`'])
+    {
+        return Err(unclear(Failure::usage(format!("its ref {} is only known to the build", show(name)))));
+    }
     let wanted = match &fetch.reference {
         Reference::Fixed(_) | Reference::Untold(_) => return Ok(None),
         Reference::Commit(commit) => Wanted::Commit(commit.parse()?),

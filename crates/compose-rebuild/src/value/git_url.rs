@@ -24,7 +24,8 @@ impl GitUrl {
             Some((transport, rest)) => (transport, rest),
             None if text.contains("::") || text.contains("//") => ("remote helper", text),
             None if text.starts_with(['/', '.']) => ("file", text),
-            None if text.contains('@') && text.contains(':') => ("ssh", text),
+            // `host:path`, where the host may be an alias of the user's SSH configuration; one letter is a drive.
+            None if text.find([':', '/']).is_some_and(|at| at > 1 && text[at..].starts_with(':')) => ("ssh", text),
             None => ("file", text),
         };
         let authority = rest.split('/').next().unwrap_or_default();
@@ -42,7 +43,8 @@ impl GitUrl {
         }
         let secret = match transport {
             "ssh" => userinfo.is_some_and(|user| user.contains(':')),
-            _ => userinfo.is_some(),
+            // A login that everybody uses is none.
+            _ => userinfo.is_some_and(|user| user != "git"),
         };
         if secret {
             return Err(Failure::usage(format!("`{}` carries a credential", redact(text)))
@@ -69,7 +71,15 @@ mod tests {
     #[test]
     fn addresses_have_an_allowed_transport_and_no_credential() {
         let ok = |text: &str| GitUrl::parse(text, &[]).is_ok();
-        for good in ["https://h/o/n.git", "ssh://git@h/n", "git@h:o/n.git", "git://h:1/n", "http://127.0.0.1:8/n"] {
+        for good in [
+            "https://h/o/n.git",
+            "ssh://git@h/n",
+            "git@h:o/n.git",
+            "work:o/n.git",
+            "https://git@h/n",
+            "git://h:1/n",
+            "http://127.0.0.1:8/n",
+        ] {
             assert!(ok(good), "{good}");
         }
         for bad in [
@@ -89,6 +99,10 @@ mod tests {
             "ssh://-oProxyCommand=x@h/n",
             "ssh://%2doProxyCommand=x/n",
             "git@-oProxyCommand=x:n",
+            "-oProxyCommand=x:n",
+            "C:/x",
+            "C:x",
+            "a/b:c",
             "git://-x/n",
             "https://h/$(id)",
         ] {

@@ -104,7 +104,7 @@ fn arguments_are_followed_however_they_are_made_from_each_other() {
     assert_eq!(circle.args["C"].as_deref(), Some("-x"));
     assert_eq!(closure("ARG A=1\nARG B='$A'\nARG C=\"$A\\$A\"\nFROM i:$B-$C\n").args["B"].as_deref(), Some("$A"));
     assert_reads("ARG A=1\nARG B='$A'\nARG C=\"${A}x\"\nFROM i:$B-$C\n", &["4 image i:$A-1x"]);
-    assert_reads("ARG A=xyz\nFROM i:${A%z}-${A##*y}\n", &["2 image i:xy-${A}"]);
+    assert_reads("ARG A=xyz\nFROM i:${A%z}-${A##*y}\n", &["2 image i:xy-z"]);
 }
 
 #[test]

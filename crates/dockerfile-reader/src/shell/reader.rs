@@ -1,8 +1,10 @@
 //! The reader behind `commands`: one pass, every character once.
 
 mod expansion;
+mod flow;
 
 use super::word::{Command, KEYWORDS, Variables, Word, is_assignment};
+use flow::{Between, Flow, Runs, Step};
 
 pub(super) struct Reader<'a> {
     text: &'a [(char, usize)],
@@ -14,7 +16,17 @@ pub(super) struct Reader<'a> {
     pub(super) commands: Vec<Command>,
     /// Here-documents that begin below the line that is read.
     awaited: Vec<Awaited>,
+    /// Where the brackets stand that are open.
+    subshells: Vec<usize>,
+    flow: Flow,
+    /// Characters that loops may still read again.
+    again: usize,
 }
+
+/// How deep subshells are told apart.
+const DEEPEST: usize = 16;
+/// Characters that the loops of a script may read again.
+const AGAIN: usize = 1 << 14;
 
 /// A here-document before its lines are read.
 struct Awaited {
@@ -26,7 +38,18 @@ struct Awaited {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a [(char, usize)], values: Option<&'a dyn Variables>) -> Self {
-        Self { text, at: 0, depth: 0, values, escape: '\\', commands: Vec::new(), awaited: Vec::new() }
+        Self {
+            text,
+            at: 0,
+            depth: 0,
+            values,
+            escape: '\\',
+            commands: Vec::new(),
+            awaited: Vec::new(),
+            subshells: Vec::new(),
+            flow: Flow::default(),
+            again: AGAIN,
+        }
     }
 
     pub(super) fn escaping_with(self, escape: char) -> Self {
@@ -93,30 +116,49 @@ impl<'a> Reader<'a> {
         // The first here-document that is not one of an ended command.
         let mut awaited = self.awaited.len();
         let mut open = 0_usize;
-        while let Some(c) = self.peek() {
-            match c {
-                '\n' => {
-                    self.at += 1;
-                    self.end(&mut command, &mut awaited);
-                    self.here_documents();
-                    awaited = 0;
+        loop {
+            let Some(c) = self.peek() else {
+                match self.end(&mut command, &mut awaited) {
+                    true => continue,
+                    false => break,
                 }
+            };
+            match c {
                 '(' if command.words.is_empty() && self.text.get(self.at + 1).is_some_and(|(c, _)| *c == '(') => {
                     self.at += 2;
                     self.arithmetic();
                 }
-                ';' | '&' | '|' | '(' => {
+                // A loop may take the reader back to its body.
+                '\n' | ';' | '&' | '|' | '(' | ')' if self.end(&mut command, &mut awaited) => {}
+                '\n' => {
                     self.at += 1;
-                    open += usize::from(c == '(');
-                    self.end(&mut command, &mut awaited);
+                    self.here_documents();
+                    awaited = 0;
+                }
+                ';' | '&' | '|' => {
+                    self.at += 1;
+                    self.flow.between = match c {
+                        '&' if self.take('&') => Between::And,
+                        '|' if self.take('|') => Between::Or,
+                        _ => Between::Nothing,
+                    };
+                }
+                '(' => {
+                    self.at += 1;
+                    open += 1;
+                    self.subshells.push(self.at);
+                    self.flow.open();
                 }
                 ')' => {
                     self.at += 1;
                     if inner && open == 0 {
                         break;
                     }
+                    if open > 0 {
+                        self.subshells.pop();
+                        self.flow.close();
+                    }
                     open = open.saturating_sub(1);
-                    self.end(&mut command, &mut awaited);
                 }
                 '<' | '>' => self.redirect(&mut command),
                 '#' => {
@@ -131,18 +173,33 @@ impl<'a> Reader<'a> {
                     // The number of a redirected stream.
                     let stream =
                         word.text.bytes().all(|b| b.is_ascii_digit()) && matches!(self.peek(), Some('<' | '>'));
+                    let begins = command.words.is_empty() && word.text == "do";
                     if !stream {
                         command.words.push(word);
+                    }
+                    if begins && let (Some(values), Some((name, value))) = (self.values, self.flow.body(self.at)) {
+                        values.set_in_script(&name, Some(&value));
                     }
                 }
             }
         }
-        self.end(&mut command, &mut awaited);
     }
 
-    fn end(&mut self, command: &mut Command, awaited: &mut usize) {
-        if let Some(values) = self.values {
-            remember(values, &command.words);
+    /// Ends a command, and says whether the reader went back to the body of a loop.
+    fn end(&mut self, command: &mut Command, awaited: &mut usize) -> bool {
+        if let Some(values) = self.values.filter(|_| !command.words.is_empty()) {
+            match self.flow.step(&command.words) {
+                Step::Again { start, name, value } if self.at - start <= self.again => {
+                    self.again -= self.at - start;
+                    self.at = start;
+                    *command = Command::default();
+                    values.set_in_script(&name, Some(&value));
+                    return true;
+                }
+                Step::Again { .. } => {}
+                Step::On(Runs::No) => *command = Command::default(),
+                Step::On(runs) => remember(values, &command.words, runs == Runs::Yes),
+            }
         }
         let reader = (!command.words.is_empty()).then_some(self.commands.len());
         let from = std::mem::replace(awaited, self.awaited.len());
@@ -150,8 +207,10 @@ impl<'a> Reader<'a> {
             one.reader = one.reader.or(reader);
         }
         if !command.words.is_empty() {
+            command.subshells = self.subshells.iter().copied().take(DEEPEST).collect();
             self.commands.push(std::mem::take(command));
         }
+        false
     }
 
     fn redirect(&mut self, command: &mut Command) {
@@ -171,6 +230,8 @@ impl<'a> Reader<'a> {
                 self.awaited.push(Awaited { name: target.text, strips_tabs, reader: None });
             } else if matches!(operator.as_str(), ">" | ">>" | ">|") {
                 command.writes.push(target);
+            } else if operator == "<" {
+                command.reads.push(target);
             }
         }
     }
@@ -250,13 +311,13 @@ impl<'a> Reader<'a> {
 }
 
 /// Keeps what a command sets: `A=b`, `export A=b`.
-fn remember(values: &dyn Variables, words: &[Word]) {
+fn remember(values: &dyn Variables, words: &[Word], is_sure: bool) {
     let words = words.iter().map(|word| word.text.as_str());
     let mut words = words.skip_while(|word| KEYWORDS.contains(word)).peekable();
     words.next_if(|word| matches!(*word, "export" | "local" | "readonly" | "declare" | "typeset"));
     if words.clone().all(is_assignment) {
         for (name, value) in words.filter_map(|word| word.split_once('=')) {
-            values.set_in_script(name, value);
+            values.set_in_script(name, Some(value).filter(|_| is_sure));
         }
     }
 }

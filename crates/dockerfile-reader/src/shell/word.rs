@@ -14,8 +14,8 @@ pub trait Variables {
         None
     }
 
-    /// Keeps what a script sets, for the rest of it.
-    fn set_in_script(&self, _name: &str, _value: &str) {}
+    /// Keeps what a script sets, for the rest of it; nothing where it may have set something else.
+    fn set_in_script(&self, _name: &str, _value: Option<&str>) {}
 }
 
 impl Variables for BTreeMap<String, String> {
@@ -35,10 +35,14 @@ impl Variables for BTreeMap<String, Option<String>> {
 pub struct Command {
     /// The line of its first word.
     pub line: usize,
+    /// The subshells that it runs in, the outermost first.
+    pub(crate) subshells: Vec<usize>,
     /// Its words, at least one.
     pub words: Vec<Word>,
     /// The files that its output goes to.
     pub writes: Vec<Word>,
+    /// The files that its input comes from.
+    pub reads: Vec<Word>,
     /// The here-documents that it reads.
     pub documents: Vec<Text>,
 }
@@ -99,4 +103,10 @@ pub fn is_assignment(word: &str) -> bool {
             && !name.starts_with(|c: char| c.is_ascii_digit())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     })
+}
+
+/// Whether a variable takes a commit, as its name says.
+pub(crate) fn names_commit(name: &str) -> bool {
+    let is_such = |part: &str| ["COMMIT", "SHA", "REV", "REVISION"].iter().any(|end| part.ends_with(end));
+    name.to_ascii_uppercase().split('_').any(is_such)
 }

@@ -1,9 +1,14 @@
 //! `ADD` of what BuildKit looks after itself.
 
+use super::archives::archive;
 use super::fetch::Cover;
+use super::told::is_told;
 use super::walk::Walk;
 use crate::lines::Instruction;
 use crate::reads::{Wanted, What, wanted};
+
+/// Most addresses that are looked at for what they tell.
+const MOST: usize = 16;
 
 impl Walk {
     /// A repository is code; the answer of a hosting service about a branch makes every step below run again, which covers the
@@ -15,15 +20,18 @@ impl Walk {
                     let found = self.found(instruction.line, address, reference, None);
                     self.found[found].cover = Cover::Builder;
                 }
-                Wanted::What(What::Url { address, .. }) if tells_commit(&address) => self.place().told.push(address),
+                Wanted::What(What::Url { address, has_checksum: false }) => {
+                    if let Some((repository, reference)) = archive(&address) {
+                        let found = self.found(instruction.line, repository, reference, None);
+                        self.found[found].cover = Cover::Builder;
+                    }
+                    let told = &mut self.place().told;
+                    if is_told(&address) && told.len() < MOST && !told.contains(&address) {
+                        told.push(address);
+                    }
+                }
                 _ => {}
             }
         }
     }
-}
-
-/// Whether what is at an address changes with a push.
-fn tells_commit(address: &str) -> bool {
-    let signs = ["/git/refs/", "/git/ref/", "/commits", "/branches/", "/info/refs", "/refs/heads/"];
-    address.starts_with("https://") && signs.iter().any(|sign| address.contains(sign))
 }

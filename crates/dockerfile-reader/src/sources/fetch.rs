@@ -3,12 +3,14 @@
 use crate::address::Reference;
 
 /// Code from a Git remote.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fetch {
-    /// The position of its stage.
+    /// The position of the stage in which its instruction is written.
     pub stage: usize,
-    /// The position of its instruction in the stage.
+    /// The position of its instruction in that stage.
     pub instruction: usize,
+    /// The position of the stage in which it runs, which is a later one for `ONBUILD`.
+    pub runs_in: usize,
     /// The line that fetches it.
     pub line: usize,
     /// The address without user information; `$` stays in it where nothing says what a variable is. Of submodules it is that
@@ -23,10 +25,12 @@ pub struct Fetch {
 }
 
 /// What makes a step run again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Cover {
     /// Nothing: it stays cached whatever is pushed.
     Nothing,
+    /// Nothing either: the step may run again, but a cache mount keeps what it once cloned.
+    Kept,
     /// Another value of this build argument.
     Argument(String),
     /// BuildKit, which looks at the remote for every build.
@@ -43,7 +47,7 @@ impl Fetch {
             (Reference::Named(name), None) => !digits_around_dot(name),
             (_, moves) => moves != Some(false),
         };
-        self.cover == Cover::Nothing && moves
+        matches!(self.cover, Cover::Nothing | Cover::Kept) && moves
     }
 
     /// The last part of the address.
@@ -51,20 +55,4 @@ impl Fetch {
         let path = self.repository.trim_end_matches(".git");
         path.rsplit(['/', ':']).next().unwrap_or_default()
     }
-}
-
-/// Whether what is at an address changes with every push to what a clone takes.
-pub(super) fn tells_about(address: &str, repository: &str, reference: &Reference) -> bool {
-    let path = repository.trim_end_matches(".git").rsplit(['/', ':']).take(2).collect::<Vec<_>>();
-    let [name, owner] = path[..] else { return false };
-    let is_branch = |branch: &str| {
-        let address = address.trim_end_matches('/');
-        address.ends_with(&format!("/{branch}")) || address.ends_with(&format!("={branch}"))
-    };
-    let is_reference = match reference {
-        Reference::Head => true,
-        Reference::Named(branch) => is_branch(branch.trim_start_matches("refs/heads/")),
-        _ => false,
-    };
-    is_reference && address.replace(".git/", "/").contains(&format!("/{owner}/{name}/"))
 }

@@ -1,9 +1,9 @@
 //! Repositories that a stage clones or fetches, and what is checked out of them.
 
-use super::repositories::{Fetched, Repository};
+use super::fetch::Cover;
+use super::repositories::{Fetched, Refresh, Repository};
 use super::walk::Walk;
-use crate::address::{Reference, absolute, remote};
-
+use crate::address::{Reference, absolute, filled, remote};
 use crate::shell::Word;
 use crate::tools::{Git, Tool};
 
@@ -29,26 +29,72 @@ impl Walk {
                 {
                     self.repository(&here).remotes.insert(name.text.clone(), url.text.clone());
                 }
+                if git.positional().first().is_some_and(|verb| verb.text == "update") {
+                    self.refetched(git.line, &here);
+                }
             }
             "fetch" | "pull" => self.fetch(&git, &here),
             "checkout" | "switch" | "reset" => self.checkout(&git, &here),
+            "merge" | "rebase" if git.positional().iter().any(|word| self.is_fetched(&here, &word.text)) => {
+                self.refresh(&here);
+            }
             "submodule" if moves_submodules(&git) => {
                 let url = self.repository(&here).remotes.get("origin").cloned().unwrap_or_default();
                 self.found(git.line, url, Reference::Untold("the submodules"), None);
             }
+            "submodule" | "subtree" | "archive" => self.part(&git),
             _ => {}
+        }
+    }
+
+    /// `git submodule add`, `git subtree add` and `git archive --remote`, which take a ref of an address.
+    fn part(&mut self, git: &Git<'_>) {
+        let mut words = git.positional();
+        let option = git.args.iter().find_map(|word| word.text.strip_prefix("--remote=").and_then(remote));
+        let reference = match git.verb {
+            "archive" => words.first(),
+            _ if words.first().is_some_and(|word| matches!(word.text.as_str(), "add" | "pull")) => words.get(2),
+            _ => return,
+        };
+        let reference = git.branch().or(reference.filter(|_| git.verb != "submodule").map(|word| word.text.as_str()));
+        let reference = named(reference.unwrap_or_default());
+        let url = option.or_else(|| words.drain(..).find_map(|word| remote(&word.text)));
+        if let Some(url) = url {
+            self.found(git.line, url, reference, None);
         }
     }
 
     fn clone_(&mut self, git: &Git<'_>, here: &str) {
         let words = git.positional();
-        let Some(address) = words.first() else { return };
-        let own = address.text.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
+        let has_address = words.iter().any(|word| remote(&word.text).is_some());
+        // An unquoted variable without a value is no word, and yet the address.
+        let lost = git.args.iter().filter(|_| !has_address);
+        let lost = lost.filter(|word| word.text.is_empty()).find_map(|word| self.empty(word));
+        let (text, own) = match (lost, words.first()) {
+            (Some(name), _) => (format!("${name}"), ""),
+            (None, Some(word)) => {
+                let text = self.empty(word).and_then(|name| filled(&word.text, name)).unwrap_or(word.text.clone());
+                (text, word.text.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default())
+            }
+            (None, None) => return,
+        };
         let path = absolute(here, words.get(1).map_or(own.trim_end_matches(".git"), |word| &word.text));
         let mut repository = Repository::default();
-        if let Some(url) = remote(&address.text) {
-            let reference = Reference::of(git.branch().unwrap_or_default());
-            repository.found = Some(self.found(git.line, url.clone(), reference, None));
+        if let Some(url) = remote(&text) {
+            let without_value = |word: &&Word| word.text.is_empty() || word.text.ends_with('=');
+            let reference = match git.branch() {
+                Some("") => git.args.iter().filter(without_value).find_map(|word| self.empty(word)),
+                _ => None,
+            };
+            let reference = match reference {
+                Some(name) => Reference::Named(format!("${name}")),
+                None => branch(git.branch().unwrap_or_default()),
+            };
+            let found = self.found(git.line, url.clone(), reference, None);
+            if self.place().kept.iter().any(|kept| is_below(&path, kept)) {
+                self.found[found].cover = Cover::Kept;
+            }
+            repository.found = Some(found);
             repository.remotes.insert("origin".to_owned(), url.clone());
             if git.args.iter().any(|word| word.text == "--remote-submodules") {
                 self.found(git.line, url, Reference::Untold("the submodules"), None);
@@ -69,25 +115,29 @@ impl Walk {
                 Some(url) => url,
                 None => return,
             },
+            None if self.repository(here).found.is_none() => {
+                self.found(git.line, here.to_owned(), Reference::Untold("a remote"), None);
+                return;
+            }
             None => from.to_owned(),
         };
         let spec = words.iter().skip(1).find(|word| word.text != "tag");
         let fetched = spec.map(|word| self.fetched(word));
         let stage = self.stages.len() - 1;
-        let line = git.line;
-        let before =
-            self.repository(here).found.filter(|&at| self.found[at].repository == url && self.found[at].stage == stage);
+        let before = self
+            .repository(here)
+            .found
+            .filter(|&at| self.found[at].repository == url && self.found[at].runs_in == stage);
         let found = match before {
             Some(at) => {
-                let (instruction, cover) = (self.place().instruction, self.place().cover.clone());
-                let one = &mut self.found[at];
-                if one.instruction != instruction {
-                    (one.line, one.instruction, one.cover) = (line, instruction, cover);
-                }
+                self.refetched(git.line, here);
                 at
             }
-            None => self.found(line, url, Reference::Head, None),
+            None => self.found(git.line, url, Reference::Head, None),
         };
+        if git.verb == "pull" {
+            self.refresh(here);
+        }
         let is_first = self.repository(here).found.replace(found) != Some(found);
         let Some((fetched, name)) = fetched else { return };
         if is_first || git.verb == "pull" {
@@ -120,6 +170,14 @@ impl Walk {
         if chosen.text == "." || chosen.text.starts_with("./") {
             return;
         }
+        // A branch that is there already stays where it is, whatever was fetched.
+        let is_other = |walk: &mut Self| {
+            let found = walk.repository(here).found.map(|found| walk.found[found].reference.clone());
+            matches!(found, Some(Reference::Named(name)) if name != chosen.text)
+        };
+        if self.is_fetched(here, &chosen.text) || is_other(self) {
+            self.refresh(here);
+        }
         let fetched = match self.repository(here).names.get(&chosen.text).cloned() {
             Some(fetched) => fetched,
             None => {
@@ -128,7 +186,8 @@ impl Walk {
                 let without_remote =
                     text.split_once('/').filter(|(name, _)| *name == "origin" || remotes.contains_key(*name));
                 let name = without_remote.map_or(text, |(_, name)| name).to_owned();
-                Fetched { reference: named(&name), commit_arg: self.commit_arg(chosen) }
+                let reference = if name.is_empty() { Reference::Head } else { named(&name) };
+                Fetched { reference, commit_arg: self.commit_arg(chosen) }
             }
         };
         let stays =
@@ -138,23 +197,71 @@ impl Walk {
         }
     }
 
+    /// Remembers that new commits came into a repository, which nobody has checked out yet.
+    fn refetched(&mut self, line: usize, here: &str) {
+        let (written, cover) = (self.place().written, self.place().live.cover());
+        self.repository(here).fetched = Some(Refresh { line, written, cover });
+    }
+
+    /// Takes the commits that were fetched last.
+    fn refresh(&mut self, here: &str) {
+        let repository = self.repository(here);
+        let (Some(found), Some(refresh)) = (repository.found, repository.fetched.take()) else { return };
+        let one = &mut self.found[found];
+        if (one.stage, one.instruction) != refresh.written {
+            (one.line, one.stage, one.instruction) = (refresh.line, refresh.written.0, refresh.written.1);
+            one.cover = refresh.cover;
+        } else if one.cover == Cover::Kept {
+            one.cover = refresh.cover;
+        }
+    }
+
+    /// Whether a name means what was fetched, and no branch of the repository itself.
+    fn is_fetched(&mut self, here: &str, name: &str) -> bool {
+        let repository = self.repository(here);
+        let name = name.trim_start_matches("refs/remotes/");
+        let is_remote = |remote: &str| remote == "origin" || repository.remotes.contains_key(remote);
+        name.starts_with("@{u")
+            || name == "FETCH_HEAD"
+            || repository.names.contains_key(name)
+            || name.split_once('/').is_some_and(|(remote, _)| is_remote(remote))
+    }
+
+    /// Follows repositories that get another directory; a copy is one of its own.
+    pub(super) fn copy(&mut self, tool: &Tool<'_>) {
+        let here = self.place().directory.clone();
+        let words: Vec<_> = tool.args.iter().filter(|word| !word.text.starts_with('-')).collect();
+        let [from, to] = words[..] else { return };
+        let (from, to) = (absolute(&here, &from.text), absolute(&here, &to.text));
+        let repositories = &mut self.place().repositories;
+        match repositories.at(&from) {
+            Some(at) if tool.name != "cp" => repositories.alias(to, at),
+            _ => repositories.insert(to, Repository::default()),
+        }
+    }
+
     /// What is checked out in the end; an argument without a value changes nothing.
     fn take(&mut self, found: usize, fetched: Fetched) {
         let one = &mut self.found[found];
+        if matches!(one.reference, Reference::Untold(_)) {
+            return;
+        }
         if !(fetched.commit_arg.is_some() && fetched.reference == Reference::Head) {
             one.reference = fetched.reference;
         }
         one.commit_arg = fetched.commit_arg.or(one.commit_arg.take());
     }
 
-    /// The repository at a path: of this stage, of one that it starts from, or the last that there is.
+    /// The repository at a path: of this stage, of one that it starts from, or the last that there is where nobody knows
+    /// the path.
     fn repository(&mut self, path: &str) -> &mut Repository {
         let own = self.place().repositories.at(path);
         let inherited = if own.is_none() { self.inherited(path) } else { None };
         let repositories = &mut self.place().repositories;
-        let at = match (own, inherited, repositories.all.len().checked_sub(1)) {
+        let last = repositories.all.len().checked_sub(1);
+        let at = match (own, inherited, last.filter(|_| path.contains(['$', '`', '~']))) {
             (Some(at), _, _) | (None, None, Some(at)) => at,
-            (None, inherited, last) => {
+            (None, inherited, _) => {
                 repositories.insert(path.to_owned(), inherited.unwrap_or_default());
                 last.map_or(0, |last| last + 1)
             }
@@ -182,6 +289,19 @@ fn moves_submodules(git: &Git<'_>) -> bool {
         Some("update") => words.any(|word| word == "--remote"),
         Some("foreach") => words.flat_map(str::split_whitespace).any(|word| matches!(word, "pull" | "fetch")),
         _ => false,
+    }
+}
+
+/// Whether a path is a directory or in it.
+fn is_below(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What `git clone -b` takes, which is never a part of a commit's name.
+fn branch(name: &str) -> Reference {
+    match Reference::of(name) {
+        Reference::Fixed(name) => Reference::Named(name),
+        reference => reference,
     }
 }
 

@@ -1,8 +1,10 @@
 //! Code that package tools fetch from Git remotes.
 
 use super::walk::Walk;
-use crate::address::{self, Reference};
+use super::{archives, scripts};
+use crate::address::{self, Reference, filled, remote};
 use crate::shell::Word;
+use crate::text::plain;
 use crate::tools::Tool;
 
 /// Options of npm, yarn and pnpm that take the next word, which may look like a repository.
@@ -23,16 +25,43 @@ const WITH_VALUE: [&str; 14] = [
     "--cache-folder",
 ];
 
+/// Programs that are given addresses without taking code from them.
+const OTHERS: [&str; 14] = [
+    "echo",
+    "printf",
+    ":",
+    "test",
+    "[",
+    "[[",
+    "export",
+    "set",
+    "sed",
+    "grep",
+    "awk",
+    "case",
+    "for",
+    "add-apt-repository",
+];
+
 impl Walk {
     pub(super) fn packages(&mut self, tool: &Tool<'_>) {
         let name = tool.name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
-        let verb =
-            tool.args.iter().find(|word| !word.text.starts_with(['-', '+'])).map_or("", |word| word.text.as_str());
-        match (name, verb) {
-            ("pip" | "pipx" | "uv" | "uvx" | "poetry" | "pdm" | "pipenv", _) => self.words(tool.args, address::pip),
-            ("npm" | "pnpm" | "bun", "install" | "i" | "add") | ("yarn", "add" | "global") => {
+        let verbs: Vec<&str> =
+            tool.args.iter().map(|word| word.text.as_str()).filter(|text| !text.starts_with(['-', '+'])).collect();
+        let verb = |at: usize| verbs.get(at).copied().unwrap_or_default();
+        let before = self.found.len();
+        match (name, verb(0)) {
+            ("pip" | "pipx" | "uvx" | "poetry" | "pdm" | "pipenv" | "ansible-galaxy", _) => {
+                self.words(tool.args, address::pip)
+            }
+            ("uv" | "rye" | "pixi" | "cargo", _) => {
+                self.words(tool.args, address::pip);
+                self.with_option(tool.args);
+            }
+            ("npm" | "pnpm" | "bun", "install" | "i" | "add" | "exec" | "x" | "dlx")
+            | ("yarn", "add" | "global" | "dlx") => {
                 let mut rest = tool.args.iter();
-                rest.find(|word| word.text == verb);
+                rest.find(|word| word.text == verb(0));
                 while let Some(word) = rest.next() {
                     if WITH_VALUE.contains(&word.text.as_str()) {
                         rest.next();
@@ -41,71 +70,145 @@ impl Walk {
                     }
                 }
             }
+            ("npx" | "pnpx" | "bunx", _) => {
+                let first = tool.args.iter().find(|word| !word.text.starts_with('-'));
+                self.words(first.map_or(&[], std::slice::from_ref), address::npm);
+            }
+            ("degit" | "tiged", _) => self.words(tool.args, address::npm),
             ("go", "install" | "get" | "run") => self.words(tool.args, address::go),
-            ("cargo", "install") => self.cargo(tool.args),
-            ("R" | "Rscript" | "r" | "littler", _) => {
-                for word in tool.args {
-                    for (repository, reference) in installs_from_github(&word.text) {
-                        self.found(word.line, repository, reference, None);
-                    }
+            ("gem", "specific_install") => self.words(tool.args, address::npm),
+            ("gh" | "glab", "repo") if verb(1) == "clone" => {
+                let host = if name == "gh" { "github.com" } else { "gitlab.com" };
+                let reference = option(tool.args, &["-b", "--branch"]).map_or("", |(_, name)| name);
+                if let Some((repository, _)) = address::r(verb(2), host) {
+                    self.found(tool.command.line, repository, Reference::of(reference), None);
                 }
             }
-            ("installGithub.r", _) => self.words(tool.args, address::r),
+            ("R" | "Rscript" | "r" | "littler", _) => self.scripts(tool, scripts::r),
+            ("julia", _) => self.scripts(tool, scripts::julia),
+            ("installGithub.r", _) => self.words(tool.args, |text| address::r(text, "github.com")),
+            ("curl" | "wget" | "aria2c" | "http" | "aria", _) => self.words(tool.args, archives::archive),
+            ("bench" | "west" | "repo" | "vcs" | "wstool" | "rosinstall" | "gclient", _) => {
+                self.manifests(tool, verb(0), verb(1))
+            }
+            ("composer", "require" | "create-project") => {
+                let is_branch = |word: &&Word| word.text.contains(":dev-") || word.text.contains(":@dev");
+                for word in tool.args.iter().filter(is_branch) {
+                    let package = word.text.split(':').next().unwrap_or_default().to_owned();
+                    self.found(word.line, package, Reference::Untold("a branch"), None);
+                }
+            }
             // `$PYTHON -m pip install`: what is installed says enough.
             (program, _) if program.starts_with('$') && tool.args.iter().any(|word| word.text == "install") => {
                 self.words(tool.args, address::pip);
             }
             _ => {}
         }
+        if self.found.len() == before && !OTHERS.contains(&name) && !["curl", "wget"].contains(&name) {
+            self.words(tool.args, |text| archives::archive(text).or_else(|| unknown(text)));
+        }
     }
 
-    fn words(&mut self, words: &[Word], read: fn(&str) -> Option<(String, Reference)>) {
+    fn words(&mut self, words: &[Word], read: impl Fn(&str) -> Option<(String, Reference)>) {
         for word in words {
-            if let Some((repository, reference)) = read(&word.text) {
-                let commit_arg = self.commit_arg(word);
-                self.found(word.line, repository, reference, commit_arg);
+            // `--option=address`.
+            let value = word.text.strip_prefix("--").and_then(|text| text.split_once('=')).map(|(_, value)| value);
+            let Some((repository, reference)) = read(&word.text).or_else(|| read(value?)) else { continue };
+            let commit_arg = self.commit_arg(word);
+            let lost = self.empty(word).filter(|_| word.text.ends_with('@') && commit_arg.is_none());
+            let reference = lost.map_or(reference, |name| Reference::Named(format!("${name}")));
+            let repository = self.empty(word).and_then(|name| filled(&repository, name)).unwrap_or(repository);
+            self.found(word.line, repository, reference, commit_arg);
+        }
+    }
+
+    /// `--git ADDRESS --branch NAME`.
+    fn with_option(&mut self, args: &[Word]) {
+        let Some((line, url)) = option(args, &["--git"]) else { return };
+        let Some(repository) = address::remote(url) else { return };
+        let reference = option(args, &["--branch", "--tag", "--rev"]);
+        self.found(line, repository, Reference::of(reference.map_or("", |(_, name)| name)), None);
+    }
+
+    /// Scripts among the arguments of their interpreter, or in the here-documents that it reads.
+    fn scripts(&mut self, tool: &Tool<'_>, read: fn(&str) -> Vec<(String, Reference)>) {
+        let documents = tool.command.documents.iter();
+        let documents = documents.map(|text| (text.first().map_or(tool.command.line, |(_, line)| *line), plain(text)));
+        let words = tool.args.iter().map(|word| (word.line, word.text.clone()));
+        for (line, script) in words.chain(documents).collect::<Vec<_>>() {
+            for (repository, reference) in read(&script) {
+                self.found(line, repository, reference, None);
             }
         }
     }
 
-    fn cargo(&mut self, args: &[Word]) {
-        let Some((line, url)) = option(args, "--git") else { return };
-        let Some(repository) = address::remote(url) else { return };
-        let reference = ["--branch", "--tag", "--rev"].iter().find_map(|name| option(args, name));
-        self.found(line, repository, Reference::of(reference.map_or("", |(_, name)| name)), None);
+    /// Programs that clone what a list in another repository names.
+    fn manifests(&mut self, tool: &Tool<'_>, verb: &str, second: &str) {
+        let (args, line) = (tool.args, tool.command.line);
+        let value = |names: &[&str]| option(args, names).map(|(_, value)| value.to_owned());
+        let cloned = |url: Option<String>, reference: Option<String>| {
+            Some((remote(&url?)?, Reference::of(&reference.unwrap_or_default())))
+        };
+        let found = match (tool.name, verb) {
+            ("bench", "init") => {
+                let url = value(&["--frappe-path"]).unwrap_or("https://github.com/frappe/frappe".to_owned());
+                let apps = value(&["--apps_path", "--apps-path"]);
+                if let Some(apps) = apps {
+                    self.found(line, apps, Reference::Untold("the apps"), None);
+                }
+                cloned(Some(url), value(&["--frappe-branch", "--version"]))
+            }
+            ("bench", "get-app") => {
+                let app = args.iter().map(|word| word.text.as_str()).find(|text| text.contains(['/', ':']));
+                let url = match app {
+                    Some(app) if remote(app).is_some() => app.to_owned(),
+                    Some(app) => format!("https://github.com/{app}"),
+                    None => format!("https://github.com/frappe/{second}"),
+                };
+                cloned(Some(url), value(&["--branch"]))
+            }
+            ("west", "init") if !args.iter().any(|word| matches!(word.text.as_str(), "-l" | "--local")) => {
+                let url = value(&["-m", "--manifest-url"]);
+                let url = url.unwrap_or("https://github.com/zephyrproject-rtos/zephyr".to_owned());
+                cloned(Some(url), value(&["--mr", "--manifest-rev"]))
+            }
+            ("repo", "init") => cloned(value(&["-u", "--manifest-url"]), value(&["-b", "--manifest-branch"])),
+            ("west", "update") => Some(("the west manifest".to_owned(), Reference::Untold("the projects"))),
+            ("repo", "sync") => Some(("the repo manifest".to_owned(), Reference::Untold("the projects"))),
+            ("gclient", "sync") => Some(("its `.gclient`".to_owned(), Reference::Untold("the projects"))),
+            ("vcs", "import" | "pull") | ("wstool", "init" | "update" | "up" | "merge") | ("rosinstall", _) => {
+                let is_list = |word: &&Word| {
+                    [".repos", ".rosinstall", ".yaml", ".yml"].iter().any(|end| word.text.ends_with(end))
+                };
+                let list = value(&["--input"]).or_else(|| {
+                    let words = args.iter().chain(&tool.command.reads);
+                    words.filter(is_list).map(|word| word.text.clone()).next_back()
+                });
+                let list = list.or(tool.command.reads.first().map(|word| word.text.clone()));
+                Some((list.unwrap_or("a list".to_owned()), Reference::Untold("the repositories")))
+            }
+            _ => None,
+        };
+        if let Some((repository, reference)) = found {
+            self.found(line, repository, reference, None);
+        }
     }
 }
 
-/// The value of an option, `--name value` or `--name=value`, with its line.
-fn option<'a>(args: &'a [Word], name: &str) -> Option<(usize, &'a str)> {
-    let joined = |word: &'a Word| Some((word.line, word.text.strip_prefix(name)?.strip_prefix('=')?));
-    args.iter().find_map(joined).or_else(|| {
-        let at = args.iter().position(|word| word.text == name)?;
-        args.get(at + 1).map(|value| (args[at].line, value.text.as_str()))
+/// A repository among the arguments of a program that nobody knows here.
+fn unknown(text: &str) -> Option<(String, Reference)> {
+    archives::whole(text).map(|(url, reference)| match reference {
+        Reference::Head => (url, Reference::Untold("code")),
+        reference => (url, reference),
     })
 }
 
-/// The repositories in the calls of `install_github("owner/name@ref", ref = "...")` in R.
-fn installs_from_github(script: &str) -> Vec<(String, Reference)> {
-    let mut found = Vec::new();
-    let script: String = script.lines().map(|line| line.split(" #").next().unwrap_or_default()).collect();
-    for call in script.split("install_github(").skip(1) {
-        let (mut repositories, mut reference) = (Vec::new(), None);
-        // Every other part is a string; what stands before it says which argument it is.
-        let parts: Vec<&str> = call.split(['"', '\'']).collect();
-        for pair in parts.chunks_exact(2) {
-            let before = pair[0].trim_end();
-            let argument = before.rsplit([',', '(']).next().unwrap_or_default().trim();
-            match argument.strip_suffix('=').map(str::trim_end) {
-                None | Some("repo") => repositories.extend(address::r(pair[1])),
-                Some("ref") => reference = Some(Reference::of(pair[1])),
-                Some(_) => {}
-            }
-            if before.matches(')').count() > before.matches('(').count() {
-                break;
-            }
-        }
-        found.extend(repositories.into_iter().map(|(url, own)| (url, reference.clone().unwrap_or(own))));
-    }
-    found
+/// The value of an option, `--name value` or `--name=value`, with its line.
+fn option<'a>(args: &'a [Word], names: &[&str]) -> Option<(usize, &'a str)> {
+    let is_such = |text: &str| names.contains(&text);
+    args.iter().enumerate().find_map(|(at, word)| match word.text.split_once('=') {
+        Some((name, value)) if is_such(name) => Some((word.line, value)),
+        _ if is_such(&word.text) => args.get(at + 1).map(|value| (word.line, value.text.as_str())),
+        _ => None,
+    })
 }

@@ -2,7 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::fetch::Cover;
 use crate::address::Reference;
+
+/// How far below its root a directory of a repository is looked for.
+const DEEPEST: usize = 8;
 
 /// The repositories in the directories of a stage.
 #[derive(Debug, Default)]
@@ -18,8 +22,18 @@ pub(super) struct Repository {
     pub(super) remotes: HashMap<String, String>,
     /// What was fetched into it, among everything that was found.
     pub(super) found: Option<usize>,
+    /// Where new commits were fetched that nothing has checked out yet.
+    pub(super) fetched: Option<Refresh>,
     /// What names that a fetch made mean on the remote.
     pub(super) names: HashMap<String, Fetched>,
+}
+
+/// Where and how new commits came into a repository.
+#[derive(Clone, Debug)]
+pub(super) struct Refresh {
+    pub(super) line: usize,
+    pub(super) written: (usize, usize),
+    pub(super) cover: Cover,
 }
 
 #[derive(Clone, Debug)]
@@ -36,9 +50,16 @@ impl Repositories {
         self.all.push(repository);
     }
 
-    /// The repository at a path, or else the one whose directory has its name.
+    /// Gives a repository another directory.
+    pub(super) fn alias(&mut self, path: String, at: usize) {
+        self.by_name.insert(path, at);
+    }
+
+    /// The repository at a path or around it, or else the one whose directory has its name.
     pub(super) fn at(&self, path: &str) -> Option<usize> {
+        let around = path.rmatch_indices('/').take(DEEPEST).map(|(at, _)| &path[..at]).filter(|path| !path.is_empty());
+        let exact = [path].into_iter().chain(around).find_map(|path| self.by_name.get(path));
         let last = path.rsplit('/').next().unwrap_or_default();
-        self.by_name.get(path).or_else(|| self.by_name.get(last)).copied()
+        exact.or_else(|| self.by_name.get(last)).copied()
     }
 }

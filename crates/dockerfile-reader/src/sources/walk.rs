@@ -1,9 +1,11 @@
 //! One pass over all stages, as far as it was read.
 
-use super::fetch::{Cover, Fetch, tells_about};
+use super::bust::Live;
+use super::fetch::{Cover, Fetch};
 use super::repositories::Repositories;
+use super::told::tells_about;
 use crate::address::Reference;
-use crate::shell::{Variables, Word};
+use crate::shell::{Variables, Word, names_commit};
 use crate::values::Values;
 
 /// What was read of all stages, and what was found.
@@ -16,13 +18,20 @@ pub(super) struct Walk {
 /// A stage as far as it was read.
 pub(super) struct Place {
     pub(super) parent: Option<usize>,
-    pub(super) cover: Cover,
+    /// The arguments above that make its steps run again.
+    pub(super) live: Live,
     /// Addresses whose content, which BuildKit looks at for every build, tells the commit of a branch.
     pub(super) told: Vec<String>,
-    pub(super) instruction: usize,
+    /// The stage in which the instruction that is read now is written, and its position there.
+    pub(super) written: (usize, usize),
     pub(super) workdir: String,
-    /// Where the script that is read now has gone.
+    /// Where the script that is read now has gone, and where it was before.
     pub(super) directory: String,
+    pub(super) before: String,
+    /// The subshells that are open, each with the directory around it.
+    pub(super) subshells: Vec<(usize, String)>,
+    /// Directories that a cache mount keeps for later runs of the script that is read now.
+    pub(super) kept: Vec<String>,
     pub(super) repositories: Repositories,
 }
 
@@ -30,15 +39,39 @@ impl Walk {
     pub(super) fn begin(&mut self, parent: Option<usize>) {
         self.values.begin_stage(parent.map(|parent| parent + 1));
         let above = parent.and_then(|parent| self.stages.get(parent));
-        let cover = above.map_or(Cover::Nothing, |above| above.cover.clone());
+        let live = above.map_or(Live::default(), |above| above.live.clone());
         let told = above.map_or(Vec::new(), |above| above.told.clone());
         let workdir = above.map_or("/".to_owned(), |above| above.workdir.clone());
-        let (directory, repositories) = (String::new(), Repositories::default());
-        self.stages.push(Place { parent, cover, told, instruction: 0, workdir, directory, repositories });
+        let (directory, before, subshells, kept, repositories) = Default::default();
+        let written = (self.stages.len(), 0);
+        self.stages.push(Place {
+            parent,
+            live,
+            told,
+            written,
+            workdir,
+            directory,
+            before,
+            subshells,
+            kept,
+            repositories,
+        });
     }
 
     pub(super) fn place(&mut self) -> &mut Place {
         self.stages.last_mut().expect("a stage was begun")
+    }
+
+    /// Goes back to where the shell is that runs a command: a subshell goes elsewhere alone.
+    pub(super) fn enter(&mut self, subshells: &[usize]) {
+        let place = self.place();
+        let common = place.subshells.iter().zip(subshells).take_while(|((open, _), wanted)| open == *wanted).count();
+        if let Some((_, around)) = place.subshells.drain(common..).next() {
+            place.directory = around;
+        }
+        for &subshell in &subshells[common..] {
+            place.subshells.push((subshell, place.directory.clone()));
+        }
     }
 
     /// Adds code that was found, and says where it is among all.
@@ -49,20 +82,26 @@ impl Walk {
         reference: Reference,
         commit_arg: Option<String>,
     ) -> usize {
-        let stage = self.stages.len() - 1;
-        let Place { instruction, cover, told, .. } = self.place();
-        let is_told =
-            *cover == Cover::Nothing && told.iter().any(|address| tells_about(address, &repository, &reference));
-        let (instruction, cover) = (*instruction, if is_told { Cover::Builder } else { cover.clone() });
-        self.found.push(Fetch { stage, instruction, line, repository, reference, cover, commit_arg });
+        let runs_in = self.stages.len() - 1;
+        let Place { written: (stage, instruction), live, told, .. } = self.place();
+        let cover = match live.cover() {
+            Cover::Nothing if told.iter().any(|address| tells_about(address, &repository, &reference)) => {
+                Cover::Builder
+            }
+            cover => cover,
+        };
+        let (stage, instruction) = (*stage, *instruction);
+        self.found.push(Fetch { stage, instruction, runs_in, line, repository, reference, cover, commit_arg });
         self.found.len() - 1
     }
 
     /// The variable in the place of a reference that takes a commit, when it has no value.
     pub(super) fn commit_arg(&self, word: &Word) -> Option<String> {
-        let speaks =
-            |name: &&String| ["COMMIT", "SHA", "REV"].iter().any(|part| name.to_ascii_uppercase().contains(part));
-        let is_empty = |name: &&String| self.values.get(name).is_some_and(|value| value.is_empty());
-        word.expands.iter().filter(speaks).find(is_empty).cloned()
+        self.empty(word).filter(|name| names_commit(name)).cloned()
+    }
+
+    /// The first variable of a word that has an empty value.
+    pub(super) fn empty<'a>(&self, word: &'a Word) -> Option<&'a String> {
+        word.expands.iter().find(|name| self.values.get(name).is_some_and(|value| value.is_empty()))
     }
 }

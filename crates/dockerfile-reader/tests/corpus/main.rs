@@ -5,7 +5,6 @@
 #[allow(dead_code, reason = "findings are for the doctor, who is tested elsewhere")]
 mod cases;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use cases::{Case, cases};
@@ -20,21 +19,25 @@ fn found(text: &str, args: &Args) -> Vec<Fetch> {
         let closure = dockerfile.closure(&Build { target, args, contexts });
         assert!(target.is_some() || closure.is_some() || dockerfile.stages.is_empty());
     }
-    fetches(&dockerfile, args, &Busts::of(&dockerfile, ["MY_BUST".to_owned()]))
+    fetched(&dockerfile, &Build { args, ..Build::default() })
+}
+
+fn fetched(dockerfile: &Dockerfile, build: &Build<'_>) -> Vec<Fetch> {
+    fetches(dockerfile, build, &Busts::of(dockerfile, ["MY_BUST".to_owned()]))
 }
 
 /// What is found in a case, of the stages that its target needs, in the words of the corpus.
 fn read(case: &Case, text: &str) -> Vec<String> {
-    let contexts = BTreeMap::new();
-    let build = Build { target: case.target, args: &case.args, contexts: &contexts };
-    let closure = Dockerfile::read(text).closure(&build).expect("a stage");
-    let is_built = |fetch: &&Fetch| case.target.is_none() || closure.members.contains(&fetch.stage);
-    found(text, &case.args).iter().filter(is_built).map(words).collect()
+    let dockerfile = Dockerfile::read(text);
+    let closure = dockerfile.closure(&case.build()).expect("a stage");
+    let is_built = |fetch: &&Fetch| case.target.is_none() || closure.members.contains(&fetch.runs_in);
+    fetched(&dockerfile, &case.build()).iter().filter(is_built).map(words).collect()
 }
 
 fn words(fetch: &Fetch) -> String {
     let cover = match &fetch.cover {
         Cover::Nothing => "-",
+        Cover::Kept => "kept",
         Cover::Argument(name) => name,
         Cover::Builder => "builder",
     };
@@ -109,6 +112,11 @@ fn a_megabyte_is_read_at_once_and_nothing_grows_faster_than_its_text() {
         repeated("FROM a\nRUN ", "${A:-"),
         repeated("FROM a\nRUN ", "(("),
         repeated("FROM a\nRUN ", "conda run -n "),
+        repeated("FROM a\nRUN ", "for a in b c; do git clone https://h/$a; "),
+        repeated("FROM a\nRUN ", "for a in b c; do git clone https://h/$a; done; "),
+        repeated("FROM a\nRUN ", "if [ -n x ]; then (cd a; "),
+        repeated("FROM a\nARG A=xyz\nRUN ", "${A##*y}${A//x/yy}"),
+        repeated("FROM a\n", "ADD https://api.github.com/repos/a/b/commits/main /\nRUN git clone https://h/a\n"),
         repeated("FROM a\nRUN git clone ", "$A "),
         repeated("FROM a\nARG A='x y'\nRUN git clone ", "$A "),
         repeated("FROM a\nARG A='x y'\nRUN git clone ", "$A"),
@@ -189,6 +197,11 @@ const PARTS: &[&str] = &[
     "\r\n",
     "=",
     "sudo -u ",
+    "for a in b c; do ",
+    "; done",
+    "if [ -n \"$A\" ]; then ",
+    "; fi",
+    "${A##*/}",
     "sh -c ",
 ];
 
@@ -203,7 +216,6 @@ const SILENT: &[&str] = &[
     "RUN : git clone https://h/a\n",
     "RUN cat <<E > /x\ngit clone https://h/a\nE\n",
     "COPY <<E /x\nRUN git clone https://h/a\nE\n",
-    "ONBUILD RUN git clone https://h/a\n",
     "CMD [\"git\", \"clone\", \"https://h/a\"]\n",
     "LABEL a=\"git clone https://h/a\"\n",
     "ENV A=\"git clone https://h/a\"\n",

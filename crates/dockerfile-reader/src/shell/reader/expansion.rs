@@ -1,6 +1,7 @@
 //! What the shell puts in the place of `$...`.
 
 use super::{Reader, is_name};
+use crate::shell::pattern;
 use crate::shell::word::Word;
 
 /// How deep substitutions may be in each other; deeper ones are read as text.
@@ -22,7 +23,9 @@ impl Reader<'_> {
                 if self.take('(') {
                     self.arithmetic()
                 } else {
-                    self.list(true)
+                    self.subshells.push(self.at);
+                    self.list(true);
+                    self.subshells.pop();
                 }
                 word.text.push_str("$()");
             }
@@ -65,7 +68,9 @@ impl Reader<'_> {
             self.at += 1;
         }
         let mut other = Word { line: self.line(), ..Word::default() };
+        let mut is_quoted = false;
         while let Some(c) = self.next().filter(|&c| c != '}') {
+            is_quoted |= c == self.escape || matches!(c, '\'' | '"' | '$' | '`');
             match c {
                 c if c == self.escape => self.escaped(&mut other),
                 '\'' if !quoted => self.single_quoted(&mut other),
@@ -85,9 +90,11 @@ impl Reader<'_> {
                     (Some('-' | '='), _) if !is_set => word.text.push_str(&other.text),
                     (Some(_), Some(value)) => word.text.push_str(&value),
                     (None, Some(value)) => {
-                        // What a pattern cuts out of a value is not known.
+                        // What a quoted pattern means, or one of a value that the shell makes, is not followed.
+                        let is_sure = !is_quoted && !value.contains(['$', '`']);
                         let unknown = || format!("${{{name}}}");
-                        word.text.push_str(&cut(&value, &other.text).map_or_else(unknown, str::to_owned));
+                        let cut = pattern::apply(&value, &other.text).filter(|_| is_sure);
+                        word.text.push_str(&cut.unwrap_or_else(unknown));
                     }
                     _ => word.text.push_str(&self.unset(&name)),
                 }
@@ -125,15 +132,5 @@ impl Word {
             self.splits.extend((!whole).then(|| name.clone()));
             self.expands.push(name);
         }
-    }
-}
-
-/// `${NAME#start}` and `${NAME%end}`, where what is cut off has no pattern.
-fn cut<'a>(value: &'a str, how: &str) -> Option<&'a str> {
-    let part = how.get(1..).filter(|part| !part.contains(['*', '?', '[', '#', '%', '$']))?;
-    match how.chars().next()? {
-        '#' => Some(value.strip_prefix(part).unwrap_or(value)),
-        '%' => Some(value.strip_suffix(part).unwrap_or(value)),
-        _ => None,
     }
 }
