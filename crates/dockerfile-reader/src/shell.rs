@@ -37,20 +37,8 @@ fn finish(mut command: Command) -> Option<Command> {
             word.splits.clear();
         }
     }
-    command.words = command.words.into_iter().flat_map(split).collect();
+    command.words = command.words.into_iter().flat_map(Word::split).collect();
     Some(command)
-}
-
-/// The words that the shell makes of one whose variables are all unquoted.
-fn split(mut word: Word) -> Vec<Word> {
-    let is_split = !word.splits.is_empty() && word.splits.len() == word.expands.len();
-    let mut parts = word.text.split_whitespace().map(str::to_owned);
-    let Some(first) = parts.next().filter(|first| is_split && *first != word.text) else {
-        return vec![word];
-    };
-    let others: Vec<_> = parts.map(|text| Word { line: word.line, text, ..Word::default() }).collect();
-    (word.text, word.breaks) = (first, Vec::new());
-    std::iter::once(word).chain(others).collect()
 }
 
 #[cfg(test)]

@@ -167,7 +167,8 @@ fn submodules_that_follow_their_branches_are_not_watched() {
 
 #[test]
 fn an_address_that_only_the_build_knows_is_not_followed() {
-    let world = project("FROM a\nARG CACHEBUST\nRUN for n in a b; do git clone https://git.example/$n; done\n");
+    let world =
+        project("FROM a\nARG CACHEBUST\nRUN for n in $(cat names); do git clone https://git.example/$n; done\n");
     warns(&world, "rebuild", "only known to the build").says("`sources` of `x-xtask` of the compose file");
     let world = project("FROM a\nARG CACHEBUST\nARG T\nRUN git clone https://u:canary@git.example/app.git\n");
     let outcome = world.run(["rebuild"]).ok();

@@ -83,6 +83,18 @@ impl Word {
         self.text.char_indices().map(with_line).collect()
     }
 
+    /// The words that the shell makes of one whose variables are all unquoted.
+    pub(super) fn split(mut self) -> Vec<Self> {
+        let is_split = !self.splits.is_empty() && self.splits.len() == self.expands.len();
+        let mut parts = self.text.split_whitespace().map(str::to_owned);
+        let Some(first) = parts.next().filter(|first| is_split && *first != self.text) else {
+            return vec![self];
+        };
+        let others: Vec<_> = parts.map(|text| Self { line: self.line, text, ..Self::default() }).collect();
+        (self.text, self.breaks) = (first, Vec::new());
+        std::iter::once(self).chain(others).collect()
+    }
+
     pub(super) fn push(&mut self, c: char, line: usize) {
         if self.breaks.last().map_or(self.line, |(_, line)| *line) != line {
             self.breaks.push((self.text.len(), line));

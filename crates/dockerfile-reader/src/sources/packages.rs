@@ -25,23 +25,9 @@ const WITH_VALUE: [&str; 14] = [
     "--cache-folder",
 ];
 
-/// Programs that are given addresses without taking code from them.
-const OTHERS: [&str; 14] = [
-    "echo",
-    "printf",
-    ":",
-    "test",
-    "[",
-    "[[",
-    "export",
-    "set",
-    "sed",
-    "grep",
-    "awk",
-    "case",
-    "for",
-    "add-apt-repository",
-];
+/// Words that say of a program that nobody knows here that it takes code from an address.
+const TAKES: [&str; 12] =
+    ["install", "add", "clone", "get", "import", "create", "new", "init", "pin", "plugin", "plugins", "tap"];
 
 impl Walk {
     pub(super) fn packages(&mut self, tool: &Tool<'_>) {
@@ -104,7 +90,8 @@ impl Walk {
             }
             _ => {}
         }
-        if self.found.len() == before && !OTHERS.contains(&name) && !["curl", "wget"].contains(&name) {
+        let takes = name.contains("clone") || TAKES.contains(&verb(0)) || TAKES.contains(&verb(1));
+        if self.found.len() == before && takes {
             self.words(tool.args, |text| archives::archive(text).or_else(|| unknown(text)));
         }
     }

@@ -1,6 +1,5 @@
 //! Which commands of a script run, as far as its values tell: branches that are not taken, and loops over known words.
 
-use crate::shell::split;
 use crate::shell::word::{KEYWORDS, Word, names_commit};
 
 /// Most words that a loop is followed for.
@@ -206,7 +205,7 @@ fn is_known(word: &Word) -> bool {
 /// The variable of a `for` and its words, where all are known.
 fn loop_words(words: &[Word]) -> Option<(String, Vec<String>)> {
     let [_, name, within, list @ ..] = words else { return None };
-    let list: Vec<_> = list.iter().cloned().flat_map(split).collect();
+    let list: Vec<_> = list.iter().cloned().flat_map(Word::split).collect();
     let is_plain = |word: &Word| is_known(word) && !word.text.contains(['*', '?', '[', '{']);
     let all = within.text == "in" && list.len() <= MOST_WORDS && list.iter().all(is_plain);
     all.then(|| (name.text.clone(), list.into_iter().map(|word| word.text).collect()))
