@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::bail;
-use buildkit_report::summary::{Observed, Summary};
+use buildkit_report::summary::Summary;
 use xshell::Shell;
 
 use super::Context;
@@ -12,6 +12,7 @@ use crate::error::{Failure, exit_code};
 use crate::facts::gather::read_project;
 use crate::report::{human, summary};
 use crate::sys::process;
+use crate::value::measure;
 
 /// How long the command may take before it is asked to stop; ten seconds later it is killed.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -47,19 +48,14 @@ fn tell(context: &Context, command: &str, options: &cli::Build, failure: Option<
             let Ok((workspace, project)) = read_project(ui, settings.selection(&options.services)) else {
                 return Ok(());
             };
-            let summary = Summary::new(Observed {
+            let summary = Summary {
                 project: project.name.to_string(),
                 command: command.to_owned(),
-                services: Vec::new(),
-                prediction: Vec::new(),
-                upstream: Vec::new(),
-                build: None,
-                failure: None,
-                before: &[],
                 started: settings.now,
-                total: context.started.elapsed(),
-            });
-            (workspace.config.notify, summary)
+                total_ms: measure::milliseconds(context.started.elapsed()),
+                ..Summary::default()
+            };
+            (workspace.config.notify, summary.with_build(None, &[]))
         }
     };
     summary.failure = failure.or(summary.failure);
