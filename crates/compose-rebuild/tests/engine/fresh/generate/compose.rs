@@ -13,7 +13,8 @@ impl Recipe<'_> {
             true => format!("NAME-{name}"),
             false => format!("NAME/{name}"),
         };
-        let profile = self.random.chance(6);
+        // One service at least is always built.
+        let profile = self.random.chance(6) && number > 0;
         let mut keys = vec![self.context(), self.dockerfile()];
         if target <= last {
             let other = self.random.below(self.stages.len());
