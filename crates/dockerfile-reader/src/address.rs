@@ -173,7 +173,7 @@ pub(crate) fn r(text: &str, host: &str) -> Option<(String, Reference)> {
     is_pair(&pair).then(|| (format!("https://{host}/{pair}"), Reference::of(&reference)))
 }
 
-/// What BuildKit's `ADD` takes for a Git repository.
+/// What BuildKit takes for a Git repository; short of a whole commit, it looks for a branch or a tag of every name.
 pub(crate) fn add(text: &str) -> Option<(String, Reference)> {
     // The only host that BuildKit knows without a scheme.
     let full;
@@ -195,7 +195,11 @@ pub(crate) fn add(text: &str) -> Option<(String, Reference)> {
     let asked = query.split('&').filter_map(|one| one.split_once('='));
     let asked = asked.filter(|(name, _)| matches!(*name, "ref" | "branch" | "tag" | "commit" | "checksum"));
     let reference = asked.map(|(_, name)| name).next_back().or(fragment.split(':').next()).unwrap_or_default();
-    Some((remote(address)?, Reference::of(reference)))
+    let reference = match Reference::of(reference) {
+        Reference::Fixed(name) => Reference::Named(name),
+        reference => reference,
+    };
+    Some((remote(address)?, reference))
 }
 
 /// `owner/name` of a hosting service.

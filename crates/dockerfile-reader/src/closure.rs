@@ -102,7 +102,10 @@ impl Dockerfile {
         let misplaced = self.global.iter().filter(|one| one.keyword != "ARG");
         let misplaced = misplaced.map(|one| (one.line, format!("the instruction `{}` above all stages", one.keyword)));
         let foreign = self.foreign_builder(build).map(|(line, builder)| (line, format!("the builder `{builder}`")));
-        let unknown = misplaced.chain(foreign).map(|(line, what)| Read { line, what: What::Unknown(what) });
+        let of_platform = build.contexts.keys().filter(|name| name.contains("::"));
+        let of_platform = of_platform.map(|name| (1, format!("the context `{name}` for one platform")));
+        let unknown =
+            misplaced.chain(foreign).chain(of_platform).map(|(line, what)| Read { line, what: What::Unknown(what) });
         closure.reads.extend(unknown);
         closure.reads.sort_by_key(|read| read.line);
         let predefined = build.args.iter().filter(|(name, _)| is_predefined(name));
@@ -186,13 +189,13 @@ impl Resolver<'_> {
         let mut all = Vec::new();
         for (index, parent) in self.dockerfile.parents(self.globals).into_iter().enumerate() {
             let stage = &stages[index];
-            let is_replaced = |&parent: &usize| stages[parent].replacement(self.build).is_some();
-            values.begin_stage(parent.filter(|parent| !is_replaced(parent)).map(|parent| parent + 1));
+            let own = parent.filter(|&parent| stages[parent].replacement(self.build).is_none());
+            let is_open = own.is_none() && (parent.is_some() || stage.base != "scratch");
+            values.begin_stage(own.map(|own| own + 1), is_open);
             let mut needs = Needs::default();
             self.from(stage, parent, &mut needs);
             // What its parent has for stages on top of it comes first.
-            let triggers =
-                parent.filter(|parent| !is_replaced(parent)).map_or(&[][..], |parent| &stages[parent].instructions);
+            let triggers = own.map_or(&[][..], |own| &stages[own].instructions);
             for trigger in triggers.iter().filter_map(Instruction::trigger) {
                 if trigger.keyword == "RUN" {
                     needs.reads.push(Read { line: trigger.line, what: What::Unknown("`ONBUILD RUN`".to_owned()) });

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::arguments::{Args, PLATFORMS, is_platform};
+use crate::arguments::{Args, PLATFORMS};
 use crate::lines::{self, Instruction};
 use crate::shell::Variables;
 use crate::values::Values;
@@ -45,7 +45,11 @@ impl Variables for Globals {
     }
 
     fn unset(&self, name: &str) -> Option<String> {
-        (!is_platform(name) && !self.0.has(name)).then(String::new)
+        (!self.may_be_set(name)).then(String::new)
+    }
+
+    fn may_be_set(&self, name: &str) -> bool {
+        self.0.may_be_set(name)
     }
 }
 
@@ -113,9 +117,9 @@ impl Stage {
     }
 }
 
-/// Sets a declared variable, which is empty without a value unless only the builder knows it.
+/// Sets a declared variable, which without a value is what it was before, and empty where nothing may have set it.
 pub(crate) fn declare(values: &mut Values, name: &str, value: Option<String>) {
-    if value.is_some() || !is_platform(name) {
+    if value.is_some() || !values.may_be_set(name) {
         values.set(name, &value.unwrap_or_default());
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
+use crate::arguments::is_platform;
 use crate::shell::Variables;
 
 /// Longest value that is put in the place of a variable; no address or ref is longer.
@@ -24,6 +25,8 @@ pub(crate) struct Values {
 #[derive(Debug, Default)]
 struct Scope {
     parent: Option<usize>,
+    /// Whether it starts from an image that may set any variable.
+    is_open: bool,
     /// Nothing for values that are too long.
     own: HashMap<String, Option<String>>,
 }
@@ -35,9 +38,9 @@ impl Default for Values {
 }
 
 impl Values {
-    /// Begins a stage, which has the variables of its parent, counted from 1.
-    pub(crate) fn begin_stage(&mut self, parent: Option<usize>) {
-        self.stages.push(Scope { parent, own: HashMap::new() });
+    /// Begins a stage, which has the variables of its parent, counted from 1, or those of an image that may set any.
+    pub(crate) fn begin_stage(&mut self, parent: Option<usize>, is_open: bool) {
+        self.stages.push(Scope { parent, is_open, own: HashMap::new() });
     }
 
     /// Begins a script: what an earlier one set is gone.
@@ -52,17 +55,15 @@ impl Values {
         }
     }
 
+    /// The stage and those that it starts from.
+    fn scopes(&self) -> impl Iterator<Item = &Scope> {
+        let parent = |scope: &&Scope| Some(&self.stages[scope.parent?]);
+        std::iter::successors(self.stages.last(), parent).take(DEPTH)
+    }
+
     /// What a stage or one that it starts from sets.
     fn of_stage(&self, name: &str) -> Option<&Option<String>> {
-        let mut stage = self.stages.len() - 1;
-        for _ in 0..DEPTH {
-            let scope = &self.stages[stage];
-            if let Some(value) = scope.own.get(name) {
-                return Some(value);
-            }
-            stage = scope.parent?;
-        }
-        None
+        self.scopes().find_map(|scope| scope.own.get(name))
     }
 
     /// Whether a variable has a value, known or not.
@@ -78,6 +79,10 @@ impl Variables for Values {
         let left = self.budget.get().checked_sub(value.len())?;
         self.budget.set(left);
         Some(value)
+    }
+
+    fn may_be_set(&self, name: &str) -> bool {
+        self.has(name) || is_platform(name) || self.scopes().any(|scope| scope.is_open)
     }
 
     fn set_in_script(&self, name: &str, value: Option<&str>) {

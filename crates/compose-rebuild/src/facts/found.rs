@@ -46,7 +46,6 @@ pub fn add(project: &Project, config: &Config, bust: &ArgName, sources: &mut Vec
     for (service, built) in &project.services {
         let named: Vec<_> = sources.iter().filter(|source| source.services.contains(service)).collect();
         let alone = !config.sources.is_empty() && !named.is_empty();
-        let known: BTreeSet<String> = named.iter().map(|source| source.repository.to_string()).collect();
         let mut moves = named.iter().any(|source| matches!(source.wanted, Wanted::Ref(_)));
         let mut own = Vec::new();
         found.busts.extend(built.takes(bust.as_str()).then(|| (service.clone(), bust.clone())));
@@ -55,8 +54,7 @@ pub fn add(project: &Project, config: &Config, bust: &ArgName, sources: &mut Vec
             if let Cover::Argument(name) = &fetch.cover {
                 found.busts.extend(name.parse().map(|name| (service.clone(), name)));
             }
-            let is_known = known.contains(&fetch.repository) && !matches!(fetch.reference, Reference::Untold(_));
-            if alone || is_known {
+            if alone || named.iter().any(|source| is_of(source, &fetch)) {
                 continue;
             }
             match follow(service, &fetch, &config.transports) {
@@ -94,6 +92,16 @@ pub fn add(project: &Project, config: &Config, bust: &ArgName, sources: &mut Vec
         }
     }
     Ok(found)
+}
+
+/// Whether a source that was named is what is fetched there: in a script the arguments of the source say what is taken, while
+/// BuildKit takes what is written.
+fn is_of(source: &Source, fetch: &Fetch) -> bool {
+    match &fetch.reference {
+        Reference::Untold(_) => false,
+        Reference::Named(_) if fetch.cover == Cover::Builder => source.follows(&fetch.repository, &fetch.reference),
+        _ => source.repository.to_string() == fetch.repository,
+    }
 }
 
 /// What the stages of a service fetch.

@@ -55,6 +55,8 @@ pub(super) struct Config {
     #[serde(deserialize_with = "or_nothing")]
     pub(super) labels: BTreeMap<String, String>,
     working_dir: String,
+    #[serde(deserialize_with = "or_nothing")]
+    on_build: Vec<String>,
 }
 
 /// Where the classic image store keeps the layers.
@@ -93,6 +95,11 @@ impl Image {
     /// A directory of the engine's data, if the engine tells.
     pub fn data_directory(&self) -> Option<&str> {
         self.graph_driver.data.get("UpperDir").map(String::as_str)
+    }
+
+    /// Whether it has instructions for images that are made from it.
+    pub fn has_triggers(&self) -> bool {
+        !self.config.on_build.is_empty()
     }
 
     /// The directory that commands of the image start in.

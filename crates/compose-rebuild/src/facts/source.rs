@@ -5,6 +5,7 @@ use std::fmt;
 
 use buildkit_report::upstream::Missed;
 use camino::Utf8PathBuf;
+use dockerfile_reader::Reference;
 
 use crate::facts::tree::Tree;
 use crate::value::paths::Paths;
@@ -30,6 +31,17 @@ pub struct Source {
 }
 
 impl Source {
+    /// Whether what it follows is what BuildKit takes from there.
+    pub fn follows(&self, repository: &str, reference: &Reference) -> bool {
+        let name = match reference {
+            Reference::Head => "HEAD",
+            Reference::Named(name) => name.trim_start_matches("refs/heads/"),
+            _ => return false,
+        };
+        let is_same = |wanted: &GitRef| wanted.as_str().trim_start_matches("refs/heads/") == name;
+        self.repository.to_string() == repository && matches!(&self.wanted, Wanted::Ref(wanted) if is_same(wanted))
+    }
+
     /// What is followed, in words.
     pub fn describe(&self) -> String {
         match &self.wanted {

@@ -129,7 +129,7 @@ fn outdated(
             _ => "the Dockerfile, an argument or the image it is built from changed".to_owned(),
         });
     }
-    if let Some(reason) = undecided(facts, service) {
+    if let Some(reason) = undecided(facts, decided, service) {
         return Some(format!("{reason}, so BuildKit decides"));
     }
     if let Some(newer) = newer_input(facts, service, current) {
@@ -181,18 +181,28 @@ pub fn moved_base(facts: &Facts, built: &Built, current: &Image) -> Option<Strin
 }
 
 /// Why only BuildKit can tell whether another image would come out: of a service, or of one that it is made from.
-fn undecided(facts: &Facts, service: &Service) -> Option<String> {
+fn undecided(facts: &Facts, decided: &Decided<'_>, service: &Service) -> Option<String> {
     let project = &facts.project;
-    let watched = facts.fetched_by(service).map(|one| one.source.repository.to_string()).collect();
-    project.services[service].undecided(&watched).or_else(|| {
-        let inputs = inputs_of(project, service);
+    let built = &project.services[service];
+    let inputs = inputs_of(project, service);
+    let watched = |repository: &str, reference: &_| {
+        facts.fetched_by(service).any(|one| one.source.follows(repository, reference))
+    };
+    let below = inputs.iter().map(|input| project.services[input.service].image.clone());
+    let triggers = || {
+        let mut all = built.images().chain(below);
+        all.find(|name| facts.images.get(name).is_some_and(Image::has_triggers))
+    };
+    let own = built.undecided(&decided.keyed[service].args, watched);
+    let own = own.or_else(|| triggers().map(|name| format!("`{name}` has instructions for what is made from it")));
+    own.or_else(|| {
         // What is kept changes only with its key, unless files go into it.
         let is_kept = |input: &Input<'_>| {
             let built = &project.services[input.service];
             built.keep && !built.takes_files()
         };
         inputs.iter().filter(|input| !is_kept(input)).find_map(|input| {
-            let reason = undecided(facts, input.service)?;
+            let reason = undecided(facts, decided, input.service)?;
             Some(format!("it is made from `{}`, and {reason}", input.service))
         })
     })

@@ -80,15 +80,13 @@ pub fn of(built: &Built, inputs: &Inputs<'_>) -> Key {
     let named: BTreeMap<_, _> = built.contexts.iter().filter(|(_, value)| value.contains("://")).collect();
     let context =
         built.definition.get("context").filter(|context| context.as_str().is_some_and(|context| !is_local(context)));
-    let labels = built.definition.get("labels").and_then(Value::as_object).into_iter().flatten();
-    let labels: BTreeMap<_, _> = labels.filter(|(name, _)| !name.starts_with("com.docker.compose.")).collect();
     let ids = |name| -> Vec<_> {
         let all = texts(&built.definition, name);
         all.map(|entry| entry.split([',', '=']).find(|word| *word != "id").unwrap_or_default()).collect()
     };
     Key::of(&json!({
         "definition": definition, "dockerfile": dockerfile, "target": built.target.as_ref().filter(|_| dockerfile.is_none()), "args": args, "context": context, "contexts": named,
-        "labels": labels, "secrets": ids("secret"), "ssh": ids("ssh"), "revisions": inputs.revisions,
+        "labels": built.labels(), "secrets": ids("secret"), "ssh": ids("ssh"), "revisions": inputs.revisions,
         "from": inputs.from.iter().map(|(service, key)| (service.as_str(), key.as_str())).collect::<BTreeMap<_, _>>(),
         "bases": inputs.bases,
     }))

@@ -3,7 +3,7 @@
 pub mod edges;
 pub mod key;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use camino::Utf8Path;
@@ -18,8 +18,8 @@ use dockerfile_reader::{Build, Closure, Dockerfile, Reference, What, git_context
 pub const IMAGE: &str = "docker-image://";
 /// How a named context begins that is another target of the bake definition.
 pub const TARGET: &str = "target:";
-/// How labels begin that Compose itself writes.
-const COMPOSE: &str = "com.docker.compose.";
+/// The labels that Compose itself writes.
+const COMPOSE: [&str; 3] = ["com.docker.compose.project", "com.docker.compose.service", "com.docker.compose.version"];
 
 /// A Compose project, as far as it is built.
 #[derive(Clone, Debug)]
@@ -221,9 +221,13 @@ impl Built {
         })
     }
 
-    /// Why only BuildKit can tell whether another image would come out, if that is so; `watched` are the repositories whose
-    /// commits are known.
-    pub fn undecided(&self, watched: &BTreeSet<String>) -> Option<String> {
+    /// Why only BuildKit can tell whether another image would come out of a build with these arguments beside its own, if that
+    /// is so; `watched` says of what of a repository the commit is known.
+    pub fn undecided(
+        &self,
+        args: &BTreeMap<String, String>,
+        watched: impl Fn(&str, &Reference) -> bool,
+    ) -> Option<String> {
         let is_set = |name: &str| self.definition.get(name) == Some(&Value::Bool(true));
         if is_set("no-cache") || texts(&self.definition, "no-cache-filter").next().is_some() {
             return Some("the compose file says `no_cache`".to_owned());
@@ -231,12 +235,16 @@ impl Built {
         if is_set("pull") {
             return Some("the compose file says `pull`".to_owned());
         }
-        let Some(closure) = &self.closure else {
+        let mut all = self.args.clone();
+        all.extend(args.iter().map(|(name, value)| (name.clone(), Some(value.clone()))));
+        let build = Build { args: &all, ..self.build() };
+        let Some(closure) = self.dockerfile.as_ref().and_then(|dockerfile| dockerfile.closure(&build)) else {
             return Some("its Dockerfile is not on this machine".to_owned());
         };
         let unwatched = |repository: &str| Some(format!("nothing tells what `{}` has", redact(repository)));
         let context = |context: &str, files: &str| match git_context(context) {
-            Some((repository, _)) if watched.contains(&repository) => None,
+            Some((_, Reference::Commit(_))) => None,
+            Some((repository, reference)) if watched(&repository, &reference) => None,
             Some((repository, _)) => unwatched(&repository),
             None if context.starts_with(IMAGE) || context.starts_with(TARGET) => None,
             None => Some(format!("it takes {files}")),
@@ -250,7 +258,7 @@ impl Built {
             }
             What::Git { address, reference } => match reference {
                 Reference::Commit(_) => None,
-                _ if watched.contains(address) => None,
+                reference if watched(address, reference) => None,
                 _ => unwatched(address),
             },
             What::Unknown(what) => Some(format!("only BuildKit understands {what}")),
@@ -266,11 +274,13 @@ impl Built {
             definition.remove("labels");
             definition
         };
-        let labels = |built: &Self| -> Map<String, Value> {
-            let all = built.definition.get("labels").and_then(Value::as_object).cloned().unwrap_or_default();
-            all.into_iter().filter(|(name, _)| !name.starts_with(COMPOSE)).collect()
-        };
-        plain(self) == plain(other) && labels(self) == labels(other)
+        plain(self) == plain(other) && self.labels() == other.labels()
+    }
+
+    /// The labels of its build section, without those that Compose writes.
+    pub fn labels(&self) -> BTreeMap<&str, &Value> {
+        let all = self.definition.get("labels").and_then(Value::as_object).into_iter().flatten();
+        all.map(|(name, value)| (name.as_str(), value)).filter(|(name, _)| !COMPOSE.contains(name)).collect()
     }
 
     /// Whether both are built from one Dockerfile.

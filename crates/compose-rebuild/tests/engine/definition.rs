@@ -114,6 +114,21 @@ fn an_inline_dockerfile_over_a_repository_as_context_is_followed() {
 }
 
 #[test]
+fn another_branch_of_a_repository_that_is_named_is_followed_too() {
+    let compose = COMPOSE.replace("build: .", "build: {context: ., args: {GITHUB_URL: REPO, GITHUB_BRANCH: main}}");
+    let dockerfile =
+        "FROM BASE_IMAGE\nARG GITHUB_URL\nARG GITHUB_BRANCH\nADD REPO#main /main\nADD REPO#20240101 /dated\n";
+    let world = World::of(&[("compose.yml", &compose), ("Dockerfile", dockerfile)]);
+    ["compose.yml", "Dockerfile"].iter().for_each(|file| world.edit(file, "GITHUB_URL", "GITHUB_REPO"));
+    let commits = [(); 2].map(|()| (world.push(Kind::Backend), revision(&world)));
+    for (commit, text) in commits {
+        world.git(&["update-ref", "refs/heads/20240101", &commit]);
+        rebuilds_to(&world, "/dated/backend/revision.py", &text);
+        world.assert_settled();
+    }
+}
+
+#[test]
 fn what_add_downloads_is_for_buildkit_to_decide() {
     let text = Arc::new(Mutex::new("one".to_owned()));
     let address = serve_text(Arc::clone(&text));

@@ -206,6 +206,7 @@ fn only_local_sources_are_the_build_context() {
         ("NEW x", "2 unknown the instruction `NEW`"),
         ("FROM a b", "3 unknown `FROM a b`, 3 image a"),
         ("FROM a AS 1b", "3 unknown `FROM a AS 1b`, 3 image a"),
+        ("ADD https://h/r.git#20240101 /", "2 git https://h/r.git Named(\"20240101\")"),
     ] {
         let line = if line.starts_with("FROM") { format!("RUN x\n{line}") } else { line.to_owned() };
         assert_eq!(reads_of_line(&line), expected, "{line}");
@@ -213,6 +214,7 @@ fn only_local_sources_are_the_build_context() {
     assert_reads("# syntax=docker/dockerfile:1.7-labs\nFROM a\n", &["2 image a"]);
     assert_reads("#Syntax = x/y:1\nFROM a\n", &["1 unknown the builder `x/y:1`", "2 image a"]);
     assert_eq!(reads(&built("FROM a\n", None, &[("BUILDKIT_SYNTAX", "z")], &[])).len(), 2);
+    assert_eq!(reads(&built("FROM a\n", None, &[], &["a::linux/amd64"])).len(), 2);
     assert_reads("NEW\nFROM a\n", &["1 unknown the instruction `NEW` above all stages", "2 image a"]);
 }
 
@@ -224,6 +226,29 @@ fn what_a_stage_leaves_for_others_counts_for_them() {
     assert_eq!(reads(&one), ["1 image a", "2 context x", "6 unknown `ONBUILD RUN`"]);
     assert!(one.args.contains_key("V"));
     assert_eq!(reads(&one), reads(&closure(text)), "but not for the next");
+}
+
+#[test]
+fn a_variable_that_a_base_image_may_set_is_not_known() {
+    let taken =
+        |above: &str, reference: &str| reads(&closure(&format!("{above}\nADD https://h/r.git#{reference} /\n"))).pop();
+    for (above, written, expected) in [
+        ("FROM a", "${B:-main}", "${B}"),
+        ("FROM a", "x${B:+main}", "x${B}"),
+        ("FROM a\nARG B", "$B", "$B"),
+        ("FROM a\nARG B=main", "${B:-x}", "main"),
+        ("FROM scratch", "${B:-main}", "main"),
+        ("FROM scratch\nENV B=main\nARG B", "$B", "main"),
+        ("FROM scratch\nARG TARGETARCH", "${TARGETARCH:-main}", "${TARGETARCH}"),
+        ("FROM scratch AS s\nFROM s\nARG B", "${B:-main}", "main"),
+        ("FROM a AS s\nFROM s", "${B:-main}", "${B}"),
+    ] {
+        let line = above.lines().count() + 1;
+        let expected = format!("{line} git https://h/r.git Named({expected:?})");
+        assert_eq!(taken(above, written), Some(expected), "{above} {written}");
+    }
+    assert_eq!(reads(&built("FROM x AS s\nFROM s\nADD https://h/r.git#${B:-m} /\n", None, &[], &["s"])).len(), 2);
+    assert_eq!(reads(&closure("FROM b-${TARGETARCH:-x}\n")), ["1 image b-${TARGETARCH}"]);
 }
 
 #[test]

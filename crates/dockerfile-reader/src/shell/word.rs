@@ -14,6 +14,11 @@ pub trait Variables {
         None
     }
 
+    /// Whether something may set a variable without a known value.
+    fn may_be_set(&self, _name: &str) -> bool {
+        false
+    }
+
     /// Keeps what a script sets, for the rest of it; nothing where it may have set something else.
     fn set_in_script(&self, _name: &str, _value: Option<&str>) {}
 }

@@ -37,7 +37,7 @@ pub(super) struct Place {
 
 impl Walk {
     pub(super) fn begin(&mut self, parent: Option<usize>) {
-        self.values.begin_stage(parent.map(|parent| parent + 1));
+        self.values.begin_stage(parent.map(|parent| parent + 1), false);
         let above = parent.and_then(|parent| self.stages.get(parent));
         let live = above.map_or(Live::default(), |above| above.live.clone());
         let told = above.map_or(Vec::new(), |above| above.told.clone());

@@ -81,10 +81,13 @@ impl Reader<'_> {
             }
         }
         match self.values.filter(|_| !length) {
-            Some(_) => {
+            Some(values) => {
                 let value = self.value(&word.text, &name);
                 let is_set = value.as_ref().is_some_and(|value| !(colon && value.is_empty()));
                 match (operator, value) {
+                    (Some('+' | '-' | '='), None) if values.may_be_set(&name) => {
+                        word.text.push_str(&format!("${{{name}}}"));
+                    }
                     (Some('+'), _) if is_set => word.text.push_str(&other.text),
                     (Some('+'), _) => {}
                     (Some('-' | '='), _) if !is_set => word.text.push_str(&other.text),
