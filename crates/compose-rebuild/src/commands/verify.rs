@@ -172,8 +172,7 @@ fn newer(context: &Context, known: &Known, subject: &Subject<'_>) -> anyhow::Res
     let (Some(service), Some(image), false) = (&subject.service, &subject.image, alone) else {
         return Ok(None);
     };
-    let versions = versions::of_service(&context.ui, &known.project.name, service, &subject.name)?;
-    Ok(versions::newer(&versions, image).map(|version| version.name.clone()))
+    versions::newer(&context.ui, &known.project.name, service, &subject.name, image)
 }
 
 /// The answer: no, unless everything is well, with the cure of each kind of verdict.

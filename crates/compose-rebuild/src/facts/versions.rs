@@ -8,29 +8,28 @@ use crate::sys::docker;
 use crate::ui::Ui;
 use crate::value::{ImageRef, ProjectName, Service, label};
 
-/// An image that was built, verified and kept under a version of its own.
-#[derive(Clone, Debug)]
-pub struct Version {
-    /// The versioned tag.
-    pub name: String,
-    /// The image.
-    pub image: Image,
-}
-
-/// The versioned images of a service that this tool built for the project, in any order.
-pub fn of_service(
+/// The name of the newest version of a service that was made after its image `current`; `mutable` is the name of that one.
+pub fn newer(
     ui: &Ui,
     project: &ProjectName,
     service: &Service,
-    current: &ImageRef,
-) -> anyhow::Result<Vec<Version>> {
+    mutable: &ImageRef,
+    current: &Image,
+) -> anyhow::Result<Option<String>> {
     let labels = [format!("{}={project}", label::PROJECT), format!("{}={service}", label::SERVICE)];
     let ids = docker::ask_lines(ui, Duration::from_secs(30), |sh| docker::images_with(sh, &labels))?;
-    let versions = images::inspect_all(ui, &ids)?.into_iter().filter_map(|image| {
-        let name = name_of(&image, current).filter(|name| image.repo_tags.contains(name))?;
-        Some(Version { name, image })
+    Ok(newest(&images::inspect_all(ui, &ids)?, mutable, current))
+}
+
+fn newest(versions: &[Image], mutable: &ImageRef, current: &Image) -> Option<String> {
+    // Times are all written in the same form and zone, so their order is that of the text.
+    let made = |image: &Image| image.label(label::CREATED).unwrap_or_default().to_owned();
+    let later = versions.iter().filter(|image| image.id != current.id && made(image) > made(current));
+    let named = later.filter_map(|image| {
+        let name = name_of(image, mutable).filter(|name| image.repo_tags.contains(name))?;
+        Some((made(image), name))
     });
-    Ok(versions.collect())
+    named.max().map(|(_, name)| name)
 }
 
 /// The name that an image has beside the mutable one.
@@ -39,22 +38,14 @@ fn name_of(image: &Image, mutable: &ImageRef) -> Option<String> {
     Some(mutable.with_tag(tag).ok()?.to_string())
 }
 
-/// The newest version that was made after `current`, which is not it under another name.
-pub fn newer<'v>(versions: &'v [Version], current: &Image) -> Option<&'v Version> {
-    // Times are all written in the same form and zone, so their order is that of the text.
-    let made = |image: &'v Image| image.label(label::CREATED).unwrap_or_default().to_owned();
-    let than = current.label(label::CREATED).unwrap_or_default();
-    let others =
-        versions.iter().filter(|version| version.image.id != current.id && made(&version.image).as_str() > than);
-    others.max_by_key(|version| made(&version.image))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// An image under the name of a version, which is its ID too.
     fn made(id: &str, created: &str) -> Image {
-        let json = serde_json::json!({"Id": id, "Config": {"Labels": {label::CREATED: created}}});
+        let labels = serde_json::json!({label::CREATED: created, label::CACHE_BUST: id});
+        let json = serde_json::json!({"Id": id, "RepoTags": [format!("a:{id}")], "Config": {"Labels": labels}});
         serde_json::from_value(json).expect("image")
     }
 
@@ -65,20 +56,21 @@ mod tests {
         let name = |mutable: &str| name_of(&image, &mutable.parse().expect("name"));
         assert_eq!(name("h:5000/a").as_deref(), Some("h:5000/a:v1-abc"));
         assert_eq!(name("docker.io/library/a:web").as_deref(), Some("a:web-v1-abc"));
-        assert_eq!(name_of(&made("1", "x"), &"a".parse().expect("name")), None);
+        assert_eq!(name_of(&Image::default(), &"a".parse().expect("name")), None);
     }
 
     #[test]
     fn newer_is_what_was_made_later() {
-        let version = |id, created| Version { name: format!("a:{id}"), image: made(id, created) };
         let all = [
-            version("1", "2026-01-01T00:00:00Z"),
-            version("2", "2026-01-02T00:00:00Z"),
-            version("3", "2026-01-03T00:00:00Z"),
+            made("1", "2026-01-01T00:00:00Z"),
+            made("2", "2026-01-02T00:00:00Z"),
+            made("3", "2026-01-03T00:00:00Z"),
+            // Somebody took its name away.
+            Image { repo_tags: Vec::new(), ..made("4", "2026-01-04T00:00:00Z") },
         ];
-        let newer = |id: &str, created| newer(&all, &made(id, created)).map(|version| version.name.clone());
+        let newer = |id: &str, created| newest(&all, &"a".parse().expect("name"), &made(id, created));
         assert_eq!(newer("1", "2026-01-01T00:00:00Z").as_deref(), Some("a:3"));
         assert_eq!(newer("3", "2026-01-03T00:00:00Z"), None);
-        assert_eq!(newer("4", "2026-01-02T12:00:00Z").as_deref(), Some("a:3"));
+        assert_eq!(newer("5", "2026-01-02T12:00:00Z").as_deref(), Some("a:3"));
     }
 }

@@ -65,17 +65,15 @@ fn critical(prediction: &[StagePrediction], stages: &Stages) -> Option<u64> {
 
 /// What is expected of each stage.
 pub fn predict(stages: &Stages, record: &Record, cache: Cache) -> Vec<StagePrediction> {
-    let runs: Vec<bool> = stages
-        .iter()
-        .map(|(_, stage)| first_new(stage, record, cache).is_some_and(|(_, expected)| expected == Expected::Runs))
-        .collect();
-    let running: BTreeSet<&str> =
-        stages.iter().zip(runs).filter(|(_, runs)| *runs).map(|((_, stage), _)| stage.name.as_str()).collect();
+    let news: Vec<_> = stages.iter().map(|(_, stage)| first_new(stage, record, cache)).collect();
+    let runs = |new: &Option<(usize, Expected)>| matches!(new, Some((_, Expected::Runs)));
+    let running = stages.iter().zip(&news).filter(|(_, new)| runs(new)).map(|((_, stage), _)| stage.name.as_str());
+    let running: BTreeSet<&str> = running.collect();
     stages
         .iter()
-        .filter(|(_, stage)| stage.steps.iter().any(is_named))
-        .map(|(services, stage)| {
-            let new = first_new(stage, record, cache);
+        .zip(news)
+        .filter(|((_, stage), _)| stage.steps.iter().any(is_named))
+        .map(|((services, stage), new)| {
             let expected = new.map_or(Expected::Cached, |(_, expected)| expected);
             let steps = new.map_or(&[][..], |(at, _)| &stage.steps[at..]);
             let known: Vec<(&SimulatedStep, u64)> =
