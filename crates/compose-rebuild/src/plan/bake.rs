@@ -37,9 +37,6 @@ pub struct Output<'a> {
 }
 
 /// The services that a plan builds, in groups of at most so many: none has a service before one that it is made from.
-///
-/// # Errors
-/// Exit code 2 for services that are made from each other.
 pub fn groups<'a>(
     plan: &Plan,
     project: &'a Project,

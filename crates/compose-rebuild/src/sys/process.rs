@@ -159,9 +159,6 @@ pub fn stream(
 
 /// Runs `cmd` with `input` on its standard input, and takes nothing of what it prints but the end of its standard error.
 /// Messages name the program alone: its arguments may hold what nobody else should read.
-///
-/// # Errors
-/// Fails when [`output`] does.
 pub fn tell(ui: &Ui, cmd: Cmd<'_>, input: Vec<u8>, limit: Duration) -> anyhow::Result<Finished> {
     let mut command = command(cmd);
     let shown = command.get_program().to_string_lossy().into_owned();
