@@ -56,6 +56,19 @@ pub struct Global {
 }
 
 impl Global {
+    /// The program with the options that say which project it is, as one could paste it.
+    pub(crate) fn called(&self, program: &str) -> String {
+        let profiles = self.profile.iter().map(String::as_str);
+        let named = self.files.iter().map(|file| ("-f", file.as_str()));
+        let named = named.chain(self.env_file.iter().map(|file| ("--env-file", file.as_str())));
+        let named = named.chain(profiles.map(|name| ("--profile", name)));
+        let is_plain = |value: &str| value.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./".contains(&b));
+        named.fold(program.to_owned(), |line, (option, value)| match is_plain(value) {
+            true => format!("{line} {option} {value}"),
+            false => format!("{line} {option} '{}'", value.replace('\'', r"'\''")),
+        })
+    }
+
     /// What is said about output.
     pub(crate) fn ui(&self) -> ui::Options {
         ui::Options { format: self.message_format, quiet: self.quiet, verbose: self.verbose, color: self.color }
@@ -88,7 +101,7 @@ pub enum Command {
 /// Options of `doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// Print a patch that lets pushes be noticed, for `git apply` in the directory of the compose file
+    /// Print a patch that lets pushes be noticed, for `git apply` at the top of the repository
     #[arg(long)]
     pub patch: bool,
 }

@@ -63,6 +63,8 @@ pub struct Settings {
     pub compose: ComposeOptions,
     /// The compose files that Compose reads first, absolute: for messages, and to know the directory of the project.
     pub files: Vec<Utf8PathBuf>,
+    /// Where the command was started.
+    pub here: Utf8PathBuf,
     /// A builder other than the current one.
     pub builder: Option<Builder>,
     /// When the run started.
@@ -89,7 +91,7 @@ impl Settings {
             (Some(builder), _) => Some(builder.clone()),
             (None, name) => name.as_deref().map(str::parse).transpose()?,
         };
-        Ok(Self { compose, files, builder, now, environment })
+        Ok(Self { compose, files, here: directory.clone(), builder, now, environment })
     }
 
     /// The directory of the project: that of its first compose file.
@@ -136,8 +138,8 @@ mod tests {
     use super::*;
 
     fn settings(environment: Environment) -> Settings {
-        let (compose, files) = (ComposeOptions::default(), Vec::new());
-        Settings { compose, files, builder: None, now: Timestamp::UNIX_EPOCH, environment }
+        let (compose, files, here) = (ComposeOptions::default(), Vec::new(), Utf8PathBuf::new());
+        Settings { compose, files, here, builder: None, now: Timestamp::UNIX_EPOCH, environment }
     }
 
     #[test]

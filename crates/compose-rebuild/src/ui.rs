@@ -49,13 +49,13 @@ pub struct Options {
     pub color: Color,
 }
 
-/// What texts call the program; a program that was started under another name is called by that.
+/// What texts call the program; hints name it as it was started, with the options that say which project it is.
 const PROGRAM: &str = "cargo xtask";
 
 /// Where messages and data go, and how.
 #[derive(Clone, Debug)]
 pub struct Ui {
-    program: &'static str,
+    program: String,
     format: Format,
     quiet: bool,
     verbose: bool,
@@ -73,7 +73,7 @@ const RESET: &str = "\u{1b}[0m";
 impl Ui {
     /// Output of `program` as the command line asks for it; `no_color` is whether NO_COLOR is set, `github` whether the log is one of
     /// GitHub Actions, which takes some lines for commands.
-    pub fn new(program: &'static str, options: &Options, no_color: bool, github: bool) -> Self {
+    pub fn new(program: String, options: &Options, no_color: bool, github: bool) -> Self {
         let Options { format, quiet, verbose, color } = *options;
         let terminal = std::io::stderr().is_terminal();
         let color = match color {
@@ -205,7 +205,7 @@ impl Ui {
 
     /// A text that calls the program by the name under which it was started.
     fn named(&self, text: String) -> String {
-        if self.program == PROGRAM { text } else { text.replace(PROGRAM, self.program) }
+        if self.program == PROGRAM { text } else { text.replace(PROGRAM, &self.program) }
     }
 
     /// Lines that no CI system takes for commands.
@@ -228,7 +228,7 @@ pub fn usage(program: &'static str, error: &clap::Error, args: &[OsString]) -> s
             || args.iter().any(|word| word == "--message-format=json");
         let format = if is_json { Format::Json } else { Format::Human };
         let options = Options { format, quiet: true, verbose: false, color: Color::Never };
-        Ui::new(program, &options, true, true).error_message(&failure);
+        Ui::new(program.to_owned(), &options, true, true).error_message(&failure);
         return failure.code.into();
     }
     let _ = error.print();

@@ -3,6 +3,7 @@
 mod gather;
 mod patch;
 
+use std::collections::BTreeMap;
 use std::thread;
 
 use camino::Utf8Path;
@@ -10,25 +11,29 @@ use camino::Utf8Path;
 use super::Context;
 use crate::cli;
 use crate::doctor::place::Files;
-use crate::doctor::{Area, Finding, Names, Patient, Severity, compose, dockerfile, engine, machine};
+use crate::doctor::table::table;
+use crate::doctor::{Area, CHECKS, Finding, Names, Severity, compose, dockerfile, engine, machine};
 use crate::error::Failure;
 use crate::facts::compose::{self as project, Examined};
 use crate::facts::config::Config;
+use crate::facts::found::Sighting;
 use crate::facts::sources;
 use crate::facts::workspace;
 use crate::sys::threads::join;
 use crate::sys::{git, interrupt};
 use crate::ui::Ui;
+use crate::value::show;
 
 /// Runs the command.
-///
-/// # Errors
-/// Exit code 2 when there is an error among the findings, 130 when a signal came.
 pub fn run(context: &Context, options: &cli::Doctor) -> anyhow::Result<()> {
     let Context { ui, settings, .. } = context;
     let directory = settings.directory();
     if options.patch {
-        return patch::run(context, directory);
+        let examined = project::examine(ui, settings.selection(&[]))?;
+        let workspace = workspace::read(ui, directory)?.configured(&examined.project.extension)?;
+        let (_, mut findings) = resolved(&examined, &gather::compose_files(&settings.files), &workspace.config);
+        allow(&mut findings, &workspace.config);
+        return patch::print(context, &examined.project, &findings);
     }
     ui.detail("Examining", "engine, builder, machine, compose project and Dockerfiles");
     let (examined, mut engine, git, workspace) = thread::scope(|scope| {
@@ -46,7 +51,6 @@ pub fn run(context: &Context, options: &cli::Doctor) -> anyhow::Result<()> {
     });
     let workspace = configured.map_err(|error| findings.push(configuration(&Failure::of(&error)))).ok();
     let config = workspace.as_ref().map(|workspace| workspace.config.clone()).unwrap_or_default();
-    let names = Names::of(&config);
     let nonsense = [
         config.bust_arg().err(),
         settings.chosen_rule(None).err(),
@@ -54,20 +58,19 @@ pub fn run(context: &Context, options: &cli::Doctor) -> anyhow::Result<()> {
     ];
     findings.extend(nonsense.iter().flatten().map(configuration));
     let files = gather::compose_files(&settings.files);
+    // A path as it is seen from the project.
+    let inside = |file: &str| Utf8Path::new(file).strip_prefix(directory).map_or(file.to_owned(), ToString::to_string);
     match &examined {
         Ok(examined) => {
-            let root = directory.ancestors().find(|above| above.join(".git").exists()).unwrap_or(directory);
-            findings.extend(resolved(examined, &files, root, &config, &names));
+            let (mut seen, found) = resolved(examined, &files, &config);
+            seen.iter_mut().for_each(|seen| seen.file = inside(&seen.file));
+            sources_table(ui, &seen);
+            findings.extend(found);
             gather::images(ui, &examined.project, &mut engine);
         }
         Err(error) => {
             let finding = failed(Area::Compose, "compose-refuses", &Failure::of(error));
             findings.push(files.place(finding, "", ""));
-            let beside = directory.join("Dockerfile");
-            if let Ok(text) = std::fs::read_to_string(&beside) {
-                let patient = Patient { file: beside.into_string(), text, kept: [].into() };
-                findings.extend(dockerfile::check(&patient, &names));
-            }
         }
     }
     let project = examined.as_ref().ok().map(|examined| &examined.project);
@@ -75,14 +78,35 @@ pub fn run(context: &Context, options: &cli::Doctor) -> anyhow::Result<()> {
     findings.extend(engine::check(&engine));
     findings.extend(machine::check(&machine));
     interrupt::check()?;
-    for finding in &mut findings {
-        // A path as it is seen from the project.
-        let inside = |file: &String| Some(Utf8Path::new(file).strip_prefix(directory).ok()?.to_string());
-        finding.file = finding.file.take().map(|file| inside(&file).unwrap_or(file));
-    }
+    allow(&mut findings, &config);
+    findings.iter_mut().for_each(|finding| finding.file = finding.file.take().map(|file| inside(&file)));
     findings.sort();
     findings.dedup();
     report(ui, &findings)
+}
+
+/// Marks the findings that the configuration allows; a name that no finding has is one more.
+fn allow(findings: &mut Vec<Finding>, config: &Config) {
+    let allowed = &config.doctor.allow;
+    let unknown = allowed.keys().filter(|name| !CHECKS.contains(&name.as_str())).map(|name| {
+        let failure = Failure::usage(format!("`doctor.allow` names {}, which is no finding", show(name)));
+        configuration(&failure.hint("docs/findings.md lists all findings"))
+    });
+    let unknown: Vec<_> = unknown.collect();
+    for finding in findings.iter_mut() {
+        finding.allowed = allowed.get(finding.check).map(ToString::to_string);
+    }
+    findings.extend(unknown);
+}
+
+/// Writes which code the project fetches, and how a push to it is noticed.
+fn sources_table(ui: &Ui, seen: &[Sighting]) {
+    if seen.is_empty() {
+        return ui.status("Sources", "none: no stage that is built fetches code from a Git remote");
+    }
+    ui.data("sources");
+    table(seen).iter().for_each(|line| ui.data(line));
+    seen.iter().for_each(|seen| ui.message("source", seen));
 }
 
 /// A failure of another command, as a finding.
@@ -96,27 +120,39 @@ fn configuration(failure: &Failure) -> Finding {
     failed(Area::Configuration, "configuration", failure)
 }
 
-/// What is wrong in a project that Compose resolves, and in its Dockerfiles.
-fn resolved(examined: &Examined, files: &Files, root: &Utf8Path, config: &Config, names: &Names) -> Vec<Finding> {
-    let mut findings = compose::check(&examined.project, &examined.model, files, root.as_str(), names);
+/// The code that a project fetches, and what is wrong in it and its Dockerfiles.
+fn resolved(examined: &Examined, files: &Files, config: &Config) -> (Vec<Sighting>, Vec<Finding>) {
+    let (project, names) = (&examined.project, Names::of(config));
+    let mut findings = compose::check(project, files, &names);
     for (service, failure) in &examined.problems {
         findings.push(files.place(failed(Area::Compose, "project", failure), service, "build"));
     }
-    for patient in gather::dockerfiles(examined, files, &mut findings) {
-        findings.extend(dockerfile::check(&patient, names));
+    findings.extend(gather::missing_dockerfiles(project, files));
+    let derived = sources::derive(project, config);
+    let seen = match &derived {
+        Ok((_, found)) => found.sightings.clone(),
+        Err(_) => sources::unnamed(project, config).unwrap_or_default(),
+    };
+    for (service, built) in &project.services {
+        let own: Vec<_> = seen.iter().filter(|seen| seen.service == *service).collect();
+        findings.extend(dockerfile::check(built, &own, &names));
+        findings.extend(own.iter().filter_map(|seen| compose::not_watched(seen, files)));
     }
     // Why `rebuild` would not know what the images are made from, where nothing else says it better.
     if findings.iter().all(|finding| finding.severity == Severity::Warning) {
-        let failure = sources::derive(&examined.project, config).err();
+        let failure = derived.err();
         findings.extend(failure.map(|failure| files.place(failed(Area::Compose, "sources", &failure), "", "")));
     }
-    findings
+    (seen, findings)
 }
 
 /// Writes the findings, grouped by what they are about; any error makes the command fail.
 fn report(ui: &Ui, findings: &[Finding]) -> anyhow::Result<()> {
+    findings.iter().for_each(|finding| ui.message("finding", finding));
+    let allowed: BTreeMap<_, _> = findings.iter().filter_map(|one| Some((one.check, one.allowed.as_ref()?))).collect();
+    let findings: Vec<_> = findings.iter().filter(|finding| finding.allowed.is_none()).collect();
     let mut area = None;
-    for finding in findings {
+    for finding in &findings {
         if area.replace(finding.area) != Some(finding.area) {
             ui.data(match finding.area {
                 Area::Engine => "Docker",
@@ -132,10 +168,13 @@ fn report(ui: &Ui, findings: &[Finding]) -> anyhow::Result<()> {
             (Some(file), None) => format!("{file}: "),
             (None, _) => String::new(),
         };
-        ui.data(&format!("{severity:>12} {place}{}", finding.what));
+        ui.data(&format!("{severity:>12} {place}{} [{}]", finding.what, finding.check));
         ui.data(&format!("{:>12} {}", "why", finding.why));
         ui.data(&format!("{:>12} {}", "cure", finding.cure));
-        ui.message("finding", finding);
+    }
+    if !allowed.is_empty() {
+        let reasons: Vec<_> = allowed.iter().map(|(name, reason)| format!("{name} ({reason})")).collect();
+        ui.status("Allowed", &reasons.join(", "));
     }
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });

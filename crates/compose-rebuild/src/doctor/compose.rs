@@ -2,23 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use camino::Utf8Path;
-use serde_json::Value;
-
 use super::place::Files;
 use super::{Area, Finding, Names, list};
 use crate::error::Failure;
+use crate::facts::found::{Sighting, Watch};
 use crate::project::{Built, Project};
 use crate::value::secrets::{has_credential, is_secret_name};
 use crate::value::{CacheBust, Commit, GitRef, GitUrl, Service, redact, show};
+use dockerfile_reader::Instruction;
 
 const ANCHOR: &str = "give every service the same arguments from one YAML anchor: `args: *args`";
 
 /// A built service.
 type Named<'a> = (&'a Service, &'a Built);
 
-/// Everything that is wrong in a compose project, of which Compose resolved `config`; contexts belong below `root`.
-pub fn check(project: &Project, config: &Value, files: &Files, root: &str, names: &Names) -> Vec<Finding> {
+/// Everything that is wrong in a compose project.
+pub fn check(project: &Project, files: &Files, names: &Names) -> Vec<Finding> {
     let mut findings = Vec::new();
     let of_code = names.repositories.iter().chain(&names.refs).chain(&names.commits);
     for name in of_code.chain([&names.bust]) {
@@ -27,10 +26,7 @@ pub fn check(project: &Project, config: &Value, files: &Files, root: &str, names
     findings.extend(project.services.iter().filter_map(|service| kept_takes_code(service, files, names)));
     findings.extend(same_image(project, files));
     findings.extend(values(project, files, names));
-    for (name, section) in config["services"].as_object().into_iter().flatten() {
-        findings.extend(risks(name, section, files));
-        findings.extend(outside(name, &section["build"], files, root));
-    }
+    findings.extend(not_taken(project, files));
     findings
 }
 
@@ -70,11 +66,6 @@ fn argument(project: &Project, files: &Files, name: &str, is_bust: bool) -> Opti
         (true, false, false) => error("bust-not-passed", split)
             .why("By hand one image gets the new code and the other keeps the old.")
             .cure(ANCHOR),
-        (true, true, false) => {
-            warning("bust-not-passed", format!("{} takes `{name}` and is given none", quoted(&without)))
-                .why(format!("By hand `{name}=x docker compose build` clones nothing again; only this tool passes it."))
-                .cure(format!("add `{name}: ${{{name}:-unknown}}` to its build arguments"))
-        }
         _ => return None,
     };
     // The service that was forgotten, if one was.
@@ -136,7 +127,7 @@ fn values(project: &Project, files: &Files, names: &Names) -> Vec<Finding> {
 }
 
 fn parse(name: &String, value: &str, names: &Names) -> Result<(), Failure> {
-    if names.repositories.contains(name) {
+    if names.repositories.contains(name) && GitUrl::is_meant(value) {
         GitUrl::parse(value, &names.transports).map(drop)
     } else if names.refs.contains(name) {
         value.parse::<GitRef>().map(drop)
@@ -149,68 +140,52 @@ fn parse(name: &String, value: &str, names: &Names) -> Result<(), Failure> {
     }
 }
 
-/// What a build or a service may do beyond its own files: check, key, whether it is set, what is wrong, why, cure.
-fn risks(name: &str, section: &Value, files: &Files) -> Vec<Finding> {
-    let build = &section["build"];
-    let entitlements = build["entitlements"].as_array().into_iter().flatten();
-    let entitlements: Vec<_> = entitlements.filter_map(Value::as_str).map(|one| format!("`{one}`")).collect();
-    let all = [
-        (
-            "host-network",
-            "network",
-            build["network"] == "host",
-            format!("the build of `{name}` uses the host's network"),
-            "Every command of its Dockerfile, and of what it downloads, reaches services that listen on this machine only.",
-            "drop `network: host`: builds reach the internet without it",
-        ),
-        (
-            "host-network",
-            "network_mode",
-            section["network_mode"] == "host",
-            format!("`{name}` runs on the host's network"),
-            "It reaches services that listen on this machine only, and its own ports are open without `ports`.",
-            "drop `network_mode: host` and publish what is needed with `ports`",
-        ),
-        (
-            "privileged",
-            "privileged",
-            section["privileged"] == true || build["privileged"] == true,
-            format!("`{name}` is privileged"),
-            "Its processes can do to this machine whatever root can.",
-            "drop `privileged: true`; a GPU needs `deploy.resources.reservations.devices` only",
-        ),
-        (
-            "entitlements",
-            "entitlements",
-            !entitlements.is_empty(),
-            format!("the build of `{name}` asks for {}", list(&entitlements)),
-            "Compose grants them without asking, and with them a build step leaves its sandbox.",
-            "drop `entitlements`",
-        ),
-    ];
-    let found = all.into_iter().filter(|(_, _, is_set, ..)| *is_set);
-    found
-        .map(|(check, key, _, what, why, cure)| files.place(warning(check, what).why(why).cure(cure), name, key))
-        .collect()
+/// A repository that no line of a Dockerfile fetches, and that nobody can watch.
+pub fn not_watched(seen: &Sighting, files: &Files) -> Option<Finding> {
+    let (Watch::No { why, cure }, None) = (&seen.watch, seen.line) else { return None };
+    let what = format!("a push to {} is not noticed: {why}", show(&seen.repository));
+    let finding = warning("source-not-watched", what)
+        .why("An image is called up to date although it may hold older code.")
+        .cure(cure);
+    Some(files.place(finding, seen.service.as_str(), "build"))
 }
 
-/// Directories that a build reads although they are not part of the project.
-fn outside(name: &str, build: &Value, files: &Files, root: &str) -> Vec<Finding> {
-    let named = build["additional_contexts"].as_object().into_iter().flatten();
-    let named = named.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
-    let contexts = build["context"].as_str().map(|context| ("context", context)).into_iter().chain(named);
-    let is_outside = |context: &str| {
-        let path = Utf8Path::new(context);
-        path.is_absolute() && (!path.starts_with(root) || path.components().any(|part| part.as_str() == ".."))
-    };
-    let findings = contexts.filter(|(_, context)| is_outside(context)).map(|(key, context)| {
-        let finding =
-            warning("context-outside", format!("the build of `{name}` reads `{context}`, outside the project"))
-                .why("What is there is not versioned with the project, and any file in it can get into the image.")
-                .cure("move what the build needs into the project");
-        files.place(finding, name, key)
-    });
-    findings.collect()
+/// Arguments that are given and that no stage of any Dockerfile takes, each once.
+fn not_taken(project: &Project, files: &Files) -> Vec<Finding> {
+    let dockerfiles =
+        project.services.values().map(|built| built.dockerfile.as_ref().filter(|_| built.closure.is_some()));
+    // What nobody can read may take it.
+    let Some(dockerfiles) = dockerfiles.collect::<Option<Vec<_>>>() else { return Vec::new() };
+    let stages = dockerfiles.iter().flat_map(|file| file.stages.iter().flat_map(|stage| &stage.instructions));
+    let all = dockerfiles.iter().flat_map(|file| &file.global).chain(stages);
+    let declares = |one: &Instruction| if one.keyword == "ENV" { Vec::new() } else { one.declares() };
+    let declared = all.flat_map(|one| one.trigger().map_or_else(|| declares(one), |trigger| declares(&trigger)));
+    let declared: BTreeSet<String> = declared.map(|one| one.name).collect();
+    let mut seen = BTreeSet::new();
+    let mut findings = Vec::new();
+    for (service, built) in &project.services {
+        let unknown = built.args.keys().filter(|name| !built.takes(name) && !declared.contains(*name));
+        for name in unknown.filter(|name| seen.insert((*name).clone())) {
+            let what = format!("`{name}` is given to {}, and no stage takes it", quoted(&[(service, built)]));
+            let why = "It changes nothing: what is built is what the Dockerfile says without it.";
+            let finding = match declared.iter().find(|other| is_slip(name, other)) {
+                Some(other) => error("argument-not-taken", what).why(why).cure(format!("write `{other}`")),
+                None => warning("argument-not-taken", what)
+                    .why(why)
+                    .cure("declare it with `ARG` in the stage that is to use it, or drop it"),
+            };
+            findings.push(files.place(finding, service.as_str(), name));
+        }
+    }
+    findings
+}
+
+/// Whether two names differ in one place, by two letters at most.
+fn is_slip(one: &str, other: &str) -> bool {
+    let start = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
+    let (one, other) = (&one.as_bytes()[start..], &other.as_bytes()[start..]);
+    let end = one.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count();
+    start > 1 && one.len().max(other.len()) - end <= 2
 }
 
 #[cfg(test)]

@@ -4,68 +4,57 @@ mod bust;
 mod clone;
 mod stage;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::{Finding, Names, Patient, list};
-use crate::value::secrets::{has_credential, is_secret_name};
-use crate::value::show;
-use dockerfile_reader::sources::{Busts, fetches};
-use dockerfile_reader::{Args, Build, Dockerfile, Instruction};
-use stage::{StageView, error, warning};
+use super::{Finding, Names, list};
+use crate::facts::found::Sighting;
+use crate::project::Built;
+use crate::value::secrets::has_credential;
+use dockerfile_reader::Instruction;
+use dockerfile_reader::shell::{Command, Word};
+use dockerfile_reader::tools::tool;
+use stage::{Script, StageView, warning};
 
-/// Everything that is wrong in a Dockerfile.
-pub fn check(patient: &Patient, names: &Names) -> Vec<Finding> {
-    let dockerfile = Dockerfile::read(&patient.text);
-    let busts = Busts::of(&dockerfile, [names.bust.clone()]);
-    let fetched = fetches(&dockerfile, &Build::default(), &busts);
-    let parents = dockerfile.parents(&dockerfile.globals(&Args::new()));
-    let stages = dockerfile.stages.iter().flat_map(|stage| &stage.instructions);
-    let instructions = dockerfile.global.iter().chain(stages);
-    let mut findings: Vec<_> = instructions.clone().flat_map(secrets).collect();
-    findings.extend(instructions.filter(|one| !one.is_known()).map(unknown));
-    for index in 0..dockerfile.stages.len() {
-        let stage = StageView::of(&dockerfile, &parents, index);
-        let own: Vec<_> = fetched.iter().filter(|fetch| fetch.stage == index).collect();
-        findings.extend(clone::check(&stage, &own, names));
-        findings.extend(bust::check(&stage, &own, &busts, &patient.kept));
-        findings.extend(unquoted(&stage));
+/// Everything that is wrong in the stages that a service needs; `seen` is the code that they fetch.
+pub fn check(built: &Built, seen: &[&Sighting], names: &Names) -> Vec<Finding> {
+    let (Some(dockerfile), Some(closure)) = (&built.dockerfile, &built.closure) else { return Vec::new() };
+    let parents = dockerfile.parents(&dockerfile.globals(&built.args));
+    let of_stages = closure.members.iter().flat_map(|&index| &dockerfile.stages[index].instructions);
+    let mut findings: Vec<_> = dockerfile.global.iter().chain(of_stages).flat_map(secrets).collect();
+    for &index in &closure.members {
+        let mut stage = StageView::new(dockerfile, &parents, index, seen);
+        stage.is_kept = built.keep && stage.name.is_some() && stage.name == built.target.as_deref();
+        findings.extend(clone::check(&stage, names));
+        findings.extend(bust::check(&stage, names));
+        findings.extend(stage.runs.iter().filter_map(|run| unquoted(&stage, run)));
         findings.extend(without_revision(&stage));
     }
-    findings.into_iter().map(|finding| Finding { file: Some(patient.file.clone()), ..finding }).collect()
+    findings.into_iter().map(|finding| Finding { file: Some(built.dockerfile_path.clone()), ..finding }).collect()
 }
 
-/// An instruction that BuildKit refuses.
-fn unknown(instruction: &Instruction) -> Finding {
-    let what = format!("there is no instruction {}", show(&instruction.keyword));
-    error("unknown-instruction", instruction.line, what)
-        .why("The build fails there, unless a `# syntax=` line names a builder that knows it.")
-        .cure("check it with `docker build --check .`")
-}
-
-/// Arguments that the shell splits into words.
-fn unquoted(stage: &StageView<'_>) -> Vec<Finding> {
-    let mut lines: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
-    for run in &stage.runs {
-        // What `echo` prints can be anything.
-        let commands = run.commands.iter().filter(|command| !matches!(command.program(), "echo" | ":"));
-        for word in commands.flat_map(|command| &command.words) {
-            let declared = word.splits.iter().filter(|name| stage.has_above(run.order, |arg| arg == *name));
-            lines.entry(word.line).or_default().extend(declared.map(|name| format!("`${name}`")));
+/// Arguments that the shell splits into words, where these are addresses, refs and paths.
+fn unquoted(stage: &StageView<'_>, run: &Script<'_>) -> Option<Finding> {
+    let matter = |command: &Command| -> Vec<Word> {
+        let Some(tool) = tool(command) else { return Vec::new() };
+        match (tool.git(), tool.installs()) {
+            (Some(git), _) => git.args.to_vec(),
+            (None, Some(_)) => tool.args.iter().filter(|word| word.text.contains('/')).cloned().collect(),
+            (None, None) => Vec::new(),
         }
-    }
-    lines.retain(|_, names| !names.is_empty());
-    let finding = |(line, names): (usize, BTreeSet<String>)| {
-        let names: Vec<_> = names.into_iter().collect();
-        let name = names[0].trim_matches('`');
-        warning("unquoted-argument", line, format!("{} without quotes", list(&names)))
-            .why("The shell splits the value at spaces, so that it can become options of the command.")
-            .cure(format!(
-                "write `\"{name}\"`; where several words are meant: `printf '%s' \"{name}\" | xargs COMMAND`"
-            ))
     };
-    lines.into_iter().map(finding).collect()
+    let words: Vec<_> = run.commands.iter().flat_map(matter).collect();
+    let is_declared = |name: &&String| stage.has_above(run.order, |arg| arg == *name);
+    let splits = |word: &Word| word.splits.iter().any(|name| is_declared(&name));
+    let line = words.iter().find(|word| splits(word))?.line;
+    let names: BTreeSet<_> = words.iter().flat_map(|word| &word.splits).filter(is_declared).collect();
+    let shown: Vec<_> = names.iter().map(|name| format!("`${name}`")).collect();
+    let quoted: Vec<_> = names.iter().map(|name| format!("`\"${name}\"`")).collect();
+    let finding = warning("unquoted-argument", line, format!("{} without quotes", list(&shown)))
+        .why("The shell splits the value at spaces, so that it can become options of the command.")
+        .cure(format!("write {}", list(&quoted)));
+    Some(finding)
 }
 
 /// Downloads of a model that may be another one tomorrow.
@@ -79,27 +68,20 @@ fn without_revision(stage: &StageView<'_>) -> Vec<Finding> {
     findings.collect()
 }
 
-/// Secrets where everybody who has the image can read them.
+/// Addresses with a password or a token, which everybody who has the image can read.
 fn secrets(instruction: &Instruction) -> Vec<Finding> {
-    let keyword = instruction.keyword.as_str();
-    let mut found = Vec::new();
-    for assignment in instruction.declares() {
-        let value = assignment.value.unwrap_or_default();
-        // An empty variable is a place for one that comes when the container starts.
-        let is_named = is_secret_name(&assignment.name) && (keyword == "ARG" || !value.is_empty());
-        if is_named || has_credential(&value) {
-            found.push((assignment.line, format!("`{keyword} {}` holds a secret", assignment.name)));
-        }
-    }
     // What a variable holds is found where it is declared, and a secret mount is none.
     let shows = |text: &str| !text.contains('$') && has_credential(text);
+    let declares = instruction.declares();
+    let declared = declares.iter().filter(|one| shows(one.value.as_deref().unwrap_or_default()));
+    let declared = declared.map(|one| (one.line, format!("`{} {}` holds an address", instruction.keyword, one.name)));
     let commands = instruction.commands(None);
     let word = commands.iter().flat_map(|command| &command.words).find(|word| shows(&word.text));
-    let fetched: String = instruction.text.iter().filter(|_| keyword == "ADD").map(|(c, _)| c).collect();
-    let line = word.map(|word| word.line).or(shows(&fetched).then_some(instruction.line));
-    found.extend(line.map(|line| (line, "an address with a credential in it".to_owned())));
-    let findings = found.into_iter().map(|(line, what)| {
-        warning("secret-in-dockerfile", line, what)
+    let is_added = instruction.keyword == "ADD" && shows(&instruction.plain());
+    let line = word.map(|word| word.line).or(is_added.then_some(instruction.line));
+    let found = declared.chain(line.map(|line| (line, "an address".to_owned())));
+    let findings = found.map(|(line, what)| {
+        warning("secret-in-dockerfile", line, format!("{what} with a credential in it"))
             .why("It stays in the image's history and in its provenance, for everybody who has the image.")
             .cure("pass it as a build secret: `RUN --mount=type=secret,id=NAME`, and `secrets` in the compose file")
     });

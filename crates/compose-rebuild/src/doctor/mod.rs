@@ -1,4 +1,4 @@
-//! What is wrong, and how it is cured: findings from facts, without a process, a file or a clock.
+//! Which code a project fetches, what is wrong, and how it is cured: from facts, without a process, a file or a clock.
 
 pub mod compose;
 pub mod dockerfile;
@@ -6,23 +6,57 @@ pub mod engine;
 pub mod machine;
 pub mod patch;
 pub mod place;
-
-use std::collections::BTreeSet;
+pub mod table;
 
 use serde::Serialize;
 
+use patch::Edit;
+
 use crate::facts::config::{Config, SourceConfig};
 
-/// A Dockerfile to check.
-#[derive(Clone, Debug)]
-pub struct Patient {
-    /// Its name in findings.
-    pub file: String,
-    /// Its text.
-    pub text: String,
-    /// The stages of services whose images are kept, in lower case.
-    pub kept: BTreeSet<String>,
-}
+/// The name of every finding, each with a section in docs/findings.md.
+pub const CHECKS: [&str; 40] = [
+    "engine-silent",
+    "engine-old",
+    "compose-missing",
+    "compose-old",
+    "buildx-missing",
+    "buildx-old",
+    "builder-unusable",
+    "builder-apart",
+    "cache-too-small",
+    "disk-full",
+    "disk-low",
+    "git-missing",
+    "git-old",
+    "variable-without-effect",
+    "state-directory",
+    "lock-held",
+    "leftovers",
+    "configuration",
+    "compose-refuses",
+    "project",
+    "sources",
+    "no-dockerfile",
+    "services-disagree",
+    "argument-not-passed",
+    "argument-not-taken",
+    "bust-not-passed",
+    "kept-takes-bust",
+    "same-image",
+    "bad-value",
+    "secret-argument",
+    "clone-without-bust",
+    "source-not-watched",
+    "hard-coded-checkout",
+    "bust-above-installs",
+    "installs-below-clone",
+    "bust-in-model-stage",
+    "bust-without-dollar",
+    "unquoted-argument",
+    "model-without-revision",
+    "secret-in-dockerfile",
+];
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -69,12 +103,18 @@ pub struct Finding {
     pub why: String,
     /// What to do.
     pub cure: String,
+    /// Why the configuration allows it, if it does.
+    pub allowed: Option<String>,
+    /// The edits of the file that are the cure, where it can be written down.
+    #[serde(skip)]
+    pub edits: Vec<Edit>,
 }
 
 impl Finding {
     fn new(severity: Severity, area: Area, check: &'static str, what: String) -> Self {
-        let (why, cure) = (String::new(), String::new());
-        Self { area, file: None, line: None, severity, check, what, why, cure }
+        debug_assert!(CHECKS.contains(&check), "{check}");
+        let (why, cure, allowed, edits) = (String::new(), String::new(), None, Vec::new());
+        Self { area, file: None, line: None, severity, check, what, why, cure, allowed, edits }
     }
 
     /// A finding that makes the verdict bad.
@@ -144,5 +184,25 @@ fn list(items: &[String]) -> String {
         [] => String::new(),
         [one] => one.clone(),
         [all @ .., last] => format!("{} and {last}", all.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CHECKS;
+
+    #[test]
+    fn every_finding_has_a_section_in_the_documents() {
+        let text = include_str!("../../../../docs/findings.md");
+        let mut sections: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+        let mut checks = CHECKS.to_vec();
+        sections.sort_unstable();
+        checks.sort_unstable();
+        assert_eq!(sections, checks);
+        for section in text.split("\n### ").skip(1) {
+            let is_bad_and_good =
+                ["# bad", "# good"].iter().all(|word| section.contains(word)) || section.contains("Good:");
+            assert!(is_bad_and_good, "{section}");
+        }
     }
 }

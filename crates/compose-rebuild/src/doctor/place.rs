@@ -66,7 +66,7 @@ mod tests {
         let other = "services:\n x:\n  privileged: true\n";
         let files = Files(vec![("a".to_owned(), text.to_owned()), ("b".to_owned(), other.to_owned())]);
         let place = |service: &str, key: &str| {
-            let finding = files.place(Finding::error(Area::Compose, "x", "y"), service, key);
+            let finding = files.place(Finding::error(Area::Compose, "project", "y"), service, key);
             (finding.file.expect("a file"), finding.line)
         };
         for (service, key, file, line) in [

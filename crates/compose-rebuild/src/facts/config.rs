@@ -1,7 +1,8 @@
 //! What cannot be derived: the keys of `[workspace.metadata.xtask]`, which may also stand under `x-xtask:` in the compose file.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use semver::Version;
 use serde::Deserialize;
@@ -32,6 +33,39 @@ pub struct Config {
     pub sources: Vec<SourceConfig>,
     /// What is special about single services.
     pub services: HashMap<String, ServiceConfig>,
+    /// What `doctor` is told.
+    pub doctor: DoctorConfig,
+}
+
+/// The table `doctor`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DoctorConfig {
+    /// Findings that are switched off, by their names, each with the reason.
+    pub allow: BTreeMap<String, Reason>,
+}
+
+/// Why a finding is switched off; never empty.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Reason(String);
+
+impl TryFrom<String> for Reason {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.trim().is_empty() {
+            Err("a finding is allowed for a reason, and this one is empty")
+        } else {
+            Ok(Self(text))
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// An entry of `sources`: a repository and a ref, each written down or the name of a build argument.
@@ -154,6 +188,7 @@ mod tests {
         assert!(cause(json!({"versionfile": "a"}), Value::Null).starts_with("[workspace.metadata.xtask]: "));
         assert!(cause(Value::Null, json!({"versionfile": "a"})).starts_with("`x-xtask` of the compose file: "));
         assert!(cause(json!({}), json!({"version": "1.2"})).starts_with("`x-xtask` of the compose file: "));
+        assert!(cause(json!({"doctor": {"allow": {"disk-low": " "}}}), Value::Null).contains("for a reason"));
         assert!(cause(json!({}), json!(["version-file"])).starts_with("`x-xtask` of the compose file: "));
     }
 

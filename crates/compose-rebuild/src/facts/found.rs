@@ -10,9 +10,8 @@ use crate::facts::source::{Source, Wanted};
 use crate::project::{Built, Project};
 use crate::value::paths::Paths;
 use crate::value::{ArgName, GitRef, GitUrl, Service, redact, show};
-use dockerfile_reader::Reference;
-use dockerfile_reader::git_context;
 use dockerfile_reader::sources::{Busts, Cover, Fetch, fetches};
+use dockerfile_reader::{Reference, Stage, git_context};
 
 /// What the Dockerfiles of a project say beside the sources that were named.
 #[derive(Clone, Debug, Default)]
@@ -21,8 +20,64 @@ pub struct Found {
     pub busts: Vec<(Service, ArgName)>,
     /// Code that may be pushed to without any notice here.
     pub unwatched: Vec<Unwatched>,
-    /// The services that fetch anything.
-    pub fetching: BTreeSet<Service>,
+    /// Everything that the services fetch, watched or not.
+    pub sightings: Vec<Sighting>,
+}
+
+/// Code that a build fetches, where it does, and how a push to it is noticed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Sighting {
+    /// The service whose build fetches it.
+    pub service: Service,
+    /// The Dockerfile.
+    pub file: String,
+    /// The line in it, from 1; nothing where no line says it.
+    pub line: Option<usize>,
+    /// The name of the stage, or its number; without a line `context` of the build, or `named` by arguments or the configuration.
+    pub stage: String,
+    /// The address as far as it is known, without credentials.
+    pub repository: String,
+    /// What is taken from there, in words.
+    pub r#ref: String,
+    /// How a push is noticed.
+    #[serde(flatten)]
+    pub watch: Watch,
+    /// As it was read.
+    #[serde(skip)]
+    pub fetch: Fetch,
+}
+
+impl Sighting {
+    /// Whether nothing but an argument above the step is missing.
+    pub fn is_uncovered(&self) -> bool {
+        matches!(self.watch, Watch::No { .. })
+            && self.fetch.is_stale()
+            && !matches!(self.fetch.reference, Reference::Untold(_))
+    }
+}
+
+/// How a push to code is noticed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "watched")]
+pub enum Watch {
+    /// The remote is asked, and another value of this build argument makes the step run again.
+    Argument {
+        /// Its name.
+        by: String,
+    },
+    /// The remote is asked, and BuildKit looks at it for every build.
+    Builder,
+    /// There is nothing to notice: a commit or a version does not move.
+    Fixed,
+    /// The configured sources do not name it, and they count alone.
+    NotConfigured,
+    /// A push is not noticed.
+    No {
+        /// Why.
+        why: String,
+        /// What to do about it.
+        cure: String,
+    },
 }
 
 /// Code that moves, and that this tool cannot follow.
@@ -46,38 +101,42 @@ pub fn add(project: &Project, config: &Config, bust: &ArgName, sources: &mut Vec
     for (service, built) in &project.services {
         let named: Vec<_> = sources.iter().filter(|source| source.services.contains(service)).collect();
         let alone = !config.sources.is_empty() && !named.is_empty();
+        let commits: BTreeSet<_> = named.iter().filter_map(|source| source.commit_arg.clone()).collect();
         let mut moves = named.iter().any(|source| matches!(source.wanted, Wanted::Ref(_)));
         let mut own = Vec::new();
         found.busts.extend(built.takes(bust.as_str()).then(|| (service.clone(), bust.clone())));
-        for fetch in fetches_of(built, bust).into_iter().chain(contexts_of(built)) {
-            found.fetching.insert(service.clone());
+        // A step below the argument that takes the commit runs again, too.
+        let told = fetches_of(built, commits.iter());
+        for fetch in fetches_of(built, [bust]).into_iter().chain(contexts_of(built)) {
             if let Cover::Argument(name) = &fetch.cover {
                 found.busts.extend(name.parse().map(|name| (service.clone(), name)));
             }
-            if alone || named.iter().any(|source| is_of(source, &fetch)) {
-                continue;
-            }
-            match follow(service, &fetch, &config.transports) {
-                Ok(Some(followed)) => {
-                    moves |= matches!(followed.wanted, Wanted::Ref(_));
-                    own.push(followed);
+            let is_known = named.iter().any(|source| is_of(source, &fetch));
+            let step = told.iter().find(|one| (one.stage, one.instruction) == (fetch.stage, fetch.instruction));
+            let watch = match step.map(|step| &step.cover) {
+                Some(Cover::Argument(by)) if is_known && commits.iter().any(|name| name.as_str() == by) => {
+                    Watch::Argument { by: by.clone() }
                 }
-                Ok(None) => {}
-                Err(failure) => found.unwatched.push(Unwatched {
-                    service: service.clone(),
-                    place: match fetch.line {
-                        0 => "context".to_owned(),
-                        line => format!("{}:{line}", built.dockerfile_path),
-                    },
-                    repository: match fetch.reference {
-                        Reference::Untold(what) => format!("{what} of {}", redact(&fetch.repository)),
-                        _ => redact(&fetch.repository),
-                    },
-                    why: failure.cause,
-                    cure: failure.hint.unwrap_or_default(),
-                }),
-            }
+                _ if is_known && !fetch.is_stale() => covered(&fetch),
+                _ if alone && !is_known => Watch::NotConfigured,
+                _ => match follow(service, &fetch, &config.transports) {
+                    Ok(followed) => {
+                        moves |= matches!(&followed, Some(Source { wanted: Wanted::Ref(_), .. }));
+                        own.extend(followed);
+                        covered(&fetch)
+                    }
+                    Err(failure) => Watch::No { why: failure.cause, cure: failure.hint.unwrap_or_default() },
+                },
+            };
+            found.sightings.push(sighting(service, built, fetch, watch));
         }
+        let is_read = |source: &&&Source| {
+            let of_service = found.sightings.iter().filter(|seen| seen.service == *service);
+            of_service.map(|seen| &seen.fetch.repository).any(|one| *one == source.repository.to_string())
+        };
+        let scripts = named.iter().filter(|source| !is_read(source));
+        let scripts: Vec<_> = scripts.map(|source| unread(service, built, source, &found.busts, bust)).collect();
+        found.sightings.extend(scripts);
         // What is pinned is only of interest where nothing else can be said.
         own.retain(|source| !moves || matches!(source.wanted, Wanted::Ref(_)));
         for one in own {
@@ -91,6 +150,7 @@ pub fn add(project: &Project, config: &Config, bust: &ArgName, sources: &mut Vec
             }
         }
     }
+    found.unwatched = found.sightings.iter().filter_map(unwatched).collect();
     Ok(found)
 }
 
@@ -104,21 +164,82 @@ fn is_of(source: &Source, fetch: &Fetch) -> bool {
     }
 }
 
-/// What the stages of a service fetch.
-fn fetches_of(built: &Built, bust: &ArgName) -> Vec<Fetch> {
+/// What is said of code that nobody watches.
+fn unwatched(seen: &Sighting) -> Option<Unwatched> {
+    let Watch::No { why, cure } = &seen.watch else { return None };
+    let place = seen.line.map_or(seen.stage.clone(), |line| format!("{}:{line}", seen.file));
+    let (service, repository, why, cure) = (seen.service.clone(), seen.repository.clone(), why.clone(), cure.clone());
+    Some(Unwatched { service, place, repository, why, cure })
+}
+
+fn sighting(service: &Service, built: &Built, fetch: Fetch, watch: Watch) -> Sighting {
+    let repository = match fetch.repository.contains(['/', ':', '$']) {
+        true => redact(&fetch.repository),
+        false => "a repository that nothing here names".to_owned(),
+    };
+    let (repository, r#ref) = match &fetch.reference {
+        Reference::Untold(what) => (format!("{what} of {repository}"), "-".to_owned()),
+        Reference::Head => (repository, "HEAD".to_owned()),
+        Reference::Named(name) | Reference::Commit(name) | Reference::Fixed(name) => (repository, name.clone()),
+    };
+    let stages = built.dockerfile.iter().flat_map(|dockerfile| &dockerfile.stages);
+    let stage = stages.zip(0..).nth(fetch.stage).filter(|_| fetch.line > 0);
+    let name = |(stage, number): (&Stage, usize)| stage.name.clone().unwrap_or_else(|| number.to_string());
+    Sighting {
+        service: service.clone(),
+        file: built.dockerfile_path.clone(),
+        line: Some(fetch.line).filter(|line| *line > 0),
+        stage: stage.map_or("context".to_owned(), name),
+        repository,
+        r#ref,
+        watch,
+        fetch,
+    }
+}
+
+/// A source that was named, and that a script fetches which nobody reads here.
+fn unread(service: &Service, built: &Built, source: &Source, busts: &[(Service, ArgName)], bust: &ArgName) -> Sighting {
+    let commit = source.commit_arg.as_ref().filter(|name| built.takes(name.as_str()));
+    let given = busts.iter().find(|(of, _)| of == service).map(|(_, name)| name);
+    let watch = match commit.or(given) {
+        Some(by) => Watch::Argument { by: by.to_string() },
+        None => Watch::No {
+            why: "its stages take no argument that changes with a push, so they stay cached".to_owned(),
+            cure: format!("declare `ARG {bust}` above the step that fetches it"),
+        },
+    };
+    let fetch = outside_stages(source.repository.to_string(), Reference::Head);
+    let r#ref = source.describe();
+    Sighting { stage: "named".to_owned(), r#ref, ..sighting(service, built, fetch, watch) }
+}
+
+/// What makes a step run again whose code is known.
+fn covered(fetch: &Fetch) -> Watch {
+    match &fetch.cover {
+        _ if fetch.reference.moves() == Some(false) => Watch::Fixed,
+        Cover::Argument(by) => Watch::Argument { by: by.clone() },
+        Cover::Builder => Watch::Builder,
+        Cover::Nothing => Watch::Fixed,
+    }
+}
+
+/// What the stages of a service fetch, when these arguments make steps run again.
+fn fetches_of<'a>(built: &Built, busts: impl IntoIterator<Item = &'a ArgName>) -> Vec<Fetch> {
     let (Some(closure), Some(dockerfile)) = (&built.closure, &built.dockerfile) else { return Vec::new() };
-    let busts = Busts::of(dockerfile, [bust.to_string()]);
+    let busts = Busts::of(dockerfile, busts.into_iter().map(ArgName::to_string));
     let all = fetches(dockerfile, &built.build(), &busts);
     all.into_iter().filter(|fetch| closure.members.contains(&fetch.runs_in)).collect()
 }
 
 /// The repositories that BuildKit fetches as contexts of a service.
 fn contexts_of(built: &Built) -> impl Iterator<Item = Fetch> {
-    let fetch = |(repository, reference)| {
-        let (stage, instruction, runs_in, line) = (0, 0, 0, 0);
-        Fetch { stage, instruction, runs_in, line, repository, reference, cover: Cover::Builder, commit_arg: None }
-    };
-    built.contexts_read().filter_map(git_context).map(fetch)
+    built.contexts_read().filter_map(git_context).map(|(repository, reference)| outside_stages(repository, reference))
+}
+
+/// Code that no line fetches.
+fn outside_stages(repository: String, reference: Reference) -> Fetch {
+    let (stage, instruction, runs_in, line) = (0, 0, 0, 0);
+    Fetch { stage, instruction, runs_in, line, repository, reference, cover: Cover::Builder, commit_arg: None }
 }
 
 /// What is followed there, if anything moves.

@@ -4,17 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::error::{CONFIGURATION, Failure};
 use crate::facts::config::{Config, SourceConfig};
-use crate::facts::found::{self, Found, Unwatched};
+use crate::facts::found::{self, Found, Sighting, Unwatched};
 use crate::facts::source::{Source, Wanted};
 use crate::project::{Project, edges};
 use crate::value::paths::Paths;
 use crate::value::{ArgName, GitUrl, Service, redact, show};
 
 /// The sources of a project: those that are configured, else GITHUB_REPO, and what Dockerfiles fetch by themselves.
-///
-/// # Errors
-/// Exit code 2 for values that are not addresses, refs or commits, for services that disagree about one, and for a
-/// service that takes the bust argument of no known source.
 pub fn derive(project: &Project, config: &Config) -> Result<(Vec<Source>, Found), Failure> {
     let bust = config.bust_arg()?;
     let mut sources = Vec::new();
@@ -24,7 +20,8 @@ pub fn derive(project: &Project, config: &Config) -> Result<(Vec<Source>, Found)
     let mut found = found::add(project, config, &bust, &mut sources)?;
     let has_source = |service| sources.iter().any(|source: &Source| source.services.contains(service));
     let without = project.services.iter().find(|(service, built)| {
-        built.takes(bust.as_str()) && !has_source(*service) && !found.fetching.contains(*service)
+        let fetches = found.sightings.iter().any(|seen| seen.service == **service);
+        built.takes(bust.as_str()) && !has_source(*service) && !fetches
     });
     if let Some((service, _)) = without {
         return Err(Failure::usage(format!(
@@ -66,6 +63,11 @@ fn by_paths(project: &Project, config: &Config, sources: Vec<Source>) -> Result<
         }
     }
     Ok(divided)
+}
+
+/// What the services fetch, for projects whose named sources are wrong.
+pub fn unnamed(project: &Project, config: &Config) -> Result<Vec<Sighting>, Failure> {
+    Ok(found::add(project, config, &config.bust_arg()?, &mut Vec::new())?.sightings)
 }
 
 /// Lets services that are made from others hold the code of those, watched or not.
@@ -113,7 +115,12 @@ fn one(project: &Project, config: &Config, wanted: &SourceConfig, bust: &ArgName
         (None, Some(argument)) => agreed(project, &services, argument),
         (None, None) => Ok(None),
     };
-    let Some(repository) = value(&wanted.repository, &wanted.repository_arg)? else {
+    let repository = value(&wanted.repository, &wanted.repository_arg)?;
+    // By its name alone an argument need not hold an address.
+    if config.sources.is_empty() && !repository.as_deref().is_some_and(GitUrl::is_meant) {
+        return Ok(None);
+    }
+    let Some(repository) = repository else {
         return Err(Failure::usage(format!("source {} has no repository", show(&wanted.name)))
             .hint("set `repository`, or pass its `repository-arg` in the compose file"));
     };

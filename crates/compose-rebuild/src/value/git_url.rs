@@ -58,6 +58,11 @@ impl GitUrl {
         Ok(Self(text.to_owned()))
     }
 
+    /// Whether a text can be meant as an address; `owner/name` is part of one.
+    pub fn is_meant(text: &str) -> bool {
+        text.contains(':') || text.starts_with(['/', '.'])
+    }
+
     /// The last part of the path, for people.
     pub fn name(&self) -> &str {
         self.0.trim_end_matches('/').trim_end_matches(".git").rsplit(['/', ':']).next().unwrap_or_default()

@@ -24,7 +24,7 @@ pub fn has_credential(text: &str) -> bool {
         let authority = &rest[..end.unwrap_or(rest.len())];
         if let Some((user, _)) = authority.rsplit_once('@')
             && (user.contains(':') || !matches!(scheme, "ssh" | "git"))
-            && !user.is_empty()
+            && !matches!(user, "" | "git")
         {
             return true;
         }
@@ -53,7 +53,16 @@ mod tests {
         for secret in ["https://u:p@h/x", "x https://${TOKEN}@h/x y", "ssh://u:p@h", "https://a b https://t@h"] {
             assert!(has_credential(secret), "{secret}");
         }
-        for plain in ["https://h/a@b", "ssh://git@h/x", "git@h:x", "https://h", "a@b", "://", "https://h?x=a@b"] {
+        for plain in [
+            "https://h/a@b",
+            "https://git@h/a",
+            "ssh://git@h/x",
+            "git@h:x",
+            "https://h",
+            "a@b",
+            "://",
+            "https://h?x=a@b",
+        ] {
             assert!(!has_credential(plain), "{plain}");
         }
     }

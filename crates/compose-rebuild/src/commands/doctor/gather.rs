@@ -1,6 +1,5 @@
 //! What the doctor looks at. No answer is an answer too.
 
-use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
@@ -12,9 +11,8 @@ use crate::commands::Context;
 use crate::doctor::engine::{Answer, Engine};
 use crate::doctor::machine::Machine;
 use crate::doctor::place::Files;
-use crate::doctor::{Area, Finding, Patient};
+use crate::doctor::{Area, Finding};
 use crate::error::Failure;
-use crate::facts::compose::Examined;
 use crate::facts::image::Image;
 use crate::facts::images;
 use crate::facts::workspace::Workspace;
@@ -40,7 +38,7 @@ fn ask(ui: &Ui, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> Result<St
     Err(Failure { cause, ..docker::failure(&finished) })
 }
 
-/// The same, as the checks want it.
+/// What a command prints, as the checks want it.
 pub(super) fn answer(ui: &Ui, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> Answer {
     ask(ui, command).map_err(|failure| failure.cause)
 }
@@ -90,29 +88,20 @@ pub(super) fn images(ui: &Ui, project: &Project, engine: &mut Engine) {
     engine.largest = found.values().map(size).max();
 }
 
-/// The Dockerfiles of a project, each once; one that is not there is a finding.
-pub(super) fn dockerfiles(examined: &Examined, files: &Files, findings: &mut Vec<Finding>) -> Vec<Patient> {
-    let mut patients: Vec<Patient> = Vec::new();
-    for (service, built) in &examined.project.services {
-        let path = &built.dockerfile_path;
-        let Some(text) = built.dockerfile.as_ref().map(|dockerfile| &dockerfile.text) else {
-            // Else the context is no directory of this machine.
-            if Utf8Path::new(path).is_absolute() {
-                let what = format!("`{service}` is built from `{path}`, which cannot be read");
-                let finding = Finding::error(Area::Compose, "no-dockerfile", what)
-                    .why("Without it nothing is built.")
-                    .cure("correct `context` or `dockerfile`");
-                findings.push(files.place(finding, service.as_str(), "dockerfile"));
-            }
-            continue;
-        };
-        let kept: BTreeSet<_> = built.target.iter().filter(|_| built.keep).map(|stage| stage.to_lowercase()).collect();
-        match patients.iter_mut().find(|patient| patient.file == *path && patient.text == *text) {
-            Some(patient) => patient.kept.extend(kept),
-            None => patients.push(Patient { file: path.clone(), text: text.clone(), kept }),
-        }
-    }
-    patients
+/// Dockerfiles that are not there.
+pub(super) fn missing_dockerfiles(project: &Project, files: &Files) -> Vec<Finding> {
+    let missing = project.services.iter().filter(|(_, built)| {
+        // Else the context is no directory of this machine.
+        built.dockerfile.is_none() && Utf8Path::new(&built.dockerfile_path).is_absolute()
+    });
+    let findings = missing.map(|(service, built)| {
+        let what = format!("`{service}` is built from `{}`, which cannot be read", built.dockerfile_path);
+        let finding = Finding::error(Area::Compose, "no-dockerfile", what)
+            .why("Without it nothing is built.")
+            .cure("correct `context` or `dockerfile`");
+        files.place(finding, service.as_str(), "dockerfile")
+    });
+    findings.collect()
 }
 
 /// The state directory, and what runs of this project hold or left behind.

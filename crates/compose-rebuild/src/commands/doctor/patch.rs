@@ -1,79 +1,66 @@
-//! `doctor --patch`: a diff that lets pushes be noticed; nothing is changed.
+//! `doctor --patch`: a diff that cures findings; nothing is changed.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8Path;
 
-use super::gather;
 use crate::commands::Context;
-use crate::doctor::Names;
-use crate::doctor::patch::{Edit, apply, compose, dockerfile, unified};
+use crate::doctor::Finding;
+use crate::doctor::patch::{Edit, unified};
 use crate::error::Failure;
-use crate::facts::compose::examine;
-use crate::facts::workspace;
+use crate::project::Project;
 use crate::ui::{Ui, clean_lines};
-use dockerfile_reader::Dockerfile;
-use dockerfile_reader::sources::Busts;
 
-/// Prints the diff of every file that it can cure, with paths from `directory`.
-pub(super) fn run(context: &Context, directory: &Utf8Path) -> anyhow::Result<()> {
+/// Prints the diff of every file that a finding has edits for, with paths from the top of the repository.
+pub(super) fn print(context: &Context, project: &Project, findings: &[Finding]) -> anyhow::Result<()> {
     let Context { ui, settings, .. } = context;
-    let examined = examine(ui, settings.selection(&[]))?;
-    let workspace = workspace::read(ui, directory)?.configured(&examined.project.extension)?;
-    let names = Names::of(&workspace.config);
-    let files = gather::compose_files(&settings.files);
-    let mut changed: Vec<(&str, &str, Vec<Edit>)> = Vec::new();
-    let patients = gather::dockerfiles(&examined, &files, &mut Vec::new());
-    for patient in &patients {
-        let edits = dockerfile(patient, &names.bust, &names.commits);
-        let new = apply(&patient.text, &edits);
-        let patched = Dockerfile::read(&new);
-        let busts = Busts::of(&patched, [names.bust.clone()]);
-        let of_file = |(_, built): &(&_, &crate::project::Built)| built.dockerfile_path == patient.file;
-        for (service, built) in examined.project.services.iter().filter(of_file) {
-            let args = patched.closure(&built.build()).into_iter().flat_map(|closure| closure.args.into_keys());
-            for name in args.filter(|name| busts.has(name) && !built.args.contains_key(name)) {
-                // A later file has the last word, and often says only a little: the first that has the form counts.
-                let edit =
-                    files.0.iter().find_map(|(file, text)| Some((file, text, compose(text, service.as_str(), &name)?)));
-                let Some((file, text, edit)) = edit else { continue };
-                match changed.iter_mut().find(|(other, ..)| other == file) {
-                    Some((.., edits)) => edits.push(edit),
-                    None => changed.push((file, text, vec![edit])),
-                }
-            }
-        }
-        if !edits.is_empty() {
-            changed.push((&patient.file, &patient.text, edits));
-        }
+    let mut files: BTreeMap<&str, BTreeSet<&Edit>> = BTreeMap::new();
+    for finding in findings.iter().filter(|finding| finding.allowed.is_none() && !finding.edits.is_empty()) {
+        files.entry(finding.file.as_deref().unwrap_or_default()).or_default().extend(&finding.edits);
     }
-    changed.sort();
-    print(ui, directory, changed)
-}
-
-fn print(ui: &Ui, directory: &Utf8Path, changed: Vec<(&str, &str, Vec<Edit>)>) -> anyhow::Result<()> {
+    let top = top(settings.directory(), files.keys());
     let mut diff = String::new();
-    let count = changed.len();
-    for (file, text, mut edits) in changed {
-        edits.sort();
-        let Ok(path) = Utf8Path::new(file).strip_prefix(directory) else {
-            ui.warning(&format!("`{file}` is outside `{directory}`, so it is not in the patch"));
+    let mut count = 0;
+    for (&file, edits) in &files {
+        let built = project.services.values().find(|built| built.dockerfile_path == file);
+        let text = built.and_then(|built| Some(&built.dockerfile.as_ref()?.text));
+        let (Ok(path), Some(text)) = (Utf8Path::new(file).strip_prefix(top), text) else {
+            ui.warning(&format!("`{file}` is no file below `{top}`, so it is not in the patch"));
             continue;
         };
-        let one = unified(path.as_str(), text, &edits);
-        if clean_lines(&one) != one {
-            return Err(Failure::usage(format!(
-                "`{file}` has control characters or an address with a credential, which no output carries"
-            ))
-            .hint("cure what `cargo xtask doctor` finds by hand")
-            .into());
-        }
-        diff.push_str(&one);
+        let edits: Vec<Edit> = edits.iter().copied().cloned().collect();
+        diff.push_str(&of_file(path, file, text, &edits)?);
+        count += 1;
     }
     if diff.is_empty() {
         ui.status("Finished", "nothing to patch");
         return Ok(());
     }
+    finish(ui, &diff, count, if top == settings.here { String::new() } else { format!(" -C {top}") });
+    Ok(())
+}
+
+/// The directory that `git apply` takes paths from: the top of the repository, or else what has all files below it.
+fn top<'a>(directory: &'a Utf8Path, mut files: impl Iterator<Item = &'a &'a str> + Clone) -> &'a Utf8Path {
+    let has_all = |above: &&Utf8Path| files.all(|file| Utf8Path::new(file).starts_with(above));
+    let repository = directory.ancestors().find(|above| above.join(".git").exists());
+    repository.or_else(|| directory.ancestors().find(has_all)).unwrap_or(directory)
+}
+
+fn of_file(path: &Utf8Path, file: &str, text: &str, edits: &[Edit]) -> Result<String, Failure> {
+    let diff = unified(path.as_str(), text, edits);
+    match clean_lines(&diff) == diff {
+        true => Ok(diff),
+        false => Err(Failure::usage(format!(
+            "`{file}` has control characters or an address with a credential, which no output carries"
+        ))
+        .hint("cure what `cargo xtask doctor` finds by hand")),
+    }
+}
+
+fn finish(ui: &Ui, diff: &str, count: usize, there: String) {
     ui.data(diff.trim_end_matches('\n'));
     ui.message("patch", &serde_json::json!({"patch": diff}));
-    ui.status("Finished", &format!("a patch of {count} files: cargo xtask doctor --patch | git apply"));
-    Ok(())
+    let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
+    ui.status("Finished", &format!("a patch of {files}: cargo xtask doctor --patch | git{there} apply"));
 }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::doctor::Severity;
 use crate::project::Built;
 
 const DOCKERFILE: &str = "FROM a AS model\nRUN x\nFROM a AS app\nARG GITHUB_REPO=https://h/default\n\
@@ -31,7 +32,7 @@ fn project(services: &Value, extensions: &Value) -> Project {
 
 fn found(services: &Value, extensions: &Value) -> Vec<Finding> {
     let project = project(services, extensions);
-    check(&project, &json!({"services": services}), &Files::default(), "/p", &Names::of(&Default::default()))
+    check(&project, &Files::default(), &Names::of(&Default::default()))
 }
 
 #[track_caller]
@@ -82,7 +83,8 @@ fn the_bust_is_given_to_all_that_take_it() {
     without.as_object_mut().expect("object").remove("CACHE_BUST");
     let services = |a: &Value| json!({"a": service("app", a.clone()), "b": service("builder", without.clone())});
     assert_found(services(&all("https://h/x")), &["bust-not-passed"]);
-    assert_found(services(&without), &["bust-not-passed"]);
+    // The tool gives it to all then.
+    assert_found(services(&without), &[]);
 }
 
 #[test]
@@ -121,28 +123,33 @@ fn bad_values_and_secrets_are_found_once() {
         assert_found(with(name, value), &["bad-value"]);
     }
     for (name, value) in [("HF_TOKEN", "x"), ("API_KEY", "x"), ("INDEX", "https://u:canary@h/x")] {
-        assert_found(with(name, value), &["secret-argument"]);
+        assert_found(with(name, value), &["secret-argument", "argument-not-taken"]);
     }
-    for (name, value) in [("HF_TOKEN", ""), ("CACHE_KEY", "x"), ("INDEX", "https://h/x")] {
-        assert_found(with(name, value), &[]);
+    for (name, value) in [("HF_TOKEN", ""), ("CACHE_KEY", "x"), ("INDEX", "https://h/x"), ("INDEX", "https://git@h/x")]
+    {
+        assert_found(with(name, value), &["argument-not-taken"]);
     }
 }
 
 #[test]
-fn what_leaves_the_project_is_found() {
-    let build = |name: &str, value: Value| json!({"a": {"build": {"context": "/p", "target": "model", name: value}}});
-    assert_found(build("network", json!("host")), &["host-network"]);
-    assert_found(build("privileged", json!(true)), &["privileged"]);
-    assert_found(build("entitlements", json!(["security.insecure"])), &["entitlements"]);
-    assert_found(build("context", json!("/elsewhere")), &["context-outside"]);
-    assert_found(build("context", json!("/p/../x")), &["context-outside"]);
-    assert_found(build("additional_contexts", json!({"x": "/x"})), &["context-outside"]);
-    assert_found(build("additional_contexts", json!({"x": "service:b", "y": "docker-image://z", "w": "/p/w"})), &[]);
-    assert_found(build("context", json!("https://h/n.git#main")), &[]);
-    assert_found(
-        json!({"a": {"image": "x", "network_mode": "host", "privileged": true}}),
-        &["host-network", "privileged"],
-    );
+fn an_argument_that_no_stage_takes_is_found() {
+    let given = |name: &str| {
+        let mut args = all("https://h/x");
+        args[name] = json!("x");
+        let findings = found(&json!({"a": service("app", args.clone()), "b": service("builder", args)}), &json!({}));
+        findings.into_iter().map(|one| (one.severity, one.check, one.cure)).collect::<Vec<_>>()
+    };
+    let slip = given("GITHUB_BRANH");
+    assert_eq!(slip, [(Severity::Error, "argument-not-taken", "write `GITHUB_BRANCH`".to_owned())]);
+    assert_eq!(given("COLOUR")[0].0, Severity::Warning);
+    for fine in ["HTTP_PROXY", "BUILDKIT_INLINE_CACHE", "CACHE_BUST"] {
+        assert_eq!(given(fine), [], "{fine}");
+    }
+    // A model takes none of them, and the anchor gives them to all.
+    let mut services = json!({"m": service("model", all("https://h/x")), "a": service("app", all("https://h/x"))});
+    assert_eq!(found(&services, &json!({})), []);
+    services["a"]["build"]["target"] = json!("model");
+    assert_eq!(found(&services, &json!({})), []);
 }
 
 proptest! {
@@ -150,11 +157,9 @@ proptest! {
     fn no_answer_makes_the_checks_panic(text in "\\PC{0,200}", key in "\\PC{0,5}") {
         let services = json!({"a": service(&key, json!({"A": text, "GITHUB_REPO": text, "B": null})), "b": {"build": text},
             "c": {"build": {}, "image": text}, &key: {"privileged": [1], "build": {"entitlements": text}}});
-        let config = json!({"name": "p", "services": services});
-        let project = project(&config["services"], &Value::Null);
+        let project = project(&services, &Value::Null);
         let compose = format!("services:\n  a:\n    {text}\n  {key}: {{}}\n");
         let files = Files(vec![(key.clone(), text.clone()), ("x".to_owned(), compose)]);
-        check(&project, &config, &files, "/p", &Names::of(&Default::default()));
-        check(&project, &json!(text), &files, &key, &Names::of(&Default::default()));
+        check(&project, &files, &Names::of(&Default::default()));
     }
 }

@@ -1,62 +1,86 @@
-//! Clones that Docker cannot see a push to, and checkouts that ignore what was asked for.
+//! Code that nobody notices a push to, and checkouts that ignore what was asked for.
 
-use super::stage::{Script, StageView, error};
-use crate::doctor::{Finding, Names};
-use crate::value::{redact, show};
+use super::stage::{Script, StageView, error, warning};
+use crate::doctor::patch::{self, Edit};
+use crate::doctor::{Finding, Names, list};
+use crate::facts::found::{Sighting, Watch};
+use crate::value::show;
 use dockerfile_reader::shell::Word;
-use dockerfile_reader::sources::Fetch;
 use dockerfile_reader::tools::Git;
 
 /// Branches that are written into Dockerfiles.
 const BRANCHES: &[&str] =
     &["main", "master", "develop", "development", "dev", "trunk", "stable", "staging", "production"];
 
-pub(super) fn check(stage: &StageView<'_>, fetched: &[&Fetch], names: &Names) -> Vec<Finding> {
-    let mut findings = Vec::new();
+pub(super) fn check(stage: &StageView<'_>, names: &Names) -> Vec<Finding> {
+    let unwatched = stage.seen.iter().copied().filter(|seen| matches!(seen.watch, Watch::No { .. }));
+    let (uncovered, others): (Vec<_>, Vec<_>) = unwatched.partition(|seen| seen.is_uncovered());
+    let mut findings: Vec<_> = others.into_iter().filter_map(not_watched).collect();
+    for step in uncovered.chunk_by(|one, next| one.fetch.instruction == next.fetch.instruction) {
+        // An argument above the first step stands above all others, too.
+        let is_first = step[0].fetch.instruction == uncovered[0].fetch.instruction;
+        findings.push(without_bust(stage, step, is_first, &names.bust));
+    }
+    findings.extend(hard_coded(stage, names));
+    findings
+}
+
+/// A step that runs once and never again.
+fn without_bust(stage: &StageView<'_>, step: &[&Sighting], is_first: bool, bust: &str) -> Finding {
+    let (fetch, order) = (&step[0].fetch, step[0].fetch.instruction + 1);
+    let repositories: Vec<_> = step.iter().map(|seen| show(&seen.repository)).collect();
+    let what = format!("code of {} with no `ARG {bust}` above it in its stage", list(&repositories));
+    let run = stage.runs.iter().find(|run| run.order == order);
+    let installs = run.and_then(|run| stage.installs_before_code(run).pop());
+    let below = stage.args.iter().find(|(at, arg)| *at > order && stage.covers(&arg.name));
+    let is_patched = is_first && !stage.is_kept && below.is_none();
+    let edits = if is_patched { patch::cover(stage.dockerfile, fetch, step.len() == 1, bust) } else { Vec::new() };
+    let cure = match (below, installs) {
+        _ if stage.is_kept => "pin it to a commit: this image is kept, and made once".to_owned(),
+        (Some((_, arg)), _) => format!(
+            "pin it to a commit; or move `ARG {}` above it, and every push to the code below runs this step again, too",
+            arg.name
+        ),
+        _ if edits.iter().any(Edit::removes) => "move the argument that stands below it to just above it".to_owned(),
+        (None, Some((_, what))) => {
+            format!("write `ARG {bust}=unknown` above this `RUN`, split below {what}: packages need no new code")
+        }
+        (None, None) => format!("write `ARG {bust}=unknown` just above this `RUN`"),
+    };
+    let finding = error("clone-without-bust", fetch.line, what)
+        .why("Docker cannot see that something was pushed, so the step stays cached and the image keeps the old code.")
+        .cure(cure);
+    Finding { edits, ..finding }
+}
+
+/// Code that no argument makes watched.
+fn not_watched(seen: &Sighting) -> Option<Finding> {
+    let Watch::No { why, cure } = &seen.watch else { return None };
+    let what = format!("a push to {} is not noticed: {why}", show(&seen.repository));
+    let finding = warning("source-not-watched", seen.fetch.line, what)
+        .why("An image is called up to date although it may hold older code.")
+        .cure(cure);
+    Some(finding)
+}
+
+/// Branches that are written down although an argument says which is wanted; only where the stage has one repository.
+fn hard_coded(stage: &StageView<'_>, names: &Names) -> Vec<Finding> {
+    if stage.seen.windows(2).any(|two| two[0].repository != two[1].repository) {
+        return Vec::new();
+    }
     // The argument that says which branch is wanted.
     let known = names.refs.iter().find(|name| stage.has_above(usize::MAX, |arg| arg == *name));
     let told = stage.runs.iter().flat_map(Script::git).find_map(|git| git.branch()?.strip_prefix('$'));
     let wanted = known.map(String::as_str).or(told.map(|name| name.trim_matches(['{', '}'])));
-    for run in &stage.runs {
-        findings.extend(without_bust(stage, run, fetched, names));
-        for git in run.git() {
-            let (Some(wanted), Some(branch)) = (wanted, literal_branch(&git)) else { continue };
-            let what = format!("`git {}` of `{branch}` although `{wanted}` says what is wanted", git.verb);
-            findings.push(
-                error("hard-coded-checkout", git.line, what)
-                    .why(format!("With another branch in `{wanted}` the image still holds the code of `{branch}`."))
-                    .cure(format!("write `\"${wanted}\"` instead of `{branch}`")),
-            );
-        }
-    }
-    findings
-}
-
-/// A clone that runs once and never again.
-fn without_bust(stage: &StageView<'_>, run: &Script<'_>, fetched: &[&Fetch], names: &Names) -> Option<Finding> {
-    let stale = fetched.iter().find(|fetch| fetch.instruction + 1 == run.order && fetch.is_stale())?;
-    let is_told = stage.has_above(run.order, |arg| names.commits.iter().any(|name| name == arg));
-    if is_told || run.git().any(|git| is_pinned(&git)) {
-        return None;
-    }
-    let address = show(&redact(&stale.repository));
-    let what = format!("code of {address} with no `ARG {}` above it in its stage", names.bust);
-    let finding = error("clone-without-bust", stale.line, what)
-        .why("Docker cannot see that something was pushed, so the step stays cached and the image keeps the old code.")
-        .cure(format!("write `ARG {}=unknown` just above this `RUN`", names.bust));
-    Some(finding)
-}
-
-/// Whether a use of Git names something that does not move by the name of a variable.
-fn is_pinned(git: &Git<'_>) -> bool {
-    let is_fixed = |word: &Word| {
-        let speaks = |name: &String| {
-            ["COMMIT", "SHA", "TAG", "VERSION"].iter().any(|part| name.to_ascii_uppercase().contains(part))
-        };
-        let is_address = word.text.contains("://") || word.text.contains('@');
-        !is_address && word.expands.iter().any(speaks)
-    };
-    matches!(git.verb, "clone" | "checkout" | "switch" | "reset" | "fetch") && git.args.iter().any(is_fixed)
+    let Some(wanted) = wanted else { return Vec::new() };
+    let literal = stage.runs.iter().flat_map(Script::git).filter_map(|git| Some((git, literal_branch(&git)?)));
+    let findings = literal.map(|(git, branch)| {
+        let what = format!("`git {}` of `{branch}` although `{wanted}` says what is wanted", git.verb);
+        error("hard-coded-checkout", git.line, what)
+            .why(format!("With another branch in `{wanted}` the image still holds the code of `{branch}`."))
+            .cure(format!("write `\"${wanted}\"` instead of `{branch}`"))
+    });
+    findings.collect()
 }
 
 /// The branch that is written down where it is chosen.

@@ -1,8 +1,9 @@
-//! A stage as its commands see it: the arguments declared above each.
+//! A stage as its commands see it: the arguments declared above each, and the code that they fetch.
 
 use crate::doctor::{Area, Finding};
+use crate::facts::found::{Sighting, Watch};
 use dockerfile_reader::shell::Command;
-use dockerfile_reader::tools::{Git, tool};
+use dockerfile_reader::tools::{Git, Tool, tool};
 use dockerfile_reader::{Assignment, Dockerfile, Instruction};
 
 /// A `RUN` of a stage.
@@ -15,16 +16,27 @@ pub(super) struct Script<'a> {
 
 /// A stage.
 pub(super) struct StageView<'a> {
+    pub(super) dockerfile: &'a Dockerfile,
+    pub(super) index: usize,
     /// Its name in lower case.
     pub(super) name: Option<&'a str>,
+    /// Whether its image is kept.
+    pub(super) is_kept: bool,
     /// Arguments with the position of their instruction; 0 for what the stage that it starts from declared.
     pub(super) args: Vec<(usize, Assignment)>,
     pub(super) runs: Vec<Script<'a>>,
+    /// What it fetches, from the first step to the last.
+    pub(super) seen: Vec<&'a Sighting>,
 }
 
 impl<'a> StageView<'a> {
-    /// `parents` are the stages that each one starts from.
-    pub(super) fn of(dockerfile: &'a Dockerfile, parents: &[Option<usize>], index: usize) -> Self {
+    /// The stage at a position; `parents` are the stages that each one starts from, `seen` is everything that is fetched.
+    pub(super) fn new(
+        dockerfile: &'a Dockerfile,
+        parents: &[Option<usize>],
+        index: usize,
+        seen: &[&'a Sighting],
+    ) -> Self {
         let own = &dockerfile.stages[index];
         let mut args = Vec::new();
         let mut above = parents[index];
@@ -37,7 +49,41 @@ impl<'a> StageView<'a> {
         let runs = own.instructions.iter().enumerate().filter(is_run);
         let runs =
             runs.map(|(at, instruction)| Script { order: at + 1, commands: instruction.commands(None), instruction });
-        StageView { name: own.name.as_deref(), args, runs: runs.collect() }
+        let is_own = |seen: &&&Sighting| seen.line.is_some() && seen.fetch.stage == index;
+        let mut seen: Vec<_> = seen.iter().filter(is_own).copied().collect();
+        seen.sort_by_key(|seen| seen.fetch.instruction);
+        let (name, runs) = (own.name.as_deref(), runs.collect());
+        StageView { dockerfile, index, name, is_kept: false, args, runs, seen }
+    }
+
+    /// Whether another value of an argument makes a step of this stage fetch again.
+    pub(super) fn covers(&self, name: &str) -> bool {
+        self.seen.iter().any(|seen| matches!(&seen.watch, Watch::Argument { by } if by == name))
+    }
+
+    /// The installations of a `RUN` that stand before the first code that it fetches, in words, each with the position of the `RUN`.
+    pub(super) fn installs_before_code(&self, run: &Script<'_>) -> Vec<(usize, String)> {
+        let before = run.commands.iter().take_while(|command| !self.fetches(command));
+        let installs = before.filter_map(|command| Some((tool(command)?.installs()?, command.line)));
+        installs.map(|(what, line)| (run.order, format!("`{what}` (line {line})"))).collect()
+    }
+
+    /// The installations of a `RUN` that stand below the code, which the step `first` fetches; that of the code itself is none.
+    pub(super) fn installs_after_code<'r>(&self, run: &'r Script<'_>, first: usize) -> Vec<(usize, Tool<'r>, String)> {
+        let skipped =
+            if run.order == first { run.commands.iter().take_while(|one| !self.fetches(one)).count() } else { 0 };
+        let below = run.commands[skipped..].iter().filter(|command| !self.fetches(command)).filter_map(tool);
+        let installs = below.filter(|tool| !installs_itself(tool)).filter_map(|tool| Some((tool.installs()?, tool)));
+        installs
+            .map(|(what, tool)| (tool.command.line, tool, format!("`{what}` (line {})", tool.command.line)))
+            .collect()
+    }
+
+    /// Whether a command fetches code.
+    fn fetches(&self, command: &Command) -> bool {
+        let names = |text: &str| self.seen.iter().any(|seen| text.contains(&format!("/{}", seen.fetch.name())));
+        tool(command).and_then(|tool| tool.git()).is_some_and(|git| git.reads_remote())
+            || command.words.iter().any(|word| word.text.contains("://") && names(&word.text))
     }
 
     /// Whether such an argument is declared above this position.
@@ -79,6 +125,25 @@ impl Script<'_> {
             line.contains(text) && !line.trim_start().starts_with('#')
         });
         found.map(|chars| chars[0].1)
+    }
+}
+
+/// Whether an installation is that of the code in a directory: `pip install -e .`.
+fn installs_itself(tool: &Tool<'_>) -> bool {
+    let is_directory = |text: &str| text.starts_with(['.', '/']) || text == "--path" || text == "--editable";
+    !names_list(tool) && tool.args.iter().any(|word| is_directory(&word.text) || word.text == "-e")
+}
+
+/// Whether an installation reads which packages it is to install from a file that it is told.
+fn names_list(tool: &Tool<'_>) -> bool {
+    tool.args.iter().any(|word| word.text == "--requirement" || word.text.starts_with("-r"))
+}
+
+/// Whether an installation says which packages it is to install.
+pub(super) fn names_packages(tool: &Tool<'_>) -> bool {
+    match tool.name {
+        "apt-get" | "apt" | "dnf" | "yum" | "microdnf" | "zypper" | "apk" | "gem" | "cargo" => true,
+        name => name.starts_with("pip") && !names_list(tool),
     }
 }
 

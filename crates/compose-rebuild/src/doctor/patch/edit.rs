@@ -14,6 +14,13 @@ pub struct Edit {
     pub(super) insert: Vec<String>,
 }
 
+impl Edit {
+    /// Whether lines go away and none come in their place.
+    pub(crate) fn removes(&self) -> bool {
+        self.remove > 0 && self.insert.is_empty()
+    }
+}
+
 /// How the lines of a text end.
 fn line_end(text: &str) -> &'static str {
     if text.contains("\r\n") { "\r\n" } else { "\n" }

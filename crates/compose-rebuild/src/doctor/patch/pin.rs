@@ -1,32 +1,31 @@
 //! The commit in place of a branch, where a line names that right behind the address: `git+https://host/app.git@main`.
 
 use super::edit::{Edit, apply};
-use crate::doctor::Patient;
+use super::{begin, keyword};
 use dockerfile_reader::sources::{Busts, Fetch, fetches};
 use dockerfile_reader::{Dockerfile, Reference, Stage};
 
 /// What lets a step take the commit that it is told; nothing where its form does not allow that.
-pub(super) fn edits(patient: &Patient, stage: &Stage, fetch: &Fetch, keyword: &str) -> Vec<Edit> {
-    let lines: Vec<&str> = patient.text.lines().collect();
-    let (Reference::Named(name), Some(line)) = (&fetch.reference, lines.get(fetch.line - 1)) else { return Vec::new() };
+pub(super) fn edits(dockerfile: &Dockerfile, stage: &Stage, fetch: &Fetch) -> Vec<Edit> {
+    let text = &dockerfile.text;
+    let (Reference::Named(name), Some(line)) = (&fetch.reference, text.lines().nth(fetch.line - 1)) else {
+        return Vec::new();
+    };
     let argument = argument(fetch);
     let named = ['@', '#'].map(|sign| format!("{sign}{name}"));
     let places: Vec<_> = named.iter().flat_map(|text| line.match_indices(text.as_str())).collect();
     let [(at, found)] = places[..] else { return Vec::new() };
     let (before, after) = (&line[..=at], &line[at + found.len()..]);
+    let declaration = format!("{} {argument}=", keyword(text, stage, fetch));
     let edits = vec![
-        Edit {
-            at: stage.instructions[fetch.instruction].line,
-            remove: 0,
-            insert: vec![format!("{keyword} {argument}=")],
-        },
+        Edit { at: begin(text, stage, fetch.instruction), remove: 0, insert: vec![declaration] },
         Edit { at: fetch.line, remove: 1, insert: vec![format!("{before}${{{argument}:-{name}}}{after}")] },
     ];
     // Whether the shell sees the argument is what the reader of Dockerfiles knows.
-    let edited = Dockerfile::read(&apply(&patient.text, &edits));
+    let edited = Dockerfile::read(&apply(text, &edits));
     let again = fetches(&edited, &Default::default(), &Busts::of(&edited, []));
     let takes = |one: &Fetch| one.commit_arg.as_ref() == Some(&argument) && one.reference == fetch.reference;
-    let is_new = !patient.text.contains(&argument);
+    let is_new = !text.contains(&argument);
     if is_new && again.iter().any(takes) { edits } else { Vec::new() }
 }
 

@@ -1,13 +1,21 @@
 //! Patches are small, in the file's own style, and leave nothing that they should have cured.
 
+use serde_json::{Value, json};
+
 use super::*;
+use crate::doctor::dockerfile::tests::{findings_of, service};
+
+/// The edits that the findings of a Dockerfile have.
+fn edits(text: &str, target: &Value) -> Vec<Edit> {
+    let findings = findings_of(&service(text, target.clone()));
+    let mut edits: Vec<_> = findings.into_iter().flat_map(|finding| finding.edits).collect();
+    edits.sort();
+    edits
+}
 
 fn cured(text: &str) -> String {
-    let patient = Patient { file: String::new(), text: text.to_owned(), kept: ["model".to_owned()].into() };
-    let commits = ["GITHUB_COMMIT".to_owned()];
-    let new = apply(text, &dockerfile(&patient, "CACHE_BUST", &commits));
-    let again = Patient { text: new.clone(), ..patient };
-    assert_eq!(dockerfile(&again, "CACHE_BUST", &commits), [], "{new}");
+    let new = apply(text, &edits(text, &json!({})));
+    assert_eq!(edits(&new, &json!({})), [], "{new}");
     new
 }
 
@@ -15,11 +23,13 @@ fn cured(text: &str) -> String {
 fn a_clone_gets_its_argument_just_above() {
     assert_eq!(
         cured("FROM a\nRUN apt-get install -y git\n\n# the code\nRUN true && \\\n    git clone https://h/n\n"),
-        "FROM a\nRUN apt-get install -y git\n\n# the code\nARG CACHE_BUST=unknown\nRUN true && \\\n    git clone https://h/n\n"
+        "FROM a\nRUN apt-get install -y git\n\nARG CACHE_BUST=unknown\n# the code\nRUN true && \\\n    git clone https://h/n\n"
     );
     assert_eq!(
-        cured("from a\n  run git clone https://h/n\nFROM b\nRUN pip install git+https://h/m"),
-        "from a\n  arg CACHE_BUST=unknown\n  run git clone https://h/n\nFROM b\nARG CACHE_BUST=unknown\nRUN pip install git+https://h/m"
+        cured(
+            "from a as x\n  run git clone https://h/n\nFROM x\nFROM b\nCOPY --from=x / /\nRUN pip install git+https://h/m"
+        ),
+        "from a as x\n  arg CACHE_BUST=unknown\n  run git clone https://h/n\nFROM x\nFROM b\nCOPY --from=x / /\nARG CACHE_BUST=unknown\nRUN pip install git+https://h/m"
     );
 }
 
@@ -51,6 +61,15 @@ fn an_argument_moves_to_where_it_belongs() {
         cured(&format!("FROM a\nARG CACHEBUST\nRUN apt-get install x\n{clone}")),
         format!("FROM a\nRUN apt-get install x\nARG CACHEBUST\n{clone}")
     );
+    // With its comment, and above that of the step; never between a step and its comment.
+    assert_eq!(
+        cured(&format!("FROM a\n# code\n{clone}\n# again\n# and again\nARG CACHEBUST=1\nRUN x\n")),
+        format!("FROM a\n# again\n# and again\nARG CACHEBUST=1\n# code\n{clone}\nRUN x\n")
+    );
+    assert_eq!(
+        cured(&format!("FROM a\nRUN <<E\n# no comment\nE\nRUN true\n{clone}")),
+        format!("FROM a\nRUN <<E\n# no comment\nE\nRUN true\nARG CACHE_BUST=unknown\n{clone}")
+    );
 }
 
 #[test]
@@ -60,35 +79,13 @@ fn what_is_well_or_not_to_be_touched_stays() {
         "FROM a\nARG CACHE_BUST\nRUN x $CACHE_BUST && apt-get install y\nRUN git clone https://h/n\n",
         "FROM a\nRUN git clone -b v1.2.3 https://h/n\n",
         "FROM a\nADD https://h/n.git /n\n",
-        "FROM a\nARG GITHUB_COMMIT\nRUN git clone https://h/n\n",
-        "FROM a AS model\nRUN git clone https://h/n\n",
+        // Somebody wants to have that once.
+        "FROM a\nRUN git clone https://h/m && make -C m\nARG CACHE_BUST\nRUN git clone https://h/n\n",
+        "FROM a AS unused\nRUN git clone https://h/n\nFROM a\n",
     ] {
         assert_eq!(cured(text), text);
     }
-}
-
-#[test]
-fn the_argument_is_passed_in_the_form_of_the_file() {
-    let passed = |build: &str| {
-        let text = format!("services:\n  x:\n    image: y\n{build}  z:\n    image: y\n");
-        let edits: Vec<_> = compose(&text, "x", "B").into_iter().collect();
-        let new = apply(&text, &edits);
-        new["services:\n  x:\n    image: y\n".len()..].trim_end_matches("  z:\n    image: y\n").to_owned()
-    };
-    for (build, expected) in [
-        ("    build: .\n", "    build:\n      context: .\n      args:\n        B: ${B:-unknown}\n"),
-        ("    build:\n      context: .\n", "    build:\n      args:\n        B: ${B:-unknown}\n      context: .\n"),
-        (
-            "    build:\n      args:\n        A: 1\n",
-            "    build:\n      args:\n        B: ${B:-unknown}\n        A: 1\n",
-        ),
-        ("    build:\n      args:\n      - A=1\n", "    build:\n      args:\n      - B=${B:-unknown}\n      - A=1\n"),
-        ("    build: {context: .}\n", "    build: {context: ., args: {B: \"${B:-unknown}\"}}\n"),
-        ("    build:\n      args: *args\n", "    build:\n      args: *args\n"),
-        ("    build: *build\n", "    build: *build\n"),
-    ] {
-        assert_eq!(passed(build), expected);
-    }
+    assert_eq!(edits("FROM a AS model\nRUN git clone https://h/n\n", &json!({"target": "model"})), []);
 }
 
 #[test]
@@ -117,8 +114,7 @@ fn a_file_of_windows_stays_one() {
     let text = "FROM a\r\nRUN pip install git+https://h/n@dev\r\nRUN x\r\n";
     let new = cured(text);
     assert_eq!(new, cured(&text.replace('\r', "")).replace('\n', "\r\n"));
-    let patient = Patient { file: String::new(), text: text.to_owned(), kept: Default::default() };
-    let diff = unified("f", text, &dockerfile(&patient, "CACHE_BUST", &[]));
+    let diff = unified("f", text, &edits(text, &json!({})));
     assert!(diff.contains("\n+ARG CACHE_BUST=unknown\r\n") && diff.contains("\n RUN x\r\n"), "{diff}");
     assert_eq!(crate::ui::clean_lines(&diff), diff);
 }
