@@ -13,16 +13,13 @@ pub(super) fn cover(dockerfile: &Dockerfile, fetch: &Fetch, is_alone: bool, bust
     let stage = &dockerfile.stages[fetch.stage];
     let busts = Busts::of(dockerfile, [bust.to_owned()]);
     let below = argument(stage, |name| busts.has(name)).filter(|at| *at > fetch.instruction);
+    let (at, keyword) = (begin(&dockerfile.text, stage, fetch.instruction), keyword(&dockerfile.text, stage, fetch));
     let mut edits = match below {
         Some(from) => move_argument(&dockerfile.text, stage, from, fetch.instruction),
-        None => {
-            let new = format!("{} {bust}=unknown", keyword(&dockerfile.text, stage, fetch));
-            let at = begin(&dockerfile.text, stage, fetch.instruction);
-            vec![Edit { at, remove: 0, insert: vec![new] }]
-        }
+        None => vec![Edit { at, remove: 0, insert: vec![format!("{keyword} {bust}=unknown")] }],
     };
     if is_alone {
-        edits.extend(pin::edits(dockerfile, stage, fetch));
+        edits.extend(pin::edits(dockerfile, fetch, at, &keyword));
     }
     edits.sort();
     edits

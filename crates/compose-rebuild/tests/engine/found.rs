@@ -148,8 +148,6 @@ fn after_the_patch_of_doctor_a_push_is_noticed() {
     patch(&world);
     is_kept_current(&world, &[&|| world.push(Kind::Backend)], &["RUN git clone"]);
     assert_eq!(revision(&world, "/app/backend/revision.py"), tip_of(&world));
-    let by_hand = world.compose(&["config"]);
-    assert!(by_hand.contains("CACHE_BUST: unknown"), "{by_hand}");
 }
 
 /// Does what doctor proposes.

@@ -1,12 +1,12 @@
 //! The commit in place of a branch, where a line names that right behind the address: `git+https://host/app.git@main`.
 
 use super::edit::{Edit, apply};
-use super::{begin, keyword};
 use dockerfile_reader::sources::{Busts, Fetch, fetches};
-use dockerfile_reader::{Dockerfile, Reference, Stage};
+use dockerfile_reader::{Dockerfile, Reference};
 
-/// What lets a step take the commit that it is told; nothing where its form does not allow that.
-pub(super) fn edits(dockerfile: &Dockerfile, stage: &Stage, fetch: &Fetch) -> Vec<Edit> {
+/// What lets a step take the commit that it is told, by an argument that `keyword` declares above the line `at`; nothing where the form of
+/// the step does not allow that.
+pub(super) fn edits(dockerfile: &Dockerfile, fetch: &Fetch, at: usize, keyword: &str) -> Vec<Edit> {
     let text = &dockerfile.text;
     let (Reference::Named(name), Some(line)) = (&fetch.reference, text.lines().nth(fetch.line - 1)) else {
         return Vec::new();
@@ -14,11 +14,10 @@ pub(super) fn edits(dockerfile: &Dockerfile, stage: &Stage, fetch: &Fetch) -> Ve
     let argument = argument(fetch);
     let named = ['@', '#'].map(|sign| format!("{sign}{name}"));
     let places: Vec<_> = named.iter().flat_map(|text| line.match_indices(text.as_str())).collect();
-    let [(at, found)] = places[..] else { return Vec::new() };
-    let (before, after) = (&line[..=at], &line[at + found.len()..]);
-    let declaration = format!("{} {argument}=", keyword(text, stage, fetch));
+    let [(start, found)] = places[..] else { return Vec::new() };
+    let (before, after) = (&line[..=start], &line[start + found.len()..]);
     let edits = vec![
-        Edit { at: begin(text, stage, fetch.instruction), remove: 0, insert: vec![declaration] },
+        Edit { at, remove: 0, insert: vec![format!("{keyword} {argument}=")] },
         Edit { at: fetch.line, remove: 1, insert: vec![format!("{before}${{{argument}:-{name}}}{after}")] },
     ];
     // Whether the shell sees the argument is what the reader of Dockerfiles knows.
