@@ -1,19 +1,22 @@
 //! `doctor` on a real engine: nothing wrong with ours, everything with what it replaces.
 
+use std::fs;
+
 use compose_rebuild::value::measure;
+use sandbox::Kind;
 use serde_json::Value;
 
-use crate::support::World;
+use crate::support::{World, text};
 
 /// The findings of a run as `severity check place`, sorted.
 fn findings(world: &World, code: i32) -> Vec<String> {
     let outcome = world.xtask(["doctor", "--message-format", "json"]);
     assert_eq!(outcome.code, Some(code), "{outcome}");
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let lines = outcome.messages().into_iter().filter(|line| line["reason"] == "finding");
     let found = lines.map(|line| {
         let at = line["line"].as_u64().map_or(String::new(), |number| format!(":{number}"));
-        format!("{} {} {}{at}", text(&line["severity"]), text(&line["check"]), text(&line["file"]))
+        format!("{} {} {}{at}", word(&line["severity"]), word(&line["check"]), word(&line["file"]))
             .trim_end()
             .to_owned()
     });
@@ -59,4 +62,45 @@ fn every_fault_of_the_old_workflow_is_found_where_it_is() {
     expected.sort_unstable();
     assert_eq!(findings(&world, 2), expected);
     assert_eq!(world.docker(&["system", "df"]), before, "nothing was made");
+}
+
+/// Projects of the shapes that people write, in which no push is noticed; `/above` is made where nothing has to run again.
+const UNWATCHED: &str = include_str!("../fixtures/unwatched/projects.txt");
+
+#[test]
+fn after_the_patch_a_push_is_noticed_and_nothing_above_the_argument_runs_again() {
+    let world = World::new();
+    world.manifest("");
+    let git = |args: &[&str]| text(world.command("git").args(args));
+    git(&["init", "--quiet"]);
+    let build = |file: &str| drop(world.xtask(["rebuild", "-f", file]).ok());
+    let mut before = Vec::new();
+    for (number, project) in UNWATCHED.split("=== ").skip(1).enumerate() {
+        let project = project.replace("BASE", world.var("NODE_IMAGE")).replace("APP", world.var("GITHUB_REPO"));
+        let (head, dockerfile) = project.split_once('\n').unwrap();
+        let (head, build_section) = head.split_once(" | ").unwrap();
+        let (compose, title) = head.split_once(": ").unwrap();
+        let (name, image) = (format!("{}-{number}", world.name), format!("{}-{number}/app", world.name));
+        let compose = format!("{number}/{compose}");
+        let directory = if build_section.contains("docker/") { "/docker" } else { "" };
+        world.file(&format!("{number}{directory}/Dockerfile"), dockerfile);
+        world.file(&compose, &format!("name: {name}\nservices:\n  app:\n    image: {image}\n    {build_section}\n"));
+        // Of everything that could be patched, what is built and what is wrong.
+        let patch = world.xtask(["doctor", "-f", &compose, "--patch"]).ok().stdout;
+        assert!(!patch.contains("none.git") && patch.lines().count() <= 20, "{title}\n{patch}");
+        fs::write(world.path("patch"), patch).unwrap();
+        git(&["apply", world.path("patch").to_str().unwrap()]);
+        world.xtask(["doctor", "-f", &compose, "--patch"]).ok().says("nothing to patch");
+        world.docker(&["compose", "-f", &compose, "config", "--quiet"]);
+        build(&compose);
+        before.push((title.to_owned(), compose, world.cat(&image, "/above"), image));
+    }
+    assert!(before.len() >= 8);
+    world.push(Kind::Backend);
+    let tip = fs::read_to_string(world.upstream.work().join("backend/revision.py")).unwrap();
+    for (title, compose, above, image) in before {
+        build(&compose);
+        assert_eq!(world.cat(&image, "/code/backend/revision.py"), tip.trim(), "{title}");
+        assert_eq!(world.cat(&image, "/above"), above, "{title}");
+    }
 }

@@ -5,8 +5,14 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::facts::config::Config;
+use crate::facts::found::Watch;
 use crate::facts::sources;
 use crate::project::Project;
+use crate::value::show;
+
+#[path = "../../../../dockerfile-reader/tests/corpus/cases.rs"]
+#[allow(dead_code, reason = "the reader's own tests use the rest")]
+mod cases;
 
 /// The service that is built from a Dockerfile, with the arguments and the target that Compose gives it.
 pub(crate) fn service(text: &str, build: Value) -> Project {
@@ -51,6 +57,50 @@ fn assert_found(check: &'static str, line: usize, text: &str) {
 #[track_caller]
 fn assert_healthy(text: &str) {
     assert_eq!(found(text), [], "{text}");
+}
+
+/// The project of one service that a case of the corpus is.
+fn project_of(case: &cases::Case) -> Project {
+    service(case.text, json!({"args": case.args, "target": case.target}))
+}
+
+#[test]
+fn the_corpus_is_judged_as_it_is_meant() {
+    let mut wrong = Vec::new();
+    for case in cases::cases() {
+        let Some(mut expected) = case.findings.clone() else { continue };
+        let found: BTreeSet<_> = findings_of(&project_of(&case)).into_iter().collect();
+        let mut found: Vec<_> = found.iter().map(|one| format!("{} {}", one.line.unwrap_or(0), one.check)).collect();
+        found.sort();
+        expected.sort_unstable();
+        if found != expected {
+            wrong.push(format!("{}:\n  found {found:?}\n  not   {expected:?}", case.title));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What `plan` and `rebuild` take from `derive`, and what `doctor` says, is the same code.
+#[test]
+fn doctor_and_plan_never_disagree_about_a_source() {
+    for case in cases::cases() {
+        let project = project_of(&case);
+        let Ok((sources, found)) = sources::derive(&project, &Config::default()) else { continue };
+        let findings = findings_of(&project);
+        let such = findings.iter().filter(|one| matches!(one.check, "clone-without-bust" | "source-not-watched"));
+        let said: Vec<_> = such.map(|one| (one.line, &one.what)).collect();
+        for one in &found.unwatched {
+            let names = |(_, what): &&(Option<usize>, &String)| what.contains(&show(&one.repository));
+            assert!(said.iter().any(|said| names(&said)), "{}: {one:?} {said:?}", case.title);
+        }
+        assert_eq!(said.is_empty(), found.unwatched.is_empty(), "{}", case.title);
+        // What is followed is in the table as watched, and nothing else is.
+        let is_watched = |seen: &&Sighting| matches!(seen.watch, Watch::Argument { .. } | Watch::Builder);
+        let watched: BTreeSet<_> =
+            found.sightings.iter().filter(is_watched).map(|seen| seen.fetch.repository.clone()).collect();
+        let followed: BTreeSet<_> = sources.iter().map(|source| source.repository.to_string()).collect();
+        assert!(watched.is_subset(&followed), "{}: {watched:?} {followed:?}", case.title);
+    }
 }
 
 #[test]
