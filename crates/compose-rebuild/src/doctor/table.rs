@@ -81,6 +81,7 @@ mod tests {
         let fetch = Fetch {
             stage: 0,
             instruction: 0,
+            runs_in: 0,
             line: 12,
             repository: repository.clone(),
             reference,

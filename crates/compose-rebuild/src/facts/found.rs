@@ -51,7 +51,7 @@ impl Sighting {
     /// Whether nothing but an argument above the step is missing.
     pub fn is_uncovered(&self) -> bool {
         matches!(self.watch, Watch::No { .. })
-            && self.fetch.is_stale()
+            && self.fetch.cover == Cover::Nothing
             && !matches!(self.fetch.reference, Reference::Untold(_))
     }
 }
@@ -219,7 +219,7 @@ fn covered(fetch: &Fetch) -> Watch {
         _ if fetch.reference.moves() == Some(false) => Watch::Fixed,
         Cover::Argument(by) => Watch::Argument { by: by.clone() },
         Cover::Builder => Watch::Builder,
-        Cover::Nothing => Watch::Fixed,
+        Cover::Nothing | Cover::Kept => Watch::Fixed,
     }
 }
 
