@@ -103,6 +103,7 @@ fn pick(lines: &[u8], url: &GitUrl, git_ref: &GitRef) -> Result<Commit, Failure>
     let (branch, tag) = match name {
         "HEAD" => (of(name), None),
         _ if name.starts_with("refs/") => (tag(name), None),
+        _ if name.starts_with("heads/") || name.starts_with("tags/") => (tag(&format!("refs/{name}")), None),
         _ => (of(&format!("refs/heads/{name}")), tag(&format!("refs/tags/{name}"))),
     };
     match (branch, tag) {
@@ -184,6 +185,7 @@ mod tests {
         assert_eq!(picked(&tag, "refs/tags/v1"), Ok(c));
         let request = format!("{a}\trefs/pull/7/head\n{b}\trefs/pull/7/merge\n");
         assert_eq!(picked(&request, "refs/pull/7/merge"), Ok(b));
+        assert_eq!(picked(&tail, "heads/main"), picked(&tail, "main"));
         assert_eq!(picked(&format!("{a}\tHEAD\n"), "HEAD"), Ok(a));
     }
 

@@ -36,7 +36,7 @@ impl Key {
 const SET_APART: [(&str, &str); 15] = [
     ("args", "only those that the stages take count, with the values of the plan"),
     ("context", "a directory counts by what is read of it, which BuildKit compares; a repository by its commit"),
-    ("contexts", "a directory counts as above; another service by its key; the rest by its name"),
+    ("contexts", "a directory counts as above; another service by its name and its key; the rest by its name"),
     ("dockerfile", "the text that the target needs counts, wherever it is"),
     ("dockerfile-inline", "as `dockerfile`"),
     ("labels", "those that Compose writes change with its version; the others count"),
@@ -77,7 +77,7 @@ pub fn of(built: &Built, inputs: &Inputs<'_>) -> Key {
         .filter(|name| built.takes(name))
         .map(|name| (name.as_str(), inputs.args.get(name).map(String::as_str).or_else(|| built.arg(name))))
         .collect();
-    let named: BTreeMap<_, _> = built.contexts.iter().filter(|(_, value)| value.contains("://")).collect();
+    let named: BTreeMap<_, _> = built.contexts.iter().filter(|(_, value)| !is_local(value)).collect();
     let context =
         built.definition.get("context").filter(|context| context.as_str().is_some_and(|context| !is_local(context)));
     let ids = |name| -> Vec<_> {
