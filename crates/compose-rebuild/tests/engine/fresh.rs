@@ -22,6 +22,9 @@ use generate::Project;
 /// Projects at the same time: most of their time they wait for the engine.
 const WORKERS: usize = 3;
 
+/// Another branch of the repositories, whose name looks like a commit.
+const BRANCH: &str = "20240101";
+
 /// Changes of the files of one project.
 const CHANGES: usize = 5;
 
@@ -66,8 +69,9 @@ impl Bench {
     fn new() -> Self {
         let (world, other) = (World::new(), World::new());
         let name = world.name.clone();
-        let bench = Self { world, other, name, pushes: 0 };
+        let mut bench = Self { world, other, name, pushes: 0 };
         bench.make_bases();
+        (0..2).for_each(|repository| bench.push(repository, "README.md"));
         bench
     }
 
@@ -81,6 +85,7 @@ impl Bench {
         let mut random = Random::new((seed * 1_000_003 + index) as u64);
         let project = generate::project(&mut random);
         self.world.begin(&format!("{}p{index}", self.name));
+        self.move_branch("refs/heads/main~1");
         let mut trial = Trial {
             bench: self,
             project,
@@ -165,6 +170,9 @@ impl Trial<'_> {
             self.judge("base image", None);
             self.bench.move_base("one");
         }
+        self.bench.move_branch("refs/heads/main");
+        self.judge("push to another branch", None);
+        self.bench.move_branch("refs/heads/main~1");
         let repository = random.below(2);
         self.bench.push(repository, random.of(&["README.md", "backend/revision.py", "frontend/src/index.html"]));
         self.judge("push", None);

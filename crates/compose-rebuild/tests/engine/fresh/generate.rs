@@ -29,12 +29,17 @@ pub(crate) struct Service {
     /// Only built when its profile is asked for.
     pub(crate) profile: bool,
     shell: bool,
+    triggers: bool,
 }
 
 /// A stage, as far as it matters to those that use it.
 #[derive(Clone, Default)]
 struct Stage {
     shell: bool,
+    /// Whether it starts from an image, which may set variables.
+    open: bool,
+    /// Whether it has instructions for what is made from it.
+    triggers: bool,
     /// Other stages of the file.
     stages: BTreeSet<usize>,
     unknowable: bool,

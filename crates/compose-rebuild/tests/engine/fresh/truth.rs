@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::{Bench, Trial};
+use super::{BRANCH, Bench, Trial};
 
 impl Bench {
     /// Pushes a change of a file.
@@ -14,13 +14,20 @@ impl Bench {
         let text = format!("{} {}\n", self.name, self.pushes);
         self.repository(repository).push_file(file, &text);
     }
+
+    /// Lets another branch of both repositories point to this.
+    pub(super) fn move_branch(&self, to: &str) {
+        for number in 0..2 {
+            self.repository(number).git(&["update-ref", &format!("refs/heads/{BRANCH}"), to]);
+        }
+    }
 }
 
 impl Bench {
     /// Makes two images, of which one may take the place of the other.
     pub(super) fn make_bases(&self) {
         for which in ["one", "two"] {
-            let text = format!("FROM {}\nENV WHICH={which}\n", self.world.var("NODE_IMAGE"));
+            let text = format!("FROM {}\nENV WHICH={which} BRANCH={BRANCH}\n", self.world.var("NODE_IMAGE"));
             self.world.file("base/Dockerfile", &text);
             let directory = self.world.project().join("base");
             self.world.docker(&["build", "--quiet", "--tag", &self.base(which), directory.to_str().unwrap()]);

@@ -45,7 +45,8 @@ impl Recipe<'_> {
         section += &self.draft.added("platform", format!("    platform: linux/{arch}\n"));
         let (busts, images) = (closure.busts, self.images.clone());
         let unknowable = closure.unknowable;
-        (Service { name, image, unknowable, busts, images, profile, shell: closure.shell }, section)
+        let (shell, triggers) = (closure.shell, closure.triggers);
+        (Service { name, image, unknowable, busts, images, profile, shell, triggers }, section)
     }
 
     fn context(&mut self) -> String {
@@ -72,6 +73,7 @@ impl Recipe<'_> {
         let unused = self.draft.word("=argument that nothing takes");
         let mut all: Vec<_> = self.args.iter().map(|(name, value)| format!("{name}: {value}")).collect();
         all.push(format!("UNUSED: {unused}"));
+        all.push(format!("TRIGGER: {}", self.draft.word("argument of an image below")));
         let lines: Vec<_> = all.iter().map(|line| format!("        {line}")).collect();
         let reversed: Vec<_> = lines.iter().rev().cloned().collect();
         let lines = self.draft.place("=order of arguments", lines.join("\n"), reversed.join("\n"));

@@ -1,6 +1,7 @@
 //! Instructions, and what may change in each.
 
 use super::{Recipe, Stage};
+use crate::fresh::BRANCH;
 
 impl Recipe<'_> {
     /// Writes an instruction of a stage, or nothing.
@@ -13,7 +14,7 @@ impl Recipe<'_> {
             3 | 4 => self.argument(),
             5 => self.predefined_argument(),
             6 => self.local_file(&mut stage),
-            7 => self.repository_file(),
+            7 => self.repository_file(&mut stage),
             8 => self.named_context(&mut stage),
             9 => self.copy_of_stage(&mut stage, number),
             10 => match self.service_image(&mut stage) {
@@ -25,6 +26,7 @@ impl Recipe<'_> {
             _ => self.run(),
         };
         self.text += &text;
+        stage.triggers |= text.starts_with("ONBUILD");
         self.stages[number] = stage;
     }
 
@@ -32,7 +34,7 @@ impl Recipe<'_> {
     fn metadata(&mut self) -> String {
         let id = self.draft.number();
         let word = self.draft.word("metadata of the image");
-        match self.random.below(11) {
+        match self.random.below(12) {
             0 => format!("ENV E{id}={word}\n"),
             1 => format!("LABEL l{id}={word}\n"),
             2 => format!("WORKDIR /{word}\n"),
@@ -42,7 +44,8 @@ impl Recipe<'_> {
             6 => format!("ONBUILD ENV O{id}={word}\n"),
             7 => format!("HEALTHCHECK CMD [\"{word}\"]\n"),
             8 => format!("EXPOSE {}\n", self.draft.place("metadata of the image", "8080", "8081")),
-            9 => format!("STOPSIGNAL {}\n", self.draft.place("metadata of the image", "SIGINT ", "SIGTERM")),
+            9 => "ONBUILD ARG TRIGGER\nONBUILD LABEL trigger=$TRIGGER\n".to_owned(),
+            10 => format!("STOPSIGNAL {}\n", self.draft.place("metadata of the image", "SIGINT ", "SIGTERM")),
             _ => format!("USER {}\n", self.draft.place("metadata of the image", "0", "root")),
         }
     }
@@ -109,7 +112,7 @@ impl Recipe<'_> {
     fn predefined_argument(&mut self) -> String {
         let id = self.draft.number();
         let name =
-            self.random.of(&["TARGETPLATFORM", "TARGETARCH", "BUILDPLATFORM", "TARGETOS", "HTTP_PROXY", "no_proxy"]);
+            self.random.of(&["TARGETPLATFORM", "TARGETARCH", "BUILDPLATFORM", "TARGETSTAGE", "HTTP_PROXY", "no_proxy"]);
         if name.to_ascii_lowercase().ends_with("proxy") {
             let value = self.draft.place("proxy argument", "\"http://a.invalid\"", "\"http://b.invalid\"");
             self.args.insert(name.to_owned(), value);
@@ -139,20 +142,25 @@ impl Recipe<'_> {
     }
 
     /// A repository that BuildKit fetches itself.
-    fn repository_file(&mut self) -> String {
+    fn repository_file(&mut self, stage: &mut Stage) -> String {
         let id = self.draft.number();
         let repository = self.random.below(2);
+        let branch = self.random.of(&["main", "main", BRANCH, "${BRANCH:-main}"]);
+        if branch.starts_with('$') {
+            stage.unknowable |= stage.open;
+            return format!("ADD REPO{repository}#{branch} /git-{id}\n");
+        }
         let directory = self.draft.place("directory of a repository", "backend", "frontend");
         let keep = match self.random.chance(15) {
             true => self.draft.added("flag of ADD", "--keep-git-dir=true "),
             false => String::new(),
         };
         match self.random.below(3) {
-            0 => format!("ADD {keep}REPO{repository}#main /git-{id}\n"),
-            1 => format!("ADD REPO{repository}#main:{directory} /git-{id}\n"),
+            0 => format!("ADD {keep}REPO{repository}#{branch} /git-{id}\n"),
+            1 => format!("ADD REPO{repository}#{branch}:{directory} /git-{id}\n"),
             _ => {
                 let context = format!("git-{id}");
-                self.contexts.insert(context.clone(), format!("REPO{repository}#main"));
+                self.contexts.insert(context.clone(), format!("REPO{repository}#{branch}"));
                 format!("COPY --from={context} {directory} /{context}\n")
             }
         }

@@ -56,18 +56,18 @@ impl<'a> Recipe<'a> {
             3..=4 if number > 0 => {
                 let other = self.random.below(number);
                 stage.stages.insert(other);
-                stage.shell = self.stages[other].shell;
+                (stage.shell, stage.open) = (self.stages[other].shell, self.stages[other].open);
                 format!("t{other}")
             }
             5..=7 => match self.service_image(&mut stage) {
                 Some((name, shell)) => {
-                    stage.shell = shell;
+                    (stage.shell, stage.open) = (shell, true);
                     name
                 }
                 None => "scratch".to_owned(),
             },
             _ => {
-                stage.shell = true;
+                (stage.shell, stage.open) = (true, true);
                 self.random.of(&["BASE_IMAGE", "OWN_BASE"]).to_owned()
             }
         };
@@ -86,15 +86,23 @@ impl<'a> Recipe<'a> {
             return None;
         }
         let service = known[self.random.below(known.len())];
-        stage.unknowable |= service.unknowable;
+        let alike: Vec<_> = known.iter().filter(|other| other.shell == service.shell).collect();
+        let other = alike[self.random.below(alike.len())];
+        stage.unknowable |= [service, other].iter().any(|one| one.unknowable || one.triggers);
         let name = match self.random.below(5) {
             0 => service.image.clone(),
             1 => format!("{}:latest", service.image),
             2 => format!("docker.io/{}", service.image),
             _ => {
-                let context = format!("from-{}", service.name);
-                self.contexts.insert(context.clone(), format!("service:{}", service.name));
-                return Some((context, service.shell));
+                // The two change places.
+                let context = format!("from-{}-{}", service.name, other.name);
+                let both = |one: &Service, two: &Service| {
+                    format!("service:{}\"\n        {context}-other: \"service:{}", one.name, two.name)
+                };
+                let places =
+                    self.draft.place("services that change places", both(service, other), both(other, service));
+                self.contexts.insert(context.clone(), places);
+                return Some((format!("{context}{}", self.random.of(&["", "-other"])), service.shell));
             }
         };
         // An image without an owner is one of Docker's own to BuildKit.
