@@ -34,6 +34,8 @@ pub struct Progress {
     steps: Vec<Step>,
     /// The first steps, which belong to builds that have ended.
     earlier: usize,
+    /// The only target of the build, which buildx does not name then.
+    only: Option<String>,
     by_digest: HashMap<String, usize>,
     text: Text,
 }
@@ -117,9 +119,11 @@ impl Progress {
         &self.steps
     }
 
-    /// Another build begins: what it takes from the cache of those before ran in them.
-    pub fn begin_another(&mut self) {
+    /// Another build of the same run begins: what it takes from the cache of those before ran in them. Its steps are named
+    /// after its target, as those of several targets are, where that is the `only` one.
+    pub fn begin_another(&mut self, only: Option<&str>) {
         self.earlier = self.steps.len();
+        self.only = only.map(str::to_owned);
     }
 
     /// The step that failed by itself, not because another one did.
@@ -136,7 +140,12 @@ impl Progress {
         if self.steps.len() >= STEP_LIMIT || vertex.digest.len() > DIGEST_LIMIT {
             return None;
         }
-        let name = self.text.keep(clean(&vertex.name).chars().take(NAME_LIMIT));
+        let name = match (&self.only, vertex.name.strip_prefix('[')) {
+            (None, _) => clean(&vertex.name),
+            (Some(target), Some(rest)) => format!("[{target} {}", clean(rest)),
+            (Some(target), None) => format!("[{target}] {}", clean(&vertex.name)),
+        };
+        let name = self.text.keep(name.chars().take(NAME_LIMIT));
         self.steps.push(Step { name, ..Step::default() });
         self.by_digest.insert(vertex.digest.to_owned(), self.steps.len() - 1);
         Some(self.steps.len() - 1)
@@ -237,11 +246,16 @@ mod tests {
             )
         };
         progress.feed(vertex("a", 0, false).as_bytes());
-        progress.begin_another();
+        progress.begin_another(None);
         assert_eq!(progress.feed(vertex("a", 5, true).as_bytes()), []);
         assert_eq!(progress.feed(vertex("b", 6, true).as_bytes()), [Event::Ended(1)]);
         let steps: Vec<_> = progress.steps().iter().map(|step| (step.cached, step.milliseconds())).collect();
         assert_eq!(steps, [(false, 1000), (true, 1000)]);
+        progress.begin_another(Some("api"));
+        progress.feed(vertex("[build 1/2] RUN c", 7, false).as_bytes());
+        progress.feed(vertex("exporting to image", 8, false).as_bytes());
+        let names: Vec<_> = progress.steps()[2..].iter().map(|step| step.name.as_str()).collect();
+        assert_eq!(names, ["[api build 1/2] RUN c", "[api] exporting to image"]);
     }
 
     #[test]

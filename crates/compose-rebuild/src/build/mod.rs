@@ -84,8 +84,12 @@ pub fn run(
         retried: false,
     };
     let (mut digests, mut failure) = (Digests::new(), None);
-    for group in bake::groups(plan, &facts.project, output.parallel)? {
+    let groups = bake::groups(plan, &facts.project, output.parallel)?;
+    let several = groups.len() > 1;
+    for group in groups {
         let output = bake::Output { local, cache: output.cache, push };
+        let only = group.first().filter(|_| several && group.len() == 1);
+        solves.progress.begin_another(only.map(|service| facts.project.services[*service].bake_target.as_str()));
         failure = solves.solve(&bake::definition(plan, &facts.project, &group, output))?;
         if failure.is_some() {
             break;
@@ -124,7 +128,6 @@ impl Solves<'_> {
             secrets: &secrets,
             attests: self.attests,
         };
-        self.progress.begin_another();
         loop {
             // What an earlier build wrote says nothing about this one.
             let _ = fs_err::remove_file(&self.metadata);
