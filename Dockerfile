@@ -76,37 +76,45 @@ fail() { echo "error: $2" >&2; exit "$1"; }
 format=sha1
 [ "${#GITHUB_COMMIT}" -ne 64 ] || format=sha256
 repository=/var/cache/source/$format.git
-in_repository() { git -C "$repository" -c gc.autoDetach=false -c maintenance.autoDetach=false "$@"; }
+# A fetch stays a pack however small it is: one that was cut leaves no commit without its files.
+in_repository() {
+    git -C "$repository" -c fetch.unpackLimit=1 -c gc.autoDetach=false -c maintenance.autoDetach=false "$@"
+}
 fetch() { in_repository fetch --quiet --no-tags "$1" -- "$GITHUB_REPO" "$2"; }
-has() { in_repository cat-file -e "$1^{tree}" 2>/dev/null; }
 start_over() { rm -rf "$repository" && git init --quiet --bare --object-format="$format" "$repository"; }
 
-fetch_commit() {
-    [ -d "$repository" ] || start_over
+# Puts the files of the commit into app/: one chain, so that whatever fails in it is a failure of the function.
+take() {
+    rm -rf app && mkdir app || return
     commit=$GITHUB_COMMIT
     if [ -z "$commit" ]; then
-        fetch --depth=1 "$GITHUB_BRANCH" || { start_over && fetch --depth=1 "$GITHUB_BRANCH"; } ||
-            fail 69 "$GITHUB_REPO does not serve $GITHUB_BRANCH"
-        commit=$(in_repository rev-parse --verify 'FETCH_HEAD^{commit}')
-    elif ! has "$commit"; then
+        fetch --depth=1 "$GITHUB_BRANCH" && commit=$(in_repository rev-parse --verify 'FETCH_HEAD^{commit}') || return
+    elif [ "$(in_repository rev-parse --quiet --verify refs/kept/last)" != "$commit" ]; then
         # A server that speaks only the first protocol may refuse a commit that no ref points to: the branch has it.
-        fetch --depth=1 "$commit" || { start_over && fetch --depth=1 "$commit"; } ||
-            fetch --depth=1000 "$GITHUB_BRANCH" || fail 69 "$GITHUB_REPO does not answer"
-        has "$commit" || fail 69 "$GITHUB_REPO does not serve commit $commit"
+        fetch --depth=1 "$commit" || fetch --depth=1000 "$GITHUB_BRANCH" || return
     fi
-    in_repository update-ref refs/kept/last "$commit"
+    export GIT_INDEX_FILE=/tmp/index
+    rm -f "$GIT_INDEX_FILE" &&
+        in_repository update-ref refs/kept/last "$commit" &&
+        in_repository read-tree "$commit" &&
+        in_repository --work-tree=/source/app checkout-index --all
+}
+
+fetch_commit() {
+    # Nobody else uses the locked mount: a lock or an unfinished pack in it was left by a step that was killed.
+    [ ! -d "$repository" ] || find "$repository" \( -name '*.lock' -o -name 'tmp_*' \) -delete
+    # What the mount keeps may be damaged, so a failure counts only when it is one of an empty repository, too.
+    { [ -d "$repository" ] && take; } || { start_over && take; } ||
+        fail 69 "$GITHUB_REPO does not serve ${GITHUB_COMMIT:-$GITHUB_BRANCH}"
+    rm "$GIT_INDEX_FILE"
     ! in_repository ls-tree -r "$commit" | grep -q '^160000 ' ||
         fail 69 'the repository has submodules, which this Dockerfile does not fetch'
-    export GIT_INDEX_FILE=/tmp/index
-    in_repository read-tree "$commit"
-    in_repository --work-tree=/source/app checkout-index --all
-    rm "$GIT_INDEX_FILE"
     revision=$(in_repository rev-parse --verify "$commit^{commit}")
     [ "$revision" = "${GITHUB_COMMIT:-$revision}" ] || fail 1 "exported $revision instead of $GITHUB_COMMIT"
 }
 
-mkdir app
 if [ -n "$(ls -A /var/local-source)" ]; then
+    mkdir app
     cp -R /var/local-source/. app
     revision=$GITHUB_COMMIT
 else

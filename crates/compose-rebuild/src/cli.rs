@@ -213,6 +213,9 @@ pub struct Rebuild {
     /// Fail instead of waiting for another run of the same project
     #[arg(long)]
     pub no_wait: bool,
+    /// End the build when no step says anything for so long, for example 30m
+    #[arg(long, value_name = "DURATION", value_parser = measure::duration)]
+    pub step_timeout: Option<Duration>,
     /// Build the files of this directory instead of the remote's
     #[arg(long, value_name = "PATH", conflicts_with = "push")]
     pub local: Option<Utf8PathBuf>,
@@ -233,6 +236,9 @@ pub struct Full {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
+    /// End the build when no step says anything for so long, for example 30m
+    #[arg(long, value_name = "DURATION", value_parser = measure::duration)]
+    pub step_timeout: Option<Duration>,
 }
 
 /// Options of `verify`.

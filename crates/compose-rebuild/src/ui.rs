@@ -174,8 +174,8 @@ impl Ui {
     fn fields(&self, reason: &str, mut line: serde_json::Value) {
         line["reason"] = reason.into();
         line["schema"] = SCHEMA.into();
-        // JSON escapes C0; C1 and bidirectional overrides are legal in it and removed here.
-        let line = self.named(clean(&line.to_string()));
+        harmless(&mut line);
+        let line = self.named(line.to_string());
         // The same string in JSON, and no command of GitHub Actions.
         write_out(&format!("{}\n", if self.github { line.replace("##[", "##\\u005b") } else { line }));
     }
@@ -235,6 +235,20 @@ pub fn usage(program: &'static str, error: &clap::Error, args: &[OsString]) -> s
     crate::error::exit_code::OK.into()
 }
 
+/// Makes every string of a value harmless, each by itself: in the text of the whole one could reach into the next.
+fn harmless(value: &mut serde_json::Value) {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => *text = clean(text),
+        Value::Array(items) => items.iter_mut().for_each(harmless),
+        Value::Object(fields) => {
+            *fields = std::mem::take(fields).into_iter().map(|(name, value)| (clean(&name), value)).collect();
+            fields.values_mut().for_each(harmless);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 /// Writes data; a reader that went away, as `head` does, ends nothing.
 fn write_out(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
@@ -261,6 +275,13 @@ fn no_commands(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_string_of_a_value_cannot_swallow_the_next() {
+        let mut value = serde_json::json!({"source": "https://host", "by": ["a@b", {"https://u:p@h": "\u{9b}x"}]});
+        harmless(&mut value);
+        assert_eq!(value, serde_json::json!({"source": "https://host", "by": ["a@b", {"https://***@h": "x"}]}));
+    }
 
     #[test]
     fn no_line_is_a_command_of_github() {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use camino::Utf8Path;
 use serde::Deserialize;
 
+use crate::sys::files;
 use crate::value::Service;
 
 /// The digests of the image of one target.
@@ -30,7 +31,7 @@ pub type Digests = HashMap<Service, Digest>;
 
 /// Reads a metadata file; one that is missing or garbled speaks of no target.
 pub(super) fn read(path: &Utf8Path) -> HashMap<String, Digest> {
-    let text = fs_err::read(path).unwrap_or_default();
+    let text = files::read(path, files::STATE_LIMIT).unwrap_or_default();
     let entries: HashMap<String, serde_json::Value> = serde_json::from_slice(&text).unwrap_or_default();
     entries.into_iter().filter_map(|(target, entry)| Some((target, Digest::deserialize(entry).ok()?))).collect()
 }

@@ -19,7 +19,7 @@ use crate::facts::Facts;
 use crate::facts::image::Store;
 use crate::plan::{Plan, bake};
 use crate::settings::Settings;
-use crate::sys::process::{self, Finished};
+use crate::sys::process::{self, Finished, Heard};
 use crate::sys::{docker, files};
 use crate::ui::Ui;
 use crate::value::Service;
@@ -40,6 +40,8 @@ pub struct Output {
     pub cache: bool,
     /// How many services are built at once; none means all.
     pub parallel: Option<NonZeroUsize>,
+    /// How long it may be silent before it is ended.
+    pub step_timeout: Option<Duration>,
 }
 
 /// What a build did.
@@ -77,6 +79,7 @@ pub fn run(
         ui,
         settings,
         attests: plan.attestations.provenance,
+        step_timeout: output.step_timeout,
         metadata: state.join(format!("metadata-{}.json", plan.project)),
         log: std::io::BufWriter::new(files::create(&log_path)?),
         log_path,
@@ -108,6 +111,7 @@ struct Solves<'a> {
     ui: &'a Ui,
     settings: &'a Settings,
     attests: bool,
+    step_timeout: Option<Duration>,
     metadata: Utf8PathBuf,
     log: std::io::BufWriter<std::fs::File>,
     log_path: Utf8PathBuf,
@@ -134,12 +138,15 @@ impl Solves<'_> {
             let mut progress = self.progress.clone();
             let mut live = Live::new(ui);
             let (sh, input) = (Shell::new()?, definition.json.to_string().into_bytes());
-            let streamed = process::stream(ui, docker::bake(&sh, &bake), input, |line| {
-                for event in progress.feed(line) {
-                    write_event(log, &event, &progress).with_context(|| format!("could not write `{log_path}`"))?;
-                    live.show(&event, &progress);
+            let streamed = process::stream(ui, docker::bake(&sh, &bake), input, |heard| match heard {
+                Heard::Line(line) => {
+                    for event in progress.feed(line) {
+                        write_event(log, &event, &progress).with_context(|| format!("could not write `{log_path}`"))?;
+                        live.show(&event, &progress);
+                    }
+                    Ok(())
                 }
-                Ok(())
+                Heard::Nothing(silence) => live.wait(silence, self.step_timeout),
             });
             drop(live);
             let failure = match streamed {
@@ -215,15 +222,18 @@ fn engine_failed(finished: &Finished, progress: &Progress) -> bool {
 fn failure(finished: &Finished, progress: &Progress, log: &Utf8Path) -> Failure {
     let kept = "every tag is where it was";
     let error = error_of(finished);
-    let all = format!(
-        "{}\n{}",
-        finished.stderr,
-        progress.failed().and_then(|step| step.error.as_deref()).unwrap_or_default()
-    );
-    if all.contains("no space left on device") || all.contains("ResourceExhausted") {
+    let said = progress.failed().map(|step| {
+        format!(
+            "{}\n{}",
+            step.error.as_deref().unwrap_or_default(),
+            step.tail.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+        )
+    });
+    let all = format!("{}\n{}", finished.stderr, said.unwrap_or_default()).to_lowercase();
+    if ["no space left on device", "enospc", "resourceexhausted"].iter().any(|sign| all.contains(sign)) {
         return Failure::precondition("the disk is full")
             .kept(kept)
-            .hint("free space: `docker builder prune` keeps the kept model");
+            .hint("free space: `docker builder prune` keeps the kept model; when the next build waits for ever, restart the engine");
     }
     if let Some(step) = progress.failed() {
         let reason = step.error.as_deref().unwrap_or_default();

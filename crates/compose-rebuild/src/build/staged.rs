@@ -1,5 +1,5 @@
-//! What a build leaves behind until it is promoted: staged tags and a copy of a local tree. A marker file names them, so
-//! that the next run removes what a killed one left.
+//! What a build leaves behind until it is promoted: staged tags and a copy of a local tree. A marker file says that they may
+//! be there, so that the next run removes what a killed one left; which they are is asked from the engine.
 
 use std::os::unix::fs::symlink;
 
@@ -7,8 +7,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use xshell::Shell;
 
 use crate::facts::source::Local;
-use crate::plan::Plan;
-use crate::sys::{docker, files, process};
+use crate::sys::process::{self, Finished};
+use crate::sys::{docker, files};
 use crate::ui::Ui;
 use crate::value::{ImageRef, ProjectName};
 
@@ -23,20 +23,28 @@ pub struct Staged<'a> {
 }
 
 impl<'a> Staged<'a> {
-    /// Removes what a killed run left, then writes down what this one is about to stage.
-    pub fn begin(ui: &'a Ui, state: &Utf8Path, plan: &Plan) -> anyhow::Result<Self> {
+    /// Marks that this run is about to stage these images, and removes the copy of a local tree that a killed one left.
+    pub fn begin(ui: &'a Ui, state: &Utf8Path, project: &ProjectName, images: Vec<ImageRef>) -> anyhow::Result<Self> {
         files::create_directory(state)?;
-        let marker = state.join(format!("staged-{}", plan.project));
-        let tree = state.join(format!("local-{}", plan.project));
-        if let Ok(left) = fs_err::read_to_string(&marker) {
-            let images = left.lines().filter_map(|line| line.parse().ok()).collect();
-            remove_containers(ui, &plan.project)?;
-            drop(Self { ui, project: plan.project.clone(), marker: marker.clone(), tree: tree.clone(), images });
+        let tree = state.join(format!("local-{project}"));
+        files::remove_tree(&tree)?;
+        let marker = marker(state, project);
+        files::write(&marker, b"")?;
+        Ok(Self { ui, project: project.clone(), marker, tree, images })
+    }
+
+    /// Removes what killed runs of the project left in the engine, which says by label and form what that is.
+    pub fn remove_left(&self) {
+        let is_left = |image: &ImageRef| image.is_staged() && !self.images.contains(image);
+        let removed = Shell::new().map_err(Into::into).and_then(|sh| {
+            remove_containers(self.ui, &self.project)?;
+            let tags = done(process::cleanup(self.ui, docker::project_tags(&sh, &self.project))?)?;
+            let left: Vec<_> = tags.lines().filter_map(|line| line.parse().ok()).filter(is_left).collect();
+            untag(self.ui, &left)
+        });
+        if let Err(error) = removed {
+            self.ui.warning(&format!("what an earlier run staged could not be removed: {error:#}"));
         }
-        let images: Vec<_> = plan.builds().map(|(_, build)| build.staged.clone()).collect();
-        let lines: String = images.iter().map(|image| format!("{image}\n")).collect();
-        files::write(&marker, lines.as_bytes())?;
-        Ok(Self { ui, project: plan.project.clone(), marker, tree, images })
     }
 
     /// Copies a local tree, so that what Git ignores stays out of the build.
@@ -59,34 +67,55 @@ impl<'a> Staged<'a> {
 
 impl Drop for Staged<'_> {
     fn drop(&mut self) {
-        let _ = fs_err::remove_dir_all(&self.tree);
         // A container that an interrupted verification made without learning its name holds on to its image.
-        let gone = untag(self.ui, &self.images)
-            || (remove_containers(self.ui, &self.project).is_ok() && untag(self.ui, &self.images));
-        if gone {
-            let _ = fs_err::remove_file(&self.marker);
-        } else {
-            self.ui.warning("staged images could not be removed; the next run tries again");
+        let removed = files::remove_tree(&self.tree).and_then(|()| {
+            untag(self.ui, &self.images).or_else(|_| {
+                remove_containers(self.ui, &self.project)?;
+                untag(self.ui, &self.images)
+            })
+        });
+        match removed {
+            Ok(()) => drop(fs_err::remove_file(&self.marker)),
+            Err(_) => self.ui.warning("staged images could not be removed; the next run tries again"),
         }
     }
 }
 
-/// Takes staged tags away; whether none is left.
-fn untag(ui: &Ui, images: &[ImageRef]) -> bool {
-    let Ok(sh) = Shell::new() else { return false };
-    let is_absent = |line: &str| line.to_lowercase().contains("no such image");
-    images.is_empty()
-        || process::cleanup(ui, docker::untag(&sh, images))
-            .is_ok_and(|done| done.status.success() || done.stderr.lines().all(is_absent))
+/// Whether a run of the project was killed before it removed what it staged.
+pub fn is_left(state: &Utf8Path, project: &ProjectName) -> bool {
+    marker(state, project).symlink_metadata().is_ok()
+}
+
+/// The file that exists as long as something may be staged; nothing is read from it.
+pub fn marker(state: &Utf8Path, project: &ProjectName) -> Utf8PathBuf {
+    state.join(format!("staged-{project}"))
+}
+
+/// Takes staged tags away.
+fn untag(ui: &Ui, images: &[ImageRef]) -> anyhow::Result<()> {
+    let sh = Shell::new()?;
+    match images.is_empty() {
+        true => Ok(()),
+        false => done(process::cleanup(ui, docker::untag(&sh, images))?).map(drop),
+    }
 }
 
 /// Removes the containers that verification left; none of them ever ran.
 fn remove_containers(ui: &Ui, project: &ProjectName) -> anyhow::Result<()> {
     let sh = Shell::new()?;
-    let listed = process::cleanup(ui, docker::leftover_containers(&sh, project))?;
-    let left: Vec<_> = String::from_utf8_lossy(&listed.stdout).lines().map(str::to_owned).collect();
-    if !left.is_empty() {
-        process::cleanup(ui, docker::remove_containers(&sh, &left))?;
+    let listed = done(process::cleanup(ui, docker::leftover_containers(&sh, project))?)?;
+    let left: Vec<_> = listed.lines().map(str::to_owned).collect();
+    match left.is_empty() {
+        true => Ok(()),
+        false => done(process::cleanup(ui, docker::remove_containers(&sh, &left))?).map(drop),
     }
-    Ok(())
+}
+
+/// What the engine answered; what somebody else removed in the meantime is gone, as it should be.
+fn done(finished: Finished) -> anyhow::Result<String> {
+    let is_absent = |line: &str| line.to_lowercase().contains("no such");
+    match finished.status.success() || finished.stderr.lines().all(is_absent) {
+        true => Ok(finished.text()),
+        false => Err(docker::failure(&finished).into()),
+    }
 }

@@ -15,7 +15,13 @@ use crate::value::measure;
 /// Exit code 2 without a terminal and `--yes`, and those of every phase.
 pub fn run(context: &Context, options: &cli::Full) -> anyhow::Result<()> {
     let rebuild = Run::of_rebuild(context, &options.build, None, options.no_wait)?;
-    let run = Run { command: "full", full: true, keep_models: options.keep_models, ..rebuild };
+    let run = Run {
+        command: "full",
+        full: true,
+        keep_models: options.keep_models,
+        step_timeout: options.step_timeout,
+        ..rebuild
+    };
     let (facts, plan) = run.gather()?;
     announce(context, &facts, &plan);
     if !options.yes {

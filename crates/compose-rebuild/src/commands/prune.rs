@@ -21,7 +21,6 @@ pub fn run(context: &Context, options: &cli::Prune) -> anyhow::Result<()> {
         older_than: options.older_than,
         models: options.models,
         cache_limit: options.cache_limit,
-        now: settings.now,
     };
     let lines = prune::plan(&before, &project, &policy)?;
     for line in &lines {

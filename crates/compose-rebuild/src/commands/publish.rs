@@ -21,13 +21,14 @@ impl Run<'_> {
         let exports = plan.builds().any(|(service, _)| facts.project.services[&service.service].exports_cache());
         let named = settings.builder.is_some() || docker::builder_was_chosen();
         if !named && !self.options.push && !exports {
-            return Ok(Output { store: Store::Engine, cache: true, parallel });
+            return Ok(Output { store: Store::Engine, cache: true, parallel, step_timeout: self.step_timeout });
         }
         let builder = builder::ask(ui, settings.builder.as_ref())?;
         let output = Output {
             store: store_of(&builder, self.options.push)?,
             cache: !exports || builder::exports_cache(ui, &builder)?,
             parallel,
+            step_timeout: self.step_timeout,
         };
         if !output.cache {
             ui.warning(&format!(

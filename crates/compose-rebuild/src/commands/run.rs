@@ -8,7 +8,7 @@ use buildkit_report::summary::Summary;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::build::digests::Digests;
-use crate::build::staged::Staged;
+use crate::build::staged::{self, Staged};
 use crate::error::Failure;
 use crate::facts::image::{Image, Images, Store};
 use crate::facts::source::{Resolved, Revision};
@@ -38,6 +38,8 @@ pub(super) struct Run<'a> {
     pub(super) command: &'static str,
     pub(super) options: &'a cli::Build,
     pub(super) no_wait: bool,
+    /// How long a build may be silent.
+    pub(super) step_timeout: Option<Duration>,
     /// The rule of flag and environment.
     pub(super) chosen: Option<Rule>,
     pub(super) local: Option<Utf8PathBuf>,
@@ -60,6 +62,7 @@ impl<'a> Run<'a> {
             command: "rebuild",
             options,
             no_wait,
+            step_timeout: None,
             chosen,
             local,
             full: false,
@@ -73,10 +76,29 @@ impl<'a> Run<'a> {
         ui.detail("Resolving", "workspace, compose project, remotes and images");
         let store = Store::of(self.options.push);
         let pull = self.options.pull.then_some(settings.now);
-        let facts = gather::facts(ui, settings.selection(&self.options.services), self.local.as_deref(), store, pull)?;
+        let mut facts =
+            gather::facts(ui, settings.selection(&self.options.services), self.local.as_deref(), store, pull)?;
         let _ = self.context.ending.notify.set(facts.workspace.config.notify.clone());
         let plan = crate::plan::decide::plan(&facts, &self.request(&facts)?)?;
+        if store == Store::Engine && self.is_left(&facts) {
+            let versioned: Vec<_> = plan.builds().flat_map(|(_, build)| build.promote.clone()).collect();
+            facts.images.extend(store.inspect(ui, &versioned)?);
+            let plan = crate::plan::decide::plan(&facts, &self.request(&facts)?)?;
+            return Ok((facts, plan));
+        }
         Ok((facts, plan))
+    }
+
+    /// Whether a run was killed before it removed what it staged.
+    pub(super) fn is_left(&self, facts: &Facts) -> bool {
+        staged::is_left(&facts.workspace.state, &facts.project.name)
+    }
+
+    /// Removes what a run that was killed left; whoever calls this holds the lock.
+    pub(super) fn remove_left(&self, facts: &Facts) -> anyhow::Result<()> {
+        let staged = Staged::begin(&self.context.ui, &facts.workspace.state, &facts.project.name, Vec::new())?;
+        staged.remove_left();
+        Ok(())
     }
 
     /// What is asked for, with what the workspace configures.
@@ -180,8 +202,10 @@ impl<'a> Run<'a> {
         if builds {
             let output = self.output(facts, plan)?;
             self.build(facts, plan, output, built)?;
+        } else if self.is_left(facts) {
+            self.remove_left(facts)?;
         }
-        let reused = reused(facts, plan);
+        let reused = reused(facts, plan)?;
         promote::move_tags(&self.context.ui, Store::Engine, &reused)?;
         promote::read_back(&self.context.ui, Store::Engine, &reused)?;
         Ok(true)
@@ -200,12 +224,16 @@ impl<'a> Run<'a> {
         if output.store == Store::Engine {
             preflight(ui, facts)?;
         }
-        let staged = Staged::begin(ui, state, plan)?;
+        let images = plan.builds().map(|(_, build)| build.staged.clone()).collect();
+        let staged = Staged::begin(ui, state, &plan.project, images)?;
         let local = copy_local(facts, &staged)?;
-        let (foresight, outcome) = both(
-            || Foresight::begin(ui, settings, facts, plan),
-            || build::run(ui, settings, (facts, plan), local, output),
-        );
+        let (foresight, outcome) = thread::scope(|scope| {
+            scope.spawn(|| staged.remove_left());
+            both(
+                || Foresight::begin(ui, settings, facts, plan),
+                || build::run(ui, settings, (facts, plan), local, output),
+            )
+        });
         let (outcome, foresight) = built.insert((outcome?, foresight));
         thread::scope(|scope| {
             scope.spawn(|| foresight.end(ui, settings, facts, plan, outcome));
@@ -285,20 +313,22 @@ fn taken_as_they_are<'a>(facts: &'a Facts, plan: &Plan) -> Vec<&'a Resolved> {
     facts.sources.iter().filter(is_taken).collect()
 }
 
-/// Mutable tags that go to images that are there.
-fn reused(facts: &Facts, plan: &Plan) -> Vec<Move> {
+/// Tags that go to images that are there: the mutable ones, and those that images are kept under.
+fn reused(facts: &Facts, plan: &Plan) -> Result<Vec<Move>, Failure> {
     let mut moves = Vec::new();
     for service in &plan.services {
         let Action::Reuse(kept) = &service.action else { continue };
         let Some(to) = facts.images.get(kept).map(|image| &image.id) else { continue };
-        for tag in facts.project.services[&service.service].names() {
+        let built = &facts.project.services[&service.service];
+        let keep = built.keep.then(|| key::kept_image(&facts.project, &service.service)).transpose()?;
+        for tag in built.names().chain(&keep) {
             let from = facts.images.get(tag).map(|image| image.id.clone());
             if from.as_ref() != Some(to) {
                 moves.push(Move { tag: tag.clone(), from, to: to.clone() });
             }
         }
     }
-    moves
+    Ok(moves)
 }
 
 /// Copies the local directory that takes the place of a remote, if there is one.

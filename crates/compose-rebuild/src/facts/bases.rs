@@ -31,7 +31,7 @@ pub fn ask(ui: &Ui, project: &Project, selection: Selection<'_>, now: Timestamp)
     let wanted = services.filter(|built| !built.keep).flat_map(|built| project.bases_of(built));
     let wanted: BTreeSet<ImageRef> = wanted.collect();
     let place = files::kept_for("bases", selection.files).ok();
-    let read = |place: &Utf8PathBuf| serde_json::from_slice(&fs_err::read(place).ok()?).ok();
+    let read = |place: &Utf8PathBuf| serde_json::from_slice(&files::read(place, files::STATE_LIMIT).ok()?).ok();
     let mut known: BTreeMap<String, (String, Timestamp)> = place.as_ref().and_then(read).unwrap_or_default();
     known.retain(|_, (_, asked)| now.since(*asked) < COUNTS_FOR && *asked <= now);
     let open: Vec<_> = wanted.iter().filter(|name| !known.contains_key(&name.to_string())).cloned().collect();

@@ -29,8 +29,10 @@ pub struct Questions {
 impl Questions {
     /// The questions of the last run on these compose files, if there was one and it asked the same store.
     pub fn of_last_run(compose_files: &[Utf8PathBuf], store: Store) -> Option<Self> {
-        let last: Self =
-            serde_json::from_slice(&fs_err::read(files::kept_for("questions", compose_files).ok()?).ok()?).ok()?;
+        let last: Self = serde_json::from_slice(
+            &files::read(&files::kept_for("questions", compose_files).ok()?, files::STATE_LIMIT).ok()?,
+        )
+        .ok()?;
         (last.store == store).then_some(last)
     }
 

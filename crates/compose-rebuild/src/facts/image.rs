@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::value::time::Timestamp;
 use crate::value::{ImageRef, ProjectName, label};
 
 /// Where images are looked up, and where tags move.
@@ -41,6 +42,8 @@ pub struct Image {
     /// All layers, in bytes.
     pub size: u64,
     #[serde(deserialize_with = "or_nothing")]
+    pub(super) metadata: Metadata,
+    #[serde(deserialize_with = "or_nothing")]
     pub(super) config: Config,
     #[serde(deserialize_with = "or_nothing")]
     pub(super) graph_driver: GraphDriver,
@@ -57,6 +60,13 @@ pub(super) struct Config {
     working_dir: String,
     #[serde(deserialize_with = "or_nothing")]
     on_build: Vec<String>,
+}
+
+/// What an engine knows about an image beside the image.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Metadata {
+    last_tag_time: String,
 }
 
 /// Where the classic image store keeps the layers.
@@ -90,6 +100,12 @@ impl Image {
     /// Whether a build of this tool for `project` made it.
     pub fn belongs_to(&self, project: &ProjectName) -> bool {
         self.label(label::PROJECT) == Some(project.as_str())
+    }
+
+    /// When the engine, by its own clock, had the image last: it got a name, or its last new layer.
+    pub fn had(&self) -> Timestamp {
+        let times = [&self.metadata.last_tag_time, &self.created];
+        times.iter().filter_map(|time| time.parse().ok()).max().unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     /// A directory of the engine's data, if the engine tells.

@@ -49,7 +49,8 @@ pub(super) fn answers(
     let inputs = compose_files::inputs(selection);
     let place = inputs.as_ref().and_then(|_| files::kept_for("compose", selection.files).ok());
     let (Some(inputs), Some(place)) = (inputs, place) else { return ask() };
-    let last = fs_err::read(&place).ok().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
+    let last =
+        files::read(&place, files::STATE_LIMIT).ok().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
     if let Some(kept) = last.filter(|kept| kept.digest == inputs.digest) {
         return Ok(kept.answers);
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::thread;
 
+use crate::error::Failure;
 use crate::facts::image::Image;
 use crate::facts::images;
 use crate::sys::docker;
@@ -18,7 +19,7 @@ use serde::Deserialize;
 const AT_ONCE: usize = 500;
 
 /// The store of the engine.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Inventory {
     /// All images, also those of others, by ID.
     pub images: BTreeMap<String, Stored>,
@@ -26,6 +27,8 @@ pub struct Inventory {
     pub users: HashMap<String, Vec<String>>,
     /// The build cache.
     pub cache: Vec<CacheRecord>,
+    /// What time it is by the engine's clock, which all its times are of.
+    pub now: Timestamp,
 }
 
 /// An image of the store.
@@ -35,8 +38,10 @@ pub struct Stored {
     pub tags: Vec<ImageRef>,
     /// Labels of an image that this tool built; nobody reads those of others.
     pub labels: BTreeMap<String, String>,
-    /// When it was built.
+    /// When it was built, by the clock of the machine that built it.
     pub created: Timestamp,
+    /// When the engine had it last, see [`Image::had`].
+    pub had: Timestamp,
     /// All layers, in bytes.
     pub size: u64,
     /// The layers that no other image has, in bytes, to four digits.
@@ -69,6 +74,7 @@ pub fn read(ui: &Ui) -> anyhow::Result<Inventory> {
     thread::scope(|scope| {
         // The engine counts the bytes of volumes too, file by file.
         let usage = scope.spawn(|| docker::ask(ui, LONG, docker::disk_usage));
+        let now = scope.spawn(|| docker::ask(ui, LONG, docker::clock));
         let users = scope.spawn(|| match containers.is_empty() {
             true => Ok(String::new()),
             false => docker::ask_existing(ui, LONG, |sh| docker::container_images(sh, &containers)),
@@ -77,7 +83,8 @@ pub fn read(ui: &Ui) -> anyhow::Result<Inventory> {
         for some in ids.chunks(AT_ONCE) {
             images.extend(images::inspect_all(ui, some)?.into_iter().map(stored));
         }
-        Ok(put_together(images, &join(users)?, docker::json(join(usage)?.as_bytes())?))
+        let now = join(now)?.trim().parse().map_err(Failure::precondition)?;
+        Ok(put_together(images, &join(users)?, docker::json(join(usage)?.as_bytes())?, now))
     })
 }
 
@@ -114,9 +121,9 @@ struct RawCache {
 
 /// An image, with nothing that nobody asks for: there may be thousands.
 fn stored(image: Image) -> (String, Stored) {
+    let had = image.had();
     // The engine gives a build that came from the cache the time of its last new layer.
-    let created = image.label(label::CREATED).and_then(|text| text.parse().ok());
-    let created = created.or_else(|| image.created.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let created = image.label(label::CREATED).and_then(|text| text.parse().ok()).unwrap_or(had);
     let mut labels = image.config.labels;
     if !labels.contains_key(label::PROJECT) {
         labels.clear();
@@ -124,6 +131,7 @@ fn stored(image: Image) -> (String, Stored) {
     let stored = Stored {
         tags: image.repo_tags.iter().filter_map(|tag| tag.parse().ok()).collect(),
         created,
+        had,
         labels,
         size: image.size,
         unique: image.size,
@@ -133,8 +141,8 @@ fn stored(image: Image) -> (String, Stored) {
 }
 
 /// Puts together the images, lines of `IMAGE NAME` for containers, and `docker system df --verbose`.
-fn put_together(images: BTreeMap<String, Stored>, users: &str, usage: RawUsage) -> Inventory {
-    let mut store = Inventory { images, ..Inventory::default() };
+fn put_together(images: BTreeMap<String, Stored>, users: &str, usage: RawUsage, now: Timestamp) -> Inventory {
+    let mut store = Inventory { images, users: HashMap::new(), cache: Vec::new(), now };
     for used in usage.images.into_iter().flatten() {
         if let Some(image) = store.images.get_mut(&used.id) {
             image.unique = measure::size(&used.unique_size).unwrap_or(0).min(image.size);
@@ -186,7 +194,7 @@ mod tests {
         let images: Vec<Image> = docker::json(images.as_bytes()).expect("valid");
         let images = images.into_iter().map(stored).collect();
         let usage = docker::json(usage.as_bytes()).expect("valid");
-        let store = put_together(images, "sha256:a /one\nsha256:a /two\n", usage);
+        let store = put_together(images, "sha256:a /one\nsha256:a /two\n", usage, Timestamp::UNIX_EPOCH);
         let image = &store.images["sha256:a"];
         assert_eq!((image.size, image.unique, image.layers.len()), (50, 20, 2));
         assert_eq!(store.users["sha256:a"], ["one", "two"]);

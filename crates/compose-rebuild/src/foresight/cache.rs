@@ -82,7 +82,7 @@ fn path(settings: &Settings, facts: &Facts) -> Utf8PathBuf {
 
 /// The record that the last build left.
 pub(super) fn recall(settings: &Settings, facts: &Facts) -> Record {
-    let bytes = fs_err::read(path(settings, facts)).unwrap_or_default();
+    let bytes = files::read(&path(settings, facts), files::STATE_LIMIT).unwrap_or_default();
     serde_json::from_slice(&bytes).unwrap_or_default()
 }
 

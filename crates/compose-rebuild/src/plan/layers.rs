@@ -78,6 +78,7 @@ mod tests {
             tags: Vec::new(),
             labels: BTreeMap::new(),
             created: Timestamp::UNIX_EPOCH,
+            had: Timestamp::UNIX_EPOCH,
             size: layers.iter().map(|(_, size)| size).sum(),
             unique,
             layers: store::layers(&layers.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>()),

@@ -25,8 +25,6 @@ pub struct Policy {
     pub models: bool,
     /// The most bytes of build cache; without it the cache stays.
     pub cache_limit: Option<u64>,
-    /// The time that ages are counted from.
-    pub now: Timestamp,
 }
 
 /// One image or one record of the build cache.
@@ -56,7 +54,7 @@ pub fn plan(store: &Inventory, project: &Project, policy: &Policy) -> Result<Vec
     let ranks = names.ranks(&own);
     let mut verdicts: Vec<_> =
         own.iter().map(|(id, image)| (*id, *image, names.verdict(store, id, image, &ranks, policy))).collect();
-    verdicts.sort_by_key(|(id, image, verdict)| (verdict.is_err(), Reverse(image.created), *id));
+    verdicts.sort_by_key(|(id, image, verdict)| (verdict.is_err(), Reverse(image.had), *id));
     let goes: BTreeSet<&String> =
         verdicts.iter().filter(|(.., verdict)| verdict.is_err()).map(|(id, ..)| *id).collect();
     let sizes = Sizes::new(store.images.values());
@@ -74,7 +72,7 @@ pub fn plan(store: &Inventory, project: &Project, policy: &Policy) -> Result<Vec
                 id: id.clone(),
                 name: image.name(id),
                 bytes: if remove { sizes.add(image, &mut layers) } else { image.size },
-                age_s: policy.now.since(image.created).as_secs(),
+                age_s: store.now.since(image.had).as_secs(),
                 why: verdict.unwrap_or_else(|why| why),
             }
         })
@@ -130,7 +128,7 @@ impl<'a> KnownNames<'a> {
             let release = foreign().find_map(version);
             return Ok(release.map_or_else(|| format!("tagged {first}"), |version| format!("release {version}")));
         }
-        let age = policy.now.since(image.created);
+        let age = store.now.since(image.had);
         if policy.older_than.is_some_and(|limit| age < limit) {
             return Ok("younger than `--older-than`".to_owned());
         }
@@ -163,8 +161,6 @@ impl<'a> KnownNames<'a> {
     fn form(&self, tag: &ImageRef, image: &Stored) -> Form {
         let service = image.label(label::SERVICE).unwrap_or_default();
         let built = self.project.services.iter().find(|(name, _)| name.as_str() == service).map(|(_, built)| built);
-        let is_key = |text: &str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_hexdigit());
-        let staged = || tag.tag.strip_prefix("staged-")?.strip_prefix(service)?.strip_prefix('-');
         let value = image.label(label::CACHE_BUST).unwrap_or_default();
         let is_version = match built {
             Some(built) => tag.tag == built.image.versioned_tag(value),
@@ -174,9 +170,9 @@ impl<'a> KnownNames<'a> {
         let repository = built.map_or(&image.tags[0].repository, |built| &built.image.repository);
         if tag.repository != *repository {
             Form::Foreign
-        } else if tag.tag.strip_prefix("keep-").is_some_and(is_key) {
+        } else if tag.is_kept() {
             Form::Kept
-        } else if staged().is_some_and(is_key) {
+        } else if tag.is_staged() {
             Form::Staged
         } else if !value.is_empty() && is_version {
             Form::Versioned
@@ -190,7 +186,7 @@ impl<'a> KnownNames<'a> {
         let mut services: BTreeMap<&str, Vec<(Timestamp, &'o String)>> = BTreeMap::new();
         for (id, image) in own {
             if image.tags.iter().any(|tag| self.form(tag, image) == Form::Versioned) {
-                services.entry(image.label(label::SERVICE).unwrap_or_default()).or_default().push((image.created, id));
+                services.entry(image.label(label::SERVICE).unwrap_or_default()).or_default().push((image.had, id));
             }
         }
         let mut ranks = BTreeMap::new();
@@ -250,7 +246,7 @@ fn cache_lines(store: &Inventory, project: &Project, policy: &Policy) -> Vec<Lin
             id: record.id.clone(),
             name: record.description.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(80).collect(),
             bytes: record.size,
-            age_s: policy.now.since(record.used).as_secs(),
+            age_s: store.now.since(record.used).as_secs(),
             why: if is_model(record) {
                 "build cache above the limit, a step of a kept stage"
             } else {

@@ -45,7 +45,9 @@ pub fn plan(
     };
     let (action, why) = match (&kept, current, reason) {
         (Some((name, image)), current, _) if !again && !built.takes_files() => match current {
-            Some(current) if current.id == image.id => (Action::Fresh, format!("kept as {}", name.tag)),
+            Some(current) if current.id == image.id && name.is_kept() => {
+                (Action::Fresh, format!("kept as {}", name.tag))
+            }
             _ => (Action::Reuse(name.clone()), format!("kept as {}", name.tag)),
         },
         (_, Some(current), None) => {
@@ -58,9 +60,10 @@ pub fn plan(
                 }
             }
         }
-        (_, _, reason) => {
-            (Action::Build(build(facts, request, service, decided, current)?), reason.unwrap_or_default())
-        }
+        (_, _, reason) => match adopted(facts, request, service, decided)?.filter(|_| !again) {
+            Some(name) => (Action::Reuse(name), "built and verified by a run that did not end".to_owned()),
+            None => (Action::Build(build(facts, request, service, decided, current)?), reason.unwrap_or_default()),
+        },
     };
     let why = [why].into_iter().chain(idle(facts, service)).collect::<Vec<_>>().join("; ");
     let (service, image) = (service.clone(), built.image.clone());
@@ -74,14 +77,31 @@ pub fn plan(
     Ok(ServicePlan { service, image, cache_bust, revision, sources, key, action, why })
 }
 
-/// The kept image of a service, if it exists and is ours.
+/// The versioned image of a service, if it is what would be built: a run that ended between its tags left it.
+fn adopted(
+    facts: &Facts,
+    request: &Request,
+    service: &Service,
+    decided: &Decided<'_>,
+) -> Result<Option<ImageRef>, Failure> {
+    let name = own_image(facts, service, &decided.keyed[service].cache_bust)?;
+    let is_same = |image: &Image| outdated(facts, request, service, decided, image).is_none();
+    Ok(facts.images.get(&name).is_some_and(is_same).then_some(name))
+}
+
+/// The kept image of a service, if it exists and is ours; under its other name when it has lost that which it is kept under.
 pub fn kept_image<'a>(facts: &'a Facts, service: &Service) -> Result<Option<(ImageRef, &'a Image)>, Failure> {
     if !facts.project.services[service].keep {
         return Ok(None);
     }
     let name = key::kept_image(&facts.project, service)?;
-    let image = facts.images.get(&name).filter(|image| image.belongs_to(&facts.project.name));
-    Ok(image.map(|image| (name, image)))
+    let own = |name: &ImageRef| facts.images.get(name).filter(|image| image.belongs_to(&facts.project.name));
+    if let Some(image) = own(&name) {
+        return Ok(Some((name, image)));
+    }
+    let current = &facts.project.services[service].image;
+    let is_its = |image: &&Image| image.label(label::KEY).is_some_and(|key| name.tag == format!("keep-{key:.12}"));
+    Ok(own(current).filter(is_its).map(|image| (current.clone(), image)))
 }
 
 /// The name that an image of a service has beside its mutable tag: that of its version, or that it is kept under.

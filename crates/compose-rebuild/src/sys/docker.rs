@@ -319,3 +319,8 @@ pub fn remove_cache<'a>(sh: &'a Shell, builder: Option<&Builder>, records: &[Str
 pub fn data_root<'a>(sh: &'a Shell) -> Cmd<'a> {
     cmd!(sh, "docker info --format").arg("{{.DockerRootDir}}")
 }
+
+/// What time it is for the engine.
+pub fn clock<'a>(sh: &'a Shell) -> Cmd<'a> {
+    cmd!(sh, "docker info --format").arg("{{.SystemTime}}")
+}

@@ -15,6 +15,9 @@ use crate::value::digest::sha256;
 /// Ends the name of a file while it is written, after the id of the process that writes it.
 const TEMPORARY: &str = ".tmp";
 
+/// Most bytes that are read of what an earlier run wrote down, except for a report.
+pub const STATE_LIMIT: u64 = 8 << 20;
+
 /// Creates a directory of ours and its parents, and removes what a run that was killed in [`write`] left there.
 pub fn create_directory(path: &Utf8Path) -> anyhow::Result<()> {
     refuse_link(path)?;
@@ -32,16 +35,40 @@ pub fn create_directory(path: &Utf8Path) -> anyhow::Result<()> {
 pub fn create(path: &Utf8Path) -> anyhow::Result<std::fs::File> {
     refuse_link(path)?;
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).custom_flags(nix::libc::O_NOFOLLOW);
+    options.write(true).create(true).truncate(true).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK);
     options.open(path).with_context(|| format!("could not create `{path}`"))
 }
 
-/// Reads a file of ours, if it is one, no link and not longer than `limit`.
+/// Reads a file of ours, if it is one, no link and no pipe, and not longer than `limit`.
 pub fn read(path: &Utf8Path, limit: u64) -> anyhow::Result<Vec<u8>> {
     refuse_link(path)?;
+    if !fs_err::symlink_metadata(path)?.is_file() {
+        return Err(irregular(path).into());
+    }
     let mut bytes = Vec::new();
     fs_err::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Removes a directory of ours with everything in it, if there is one; a link in its place goes without what it points to.
+///
+/// # Errors
+/// The error of the file system.
+pub fn remove_tree(path: &Utf8Path) -> anyhow::Result<()> {
+    let removed = match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => fs_err::remove_dir_all(path),
+        Ok(_) => fs_err::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The failure for something else in the place of a file of ours, such as a pipe.
+pub fn irregular(path: &Utf8Path) -> Failure {
+    Failure::precondition(format!("`{path}` is not a regular file")).hint(format!("remove it: rm -r {path}"))
 }
 
 /// Adds `bytes` to the end of a file that another program made for us.

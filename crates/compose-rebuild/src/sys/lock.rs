@@ -23,7 +23,8 @@ pub struct Lock {
 /// Who holds the lock named `name`, if somebody does; it is not made, and shared with others for as long as the question takes.
 pub fn holder(name: &str) -> Option<String> {
     let path = files::private_path().ok()?.join(format!("{name}.lock"));
-    let file = File::options().read(true).custom_flags(nix::libc::O_NOFOLLOW).open(path).ok()?;
+    let file =
+        File::options().read(true).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK).open(path).ok()?;
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| named(&file))
 }
 
@@ -47,9 +48,12 @@ pub fn acquire(ui: &Ui, name: &str, wait: bool) -> anyhow::Result<Lock> {
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .custom_flags(nix::libc::O_NOFOLLOW)
+        .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
         .open(&path);
     let mut file = open.with_context(|| format!("could not open the lock `{path}`"))?;
+    if !file.metadata()?.is_file() {
+        return Err(files::irregular(&path).into());
+    }
     let mut waited = false;
     loop {
         match file.try_lock() {

@@ -63,12 +63,13 @@ pub fn output(ui: &Ui, cmd: Cmd<'_>, limit: Duration) -> anyhow::Result<Finished
     bounded_output(ui, cmd, limit, 0)
 }
 
-/// Runs `cmd`, which cleans up after this run: signals that came before it starts do not stop it.
+/// Runs `cmd`, which cleans up after this run: neither the signals that came before it starts stop it, nor the first that
+/// comes while it runs.
 ///
 /// # Errors
 /// Fails when [`output`] does, with a limit of one minute.
 pub fn cleanup(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<Finished> {
-    bounded_output(ui, cmd, Duration::from_secs(60), interrupt::count())
+    bounded_output(ui, cmd, Duration::from_secs(60), interrupt::count() + 1)
 }
 
 fn bounded_output(ui: &Ui, cmd: Cmd<'_>, limit: Duration, signals: usize) -> anyhow::Result<Finished> {
@@ -109,23 +110,32 @@ fn bounded_read<T: Send + 'static>(
     });
     let mut taken = None;
     let finished = supervise(ui, child, &shown, Some(limit), signals, receive, |item| {
-        taken = Some(item);
+        taken = item.or(taken.take());
         Ok(())
     })?;
     Ok((finished, taken))
 }
 
+/// What a process that is listened to says.
+#[derive(Clone, Copy, Debug)]
+pub enum Heard<'a> {
+    /// A line that is a JSON object, without the line feed.
+    Line(&'a [u8]),
+    /// Nothing, for so long.
+    Nothing(Duration),
+}
+
 /// Runs `cmd` to its end with `input` on its standard input and hands every line of its standard error that is a JSON object
-/// to `on_line`, without the line feed; the other lines are its errors. An unterminated last line counts as a line; a line of
-/// more than 4 MiB is dropped.
+/// to `hear`; the other lines are its errors. An unterminated last line counts as a line; a line of more than 4 MiB is
+/// dropped.
 ///
 /// # Errors
-/// Exit code 3 when it cannot start, 130 when a signal came, or the error of `on_line`.
+/// Exit code 3 when it cannot start, 130 when a signal came, or the error of `hear`.
 pub fn stream(
     ui: &Ui,
     cmd: Cmd<'_>,
     input: Vec<u8>,
-    mut on_line: impl FnMut(&[u8]) -> anyhow::Result<()>,
+    mut hear: impl FnMut(Heard<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<Finished> {
     let shown = cmd.to_string();
     let mut command = command(cmd);
@@ -146,9 +156,12 @@ pub fn stream(
         }
     });
     let mut errors = Tail::default();
-    let finished = supervise(ui, child, &shown, None, 0, receive, |line: Vec<u8>| {
+    let mut last = Instant::now();
+    let finished = supervise(ui, child, &shown, None, 0, receive, |line: Option<Vec<u8>>| {
+        let Some(line) = line else { return hear(Heard::Nothing(last.elapsed())) };
+        last = Instant::now();
         if line.first() == Some(&b'{') {
-            return on_line(&line);
+            return hear(Heard::Line(&line));
         }
         errors.add(&line);
         errors.add(b"\n");
@@ -197,7 +210,7 @@ fn start(ui: &Ui, mut command: Command, signals: usize, shown: &str) -> anyhow::
     })
 }
 
-/// Takes what the reading thread sends until it ends, then the exit status; stops the process group early at the limit,
+/// Takes what the reading thread sends, or at every tick without it nothing, until it ends, then the exit status; stops the process group early at the limit,
 /// when `take` fails, and on a signal beyond the first `signals`.
 fn supervise<T>(
     ui: &Ui,
@@ -206,7 +219,7 @@ fn supervise<T>(
     limit: Option<Duration>,
     signals: usize,
     receive: Receiver<T>,
-    mut take: impl FnMut(T) -> anyhow::Result<()>,
+    mut take: impl FnMut(Option<T>) -> anyhow::Result<()>,
 ) -> anyhow::Result<Finished> {
     let started = Instant::now();
     let stderr = child.stderr.take();
@@ -219,7 +232,7 @@ fn supervise<T>(
         let closed = matches!(received, Err(RecvTimeoutError::Disconnected));
         let got = received.is_ok();
         let failed = match received {
-            Ok(item) => take(item).err(),
+            Ok(item) => take(Some(item)).err(),
             Err(_) if late() => Some(
                 Failure::precondition(format!(
                     "`{shown}` did not answer within {} s",
@@ -228,7 +241,7 @@ fn supervise<T>(
                 .hint("check the network and the engine, then run it again")
                 .into(),
             ),
-            Err(_) => None,
+            Err(_) => take(None).err(),
         };
         if let Some(error) = failed.or_else(|| interrupt::check_since(signals).err().map(Into::into)) {
             stop(&mut child);

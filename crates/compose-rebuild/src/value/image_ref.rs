@@ -31,6 +31,17 @@ impl ImageRef {
         Ok(Self { repository: self.repository.clone(), tag })
     }
 
+    /// Whether the tag is one that a build gives its image until that is verified: `staged-SERVICE-KEY`.
+    pub fn is_staged(&self) -> bool {
+        let key = self.tag.strip_prefix("staged-").and_then(|rest| rest.rsplit_once('-')).map(|(_, key)| key);
+        key.is_some_and(is_short_key)
+    }
+
+    /// Whether the tag is one that an image is kept under: `keep-KEY`.
+    pub fn is_kept(&self) -> bool {
+        self.tag.strip_prefix("keep-").is_some_and(is_short_key)
+    }
+
     /// The tag that a version of this image has beside the mutable one.
     pub fn versioned_tag(&self, value: &str) -> String {
         match self.tag.as_str() {
@@ -69,6 +80,11 @@ impl FromStr for ImageRef {
         let repository = short.strip_prefix("library/").filter(|name| !name.contains('/')).unwrap_or(short);
         Ok(Self { repository: repository.to_owned(), tag: tag.to_owned() })
     }
+}
+
+/// Whether these are the first digits of a key.
+fn is_short_key(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// `path-component` of the grammar: lower-case letters and digits, between them `.`, `_`, `__` or any number of `-`.

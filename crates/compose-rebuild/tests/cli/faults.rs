@@ -115,7 +115,9 @@ fn a_disk_that_is_almost_full_stops_the_build_before_it_starts() {
 
 #[test]
 fn a_disk_that_fills_during_the_build_is_a_precondition() {
-    for text in ["write /var/lib/docker/x: no space left on device", "rpc error: code = ResourceExhausted desc = x"] {
+    for text in
+        ["write /x: no space left on device", "rpc error: code = ResourceExhausted desc = x", "npm error code ENOSPC"]
+    {
         let world = moved();
         world.engine(|engine| engine.build.fail.insert("vibevoice".to_owned(), text.to_owned()));
         fails_without_a_trace(&world, 3).says("disk is full");

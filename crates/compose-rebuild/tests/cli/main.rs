@@ -25,6 +25,7 @@ mod schema;
 mod secrets;
 mod sources;
 mod space;
+mod state;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;

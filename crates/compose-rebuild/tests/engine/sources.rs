@@ -34,6 +34,29 @@ fn an_annotated_tag_means_the_commit_that_it_names() {
 }
 
 #[test]
+fn what_a_killed_step_leaves_in_the_cache_mount_breaks_no_later_build() {
+    let world = World::built();
+    let damages = [
+        "touch refs/kept/last.lock shallow.lock objects/pack/tmp_pack_cut",
+        "for pack in objects/pack/*.pack; do chmod u+w $pack; truncate --size 100 $pack; done",
+        "rm -rf objects/pack/*",
+        "rm HEAD",
+    ];
+    for damage in damages {
+        let mount = "--mount=type=cache,id=vibevoice-source,target=/var/cache/source,sharing=locked";
+        let text = format!(
+            "FROM {}\nRUN {mount} ls -la /var/cache/source; cd /var/cache/source/sha1.git && {damage}\n",
+            world.var("PYTHON_IMAGE")
+        );
+        world.file("damage/Dockerfile", &text);
+        world.docker(&["build", "--no-cache", world.project().join("damage").to_str().unwrap()]);
+        let commit = world.push(Kind::Backend);
+        world.rebuild();
+        world.assert_current(&commit);
+    }
+}
+
+#[test]
 fn a_pull_request_is_built_by_the_full_name_of_its_ref() {
     let mut world = World::built();
     let main = world.tip();

@@ -38,6 +38,7 @@ pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
         }
         ["buildx", "inspect", name] => Reply::ok(format!("Name:   {name}\nDriver: docker\n\nNodes:\nName: {name}0\n")),
         ["buildx", "du", "--format", "{{.ID}} {{.Type}}"] => Reply::ok("abc* regular\n"),
+        ["info", "--format", "{{.SystemTime}}"] => Reply::ok("2026-12-31T00:00:00Z\n"),
         ["info", "--format", "{{.DockerRootDir}}"] => Reply::ok("/not/a/path/of/this/machine\n"),
         ["image", "inspect"] => inspect(&Engine::read(state), names),
         ["image", "push"] => Engine::update(state, |e| registry::push(e, names)),
@@ -74,6 +75,12 @@ pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
             Reply::ok(all.filter(|one| one.project == project).map(|one| one.name + "\n").collect::<String>())
         }
         ["container", "inspect"] => inspect_containers(&Engine::read(state), names),
+        ["image", "ls", "--filter", filter, "--format", "{{.Repository}}:{{.Tag}}"] => {
+            let (name, value) = filter.strip_prefix("label=").unwrap().split_once('=').unwrap();
+            let images = Engine::read(state).images;
+            let own = images.iter().filter(|image| image.labels.get(name).is_some_and(|own| own == value));
+            Reply::ok(own.flat_map(|image| &image.tags).map(|tag| format!("{tag}\n")).collect::<String>())
+        }
         ["image", "ls", "--quiet", "--no-trunc", filters @ ..] => {
             let labels: Vec<_> =
                 filters.iter().filter_map(|word| word.strip_prefix("label=")?.split_once('=')).collect();

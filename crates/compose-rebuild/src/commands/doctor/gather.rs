@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 use xshell::{Cmd, Shell};
 
+use crate::build::staged;
 use crate::commands::Context;
 use crate::doctor::engine::{Answer, Engine};
 use crate::doctor::machine::Machine;
@@ -20,7 +21,7 @@ use crate::project::{Project, key};
 use crate::sys::threads::join;
 use crate::sys::{disk, docker, files, lock, process};
 use crate::ui::Ui;
-use crate::value::Builder;
+use crate::value::{Builder, ImageRef};
 
 /// How long any program may take.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -121,14 +122,14 @@ pub(super) fn machine(
     });
     let Some(Project { name, .. }) = project else { return machine };
     machine.lock = lock::holder(&context.lock_name(name));
-    let marker = state.map(|state| state.join(format!("staged-{name}"))).filter(|marker| marker.exists());
+    let marker = state.filter(|state| staged::is_left(state, name)).map(|state| staged::marker(state, name));
     machine.left.extend(marker.map(|marker| format!("the marker `{marker}`")));
     if answers {
         let containers =
             docker::ask_lines(ui, DEADLINE, |sh| docker::leftover_containers(sh, name)).unwrap_or_default();
         machine.left.extend(containers.iter().map(|id| format!("the container `{id:.12}`")));
         let tags = docker::ask_lines(ui, DEADLINE, |sh| docker::project_tags(sh, name)).unwrap_or_default();
-        let staged = tags.iter().filter(|tag| tag.contains(":staged-"));
+        let staged = tags.iter().filter(|tag| tag.parse().is_ok_and(|image: ImageRef| image.is_staged()));
         machine.left.extend(staged.map(|tag| format!("the tag `{tag}`")));
     }
     machine

@@ -58,6 +58,7 @@ impl Session<'_> {
             command: "release",
             options: &options,
             no_wait: true,
+            step_timeout: None,
             // A release says its version and its commit, whatever is usual here.
             chosen: Some(Rule::Auto),
             local: None,

@@ -22,8 +22,7 @@ fn at(seconds: u64) -> Timestamp {
 }
 
 fn policy() -> Policy {
-    let now = at(NOW);
-    Policy { keep: 2, older_than: None, models: false, cache_limit: None, now }
+    Policy { keep: 2, older_than: None, models: false, cache_limit: None }
 }
 
 fn image(tags: &[&str], value: &str, owner: Option<&str>, age: u64) -> Stored {
@@ -35,6 +34,7 @@ fn image(tags: &[&str], value: &str, owner: Option<&str>, age: u64) -> Stored {
         tags: tags.iter().map(|tag| tag.parse().expect("name")).collect(),
         labels: labels.into_iter().flatten().collect(),
         created: at(NOW - age),
+        had: at(NOW - age),
         size: 10,
         unique: 1,
         layers: crate::facts::store::layers(&["base".to_owned(), format!("{tags:?}{age}")]),
@@ -44,6 +44,10 @@ fn image(tags: &[&str], value: &str, owner: Option<&str>, age: u64) -> Stored {
 fn removed(store: &Inventory, policy: &Policy) -> Vec<String> {
     let lines = plan(store, &project(), policy).expect("plan");
     lines.into_iter().filter(|line| line.remove).map(|line| line.id).collect()
+}
+
+fn nothing() -> Inventory {
+    Inventory { images: BTreeMap::new(), users: Default::default(), cache: Vec::new(), now: at(NOW) }
 }
 
 fn store() -> Inventory {
@@ -65,7 +69,7 @@ fn store() -> Inventory {
     Inventory {
         images: images.into_iter().map(|(id, image)| (id.to_owned(), image)).collect(),
         users: [("used".to_owned(), vec!["one".to_owned()])].into(),
-        cache: Vec::new(),
+        ..nothing()
     }
 }
 
@@ -95,10 +99,7 @@ fn the_cache_goes_oldest_first_and_children_before_parents() {
         record("young", "", 10, 9, false),
     ];
     let removed = |limit| {
-        removed(
-            &Inventory { cache: cache.clone(), ..Inventory::default() },
-            &Policy { cache_limit: Some(limit), ..policy() },
-        )
+        removed(&Inventory { cache: cache.clone(), ..nothing() }, &Policy { cache_limit: Some(limit), ..policy() })
     };
     assert_eq!(removed(30), Vec::<String>::new());
     assert_eq!(removed(20), ["child"]);
@@ -133,7 +134,7 @@ proptest! {
         models: bool,
         hours in prop::option::of(0_u64..2),
     ) {
-        let mut store = Inventory::default();
+        let mut store = nothing();
         for (index, (image, used)) in images.into_iter().enumerate() {
             if used {
                 store.users.insert(index.to_string(), vec!["c".to_owned()]);
