@@ -122,7 +122,7 @@ struct Solves<'a> {
 impl Solves<'_> {
     /// Builds what a definition says, and again when the engine broke off; why it failed, if it did.
     fn solve(&mut self, definition: &bake::Definition) -> anyhow::Result<Option<Failure>> {
-        let Self { ui, settings, log, log_path, .. } = self;
+        let Self { ui, settings, log, log_path, step_timeout, .. } = self;
         let secrets = secrets(ui, &settings.compose, &definition.variables);
         let bake = docker::Bake {
             builder: settings.builder.as_ref(),
@@ -146,7 +146,7 @@ impl Solves<'_> {
                     }
                     Ok(())
                 }
-                Heard::Nothing(silence) => live.wait(silence, self.step_timeout),
+                Heard::Nothing(silence) => live.wait(silence, *step_timeout),
             });
             drop(live);
             let failure = match streamed {
