@@ -9,7 +9,7 @@ use std::fmt;
 /// Where the configuration of a project stands, for hints.
 pub const CONFIGURATION: &str = "`x-xtask` of the compose file or [workspace.metadata.xtask]";
 
-/// Exit codes of the tool; `README.md` documents them.
+/// Exit codes of the tool; `docs/exit-codes.md` documents them.
 pub mod exit_code {
     /// Done, or nothing to do.
     pub const OK: u8 = 0;

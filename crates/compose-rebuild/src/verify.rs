@@ -109,5 +109,5 @@ fn mismatch(service: &ServicePlan, what: &str, wanted: &str, found: &str) -> Fai
         service.service
     ))
     .kept("every tag is where it was")
-    .hint("the Dockerfile must build exactly the commit that it is given; see `version-file` in README.md")
+    .hint("the Dockerfile must build exactly the commit that it is given; see `version-file` in docs/configuration.md")
 }

@@ -145,8 +145,9 @@ fn parse(place: &str, value: &Value) -> Result<Config, Failure> {
     if value.is_null() {
         return Ok(Config::default());
     }
-    Config::deserialize(value)
-        .map_err(|error| Failure::usage(format!("{place}: {error}")).hint("README.md lists what can be configured"))
+    Config::deserialize(value).map_err(|error| {
+        Failure::usage(format!("{place}: {error}")).hint("docs/configuration.md lists what can be configured")
+    })
 }
 
 /// Puts the keys of one table over those of another, also in tables below them.

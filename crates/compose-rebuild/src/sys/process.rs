@@ -180,7 +180,7 @@ pub fn tell(ui: &Ui, cmd: Cmd<'_>, input: Vec<u8>, limit: Duration) -> anyhow::R
     let stdin = child.stdin.take();
     thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
     let (_, nothing) = sync_channel::<()>(0);
-    supervise(ui, child, &shown, Some(limit), 0, nothing, |()| Ok(()))
+    supervise(ui, child, &shown, Some(limit), 0, nothing, |_| Ok(()))
 }
 
 fn spawn(ui: &Ui, cmd: Cmd<'_>, signals: usize) -> anyhow::Result<Child> {

@@ -7,6 +7,7 @@ mod age;
 mod deep;
 mod deploy;
 mod doctor;
+mod documents;
 mod faults;
 mod found;
 mod interrupt;

@@ -110,13 +110,14 @@ fn every_message_of_a_failure_is_written_in_the_same_voice() {
 
 #[test]
 fn every_exit_code_is_documented() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
+    let documented =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/exit-codes.md")).unwrap();
     let constants = fs::read_to_string(source().join("error.rs")).unwrap();
     let codes = constants.lines().filter_map(|line| line.trim().strip_prefix("pub const ")?.split_once(": u8 = "));
     let codes: Vec<_> = codes.map(|(_, code)| code.trim_end_matches(';')).collect();
     assert_eq!(codes, ["0", "1", "2", "3", "4", "101", "130"]);
     for code in codes {
-        let row = readme.lines().any(|line| line.starts_with(&format!("| {code} |")));
-        assert!(row, "README.md has no row for exit code {code}");
+        let row = documented.lines().any(|line| line.starts_with(&format!("| {code} |")));
+        assert!(row, "docs/exit-codes.md has no row for exit code {code}");
     }
 }
