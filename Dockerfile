@@ -102,7 +102,7 @@ take() {
 
 fetch_commit() {
     # Nobody else uses the locked mount: a lock or an unfinished pack in it was left by a step that was killed.
-    [ ! -d "$repository" ] || find "$repository" \( -name '*.lock' -o -name 'tmp_*' \) -delete
+    rm -f "$repository"/*.lock "$repository"/refs/kept/*.lock "$repository"/objects/pack/tmp_*
     # What the mount keeps may be damaged, so a failure counts only when it is one of an empty repository, too.
     { [ -d "$repository" ] && take; } || { start_over && take; } ||
         fail 69 "$GITHUB_REPO does not serve ${GITHUB_COMMIT:-$GITHUB_BRANCH}"

@@ -39,10 +39,13 @@ pub fn told(
 
 fn tell(context: &Context, command: &str, options: &cli::Build, failure: Option<&Failure>) -> anyhow::Result<()> {
     let Context { ui, settings, ending, .. } = context;
+    let failure_code = failure.map(|failure| failure.code);
     let failure = failure.map(summary::failure);
     let (notify, mut summary) = match (ending.notify.get(), ending.summary.get(), &failure) {
         (_, None, None) => return Ok(()),
         (Some(notify), Some(summary), _) => (notify.clone(), summary.clone()),
+        // Nothing is asked of anybody for a command line that cannot be understood.
+        _ if failure_code == Some(exit_code::USAGE) => return Ok(()),
         _ => {
             // A run that failed before it knew what to do; where the project cannot be read either, nobody can be told.
             let Ok((workspace, project)) = read_project(ui, settings.selection(&options.services)) else {

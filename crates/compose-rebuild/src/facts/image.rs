@@ -66,6 +66,7 @@ pub(super) struct Config {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct Metadata {
+    #[serde(deserialize_with = "or_nothing")]
     last_tag_time: String,
 }
 

@@ -266,11 +266,15 @@ fn the_holder_of_the_lock_is_named_and_what_a_killed_run_left_is_found() {
     first.signal(SIGKILL);
     first.wait();
     world.heal();
-    answers(&world, "image ls --filter label", "vibevoicefusion:latest\nvibevoicefusion:staged-0123456789ab\n");
+    answers(
+        &world,
+        "image ls --filter label",
+        "vibevoicefusion:latest\nvibevoicefusion:staged-vibevoice-0123456789ab\n",
+    );
     let outcome = doctor(&world, &JSON).ok();
     assert_found(&outcome, &["warning leftovers"]);
     assert!(
-        outcome.stdout.contains("staged-vibevoice") && outcome.stdout.contains(":staged-0123456789ab"),
+        outcome.stdout.contains("staged-vibevoice") && outcome.stdout.contains(":staged-vibevoice-0123456789ab"),
         "{outcome}"
     );
     world.release("go");

@@ -165,6 +165,7 @@ fn inspect(engine: &Engine, names: &[&str]) -> Reply {
         let image = by_id.get(name).copied().or_else(|| engine.find(name)).ok_or_else(|| no_such("image", name))?;
         found.push(json!({
             "Id": image.id, "RepoTags": image.tags, "Size": image.size, "Created": "2026-01-01T00:00:00Z",
+            "Metadata": {"LastTagTime": image.labels.get("org.opencontainers.image.created")},
             "Config": {"Labels": image.labels, "WorkingDir": image.working_dir},
             "RootFS": {"Layers": layers(image)}, "GraphDriver": {"Data": {"LowerDir": lower_directories()}},
         }));
