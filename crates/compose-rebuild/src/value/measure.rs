@@ -4,8 +4,8 @@ use std::time::Duration;
 
 pub use buildkit_report::measure::{age, bytes, milliseconds, seconds};
 
-/// Bytes of a size such as `512`, `20GB` or `1.5 kB`, in units of 1000 as Docker prints them, or `2GiB`
-/// (docker/go-units `HumanSizeWithPrecision`).
+/// Bytes of a size such as `512B`, `20GB` or `1.5 kB`, in units of 1000 as Docker prints them, or `2GiB`
+/// (docker/go-units `HumanSizeWithPrecision`). Only nothing needs no unit.
 pub fn size(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -21,7 +21,9 @@ pub fn size(text: &str) -> Result<u64, String> {
         _ => None,
     };
     match (number.parse::<f64>(), power) {
-        (Ok(number), Some(power)) => Ok((number * base.powi(power)).round() as u64),
+        (Ok(number), Some(power)) if number == 0.0 || !unit.is_empty() => {
+            Ok((number * base.powi(power)).round() as u64)
+        }
         _ => Err("a size is a number with a unit: 500MB, 20GB".to_owned()),
     }
 }
@@ -40,9 +42,9 @@ mod tests {
     fn sizes_are_read_as_docker_prints_them() {
         assert_eq!(size("13.13kB"), Ok(13_130));
         assert_eq!(size("20 GB"), Ok(20_000_000_000));
-        assert_eq!(size("0B"), Ok(0));
+        assert_eq!([size("0B"), size("0"), size("20B")], [Ok(0), Ok(0), Ok(20)]);
         assert_eq!(size("1.5GiB"), Ok(3 << 29));
-        for bad in ["", "N/A", "GB", "-1GB", "1.2.3MB", "5 parsecs", "$(id)"] {
+        for bad in ["", "N/A", "GB", "20", "1.5", "-1GB", "1.2.3MB", "5 parsecs", "$(id)"] {
             assert!(size(bad).is_err(), "{bad}");
         }
     }

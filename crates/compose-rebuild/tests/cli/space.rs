@@ -250,7 +250,7 @@ fn bad_sizes_durations_and_counts_are_refused_with_what_is_possible() {
     let world = World::built();
     for (option, values, possible) in [
         ("--older-than", ["soon", "-3d", "0d", "5 parsecs"], "30d, 12h, 2w"),
-        ("--cache-limit", ["much", "-1GB", "1.2.3MB", "5 parsecs"], "500MB, 20GB"),
+        ("--cache-limit", ["20", "-1GB", "1.2.3MB", "5 parsecs"], "500MB, 20GB"),
         ("--keep", ["-1", "all", "1.5", "99999999999999999999999"], "invalid"),
     ] {
         for value in values {
