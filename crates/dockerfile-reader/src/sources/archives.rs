@@ -55,8 +55,11 @@ pub(super) fn archive(text: &str) -> Option<(String, Reference)> {
     }
 }
 
-/// The branch at the start of a path, where it is one by its name.
+/// The branch at the start of the path of a file, where it is one by its name; a key is no code.
 fn file_of_branch(path: &str) -> Option<&str> {
+    if [".key", ".gpg", ".asc", ".pub", ".pem", ".crt"].iter().any(|end| path.ends_with(end)) {
+        return None;
+    }
     let named = path.strip_prefix("refs/heads/").unwrap_or(path);
     let branch = named.split('/').next()?;
     let is_whole = named.len() < path.len() || BRANCHES.contains(&branch);
@@ -99,6 +102,7 @@ mod tests {
             ("https://raw.githubusercontent.com/o/n/master/install.sh", Some("https://github.com/o/n master")),
             ("https://raw.githubusercontent.com/o/n/refs/heads/x/a.sh", Some("https://github.com/o/n refs/heads/x")),
             ("https://raw.githubusercontent.com/o/n/v1.2/install.sh", None),
+            ("https://raw.githubusercontent.com/o/n/master/apt.key", None),
             ("https://github.com/o/n/raw/main/a/b", Some("https://github.com/o/n main")),
             ("https://github.com/o/n/releases/latest/download/a.tar.gz", None),
             ("https://example.org/archive/a.tar.gz", None),
