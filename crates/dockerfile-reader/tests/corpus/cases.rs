@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use dockerfile_reader::{Args, Build};
 
 /// All text files of the corpus.
-const TEXTS: [&str; 9] = [
+const TEXTS: [&str; 10] = [
     include_str!("clones.txt"),
+    include_str!("findings.txt"),
     include_str!("arguments.txt"),
     include_str!("references.txt"),
     include_str!("packages.txt"),
