@@ -123,7 +123,8 @@ pub(crate) fn npm(word: &str) -> Option<(String, Reference)> {
                 ["https://github.com/", "https://gitlab.com/", "https://bitbucket.org/", "git@", "git://", "ssh://"];
             let is_git =
                 bare.len() < text.len() || bare.ends_with(".git") || known.iter().any(|start| bare.starts_with(start));
-            let is_archive = bare.ends_with(".tgz") || bare.ends_with(".gz") || bare.contains("/archive/");
+            let is_archive =
+                bare.ends_with(".tgz") || bare.ends_with(".gz") || bare.contains("/archive/") || bare.contains("ball/");
             remote(bare).filter(|_| is_git && !is_archive)?
         }
     };

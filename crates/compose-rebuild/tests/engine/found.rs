@@ -174,3 +174,72 @@ fn after_the_patch_pip_installs_the_commit_that_was_resolved() {
     let told = world.docker(&["history", "--no-trunc", "--format", "{{.CreatedBy}}", &world.latest()]);
     assert!(told.contains(&format!("_COMMIT={}", world.tip())), "{told}");
 }
+
+/// Stages with a clone of the application in `/app`, and whether a push makes it run again.
+const COVERS: &[(&str, bool, &str)] = &[
+    ("argument", true, "FROM BASE AS argument\nARG CACHEBUST\nRUN git clone -q APP /app\n"),
+    ("parent", true, "FROM BASE AS above\nARG CACHEBUST\nFROM above AS parent\nRUN git clone -q APP /app\n"),
+    (
+        "trigger",
+        true,
+        "FROM BASE AS left\nONBUILD ARG CACHEBUST\nONBUILD RUN git clone -q APP /app\nFROM left AS trigger\n",
+    ),
+    ("handed", true, "FROM BASE AS handed\nARG CACHEBUST\nENV CACHEBUST=${CACHEBUST}\nRUN git clone -q APP /app\n"),
+    (
+        "taken",
+        true,
+        "FROM BASE AS taken\nRUN git clone -q -b main APP /app\nARG CACHEBUST\n\
+         RUN cd /app && git fetch -q && git reset -q --hard origin/main\n",
+    ),
+    (
+        "pulled",
+        true,
+        "FROM BASE AS pulled\nARG CACHEBUST\nRUN --mount=type=cache,id=NAME-pulled,target=/m \\\n  \
+         { [ -d /m/app ] || git clone -q APP /m/app; } && git -C /m/app pull -q && cp -r /m/app /app\n",
+    ),
+    ("added", true, "FROM BASE AS added\nADD APP#main /app\n"),
+    ("hidden", false, "FROM BASE AS hidden\nARG CACHEBUST\nENV CACHEBUST=1\nRUN git clone -q APP /app\n"),
+    (
+        "kept",
+        false,
+        "FROM BASE AS kept\nARG CACHEBUST\nRUN --mount=type=cache,id=NAME-kept,target=/m \\\n  \
+         { [ -d /m/app ] || git clone -q APP /m/app; } && cp -r /m/app /app\n",
+    ),
+    (
+        "fetched",
+        false,
+        "FROM BASE AS fetched\nRUN git clone -q -b main APP /app\nARG CACHEBUST\n\
+         RUN cd /app && git fetch -q && git checkout -q main\n",
+    ),
+    (
+        "other",
+        false,
+        "FROM BASE AS stamp\nARG CACHEBUST\nRUN echo stamp > /stamp\nFROM BASE AS other\nCOPY --from=stamp /stamp /\n\
+         RUN git clone -q APP /app\n",
+    ),
+];
+
+#[test]
+fn what_is_said_to_cover_a_clone_makes_it_run_again_and_nothing_else_does() {
+    let all: String = COVERS.iter().map(|(_, _, text)| *text).collect();
+    let copies = COVERS.iter().map(|(name, ..)| format!("COPY --from={name} /app/backend/revision.py /{name}\n"));
+    let text = format!("{all}FROM scratch\n{}CMD [\"/argument\"]\n", copies.collect::<String>());
+    let world = project(&text.replace("NAME", &World::new().name), "build: .");
+    let old = tip_of(&world);
+    let said = world.rebuild().stderr;
+    let mut line = 0;
+    for (name, covered, text) in COVERS {
+        let clone = line + text.lines().position(|line| line.contains("APP")).unwrap() + 1;
+        line += text.lines().count();
+        assert_eq!(said.contains(&format!("Dockerfile:{clone})")), !covered, "{name}, line {clone}: {said}");
+        assert_eq!(revision(&world, &format!("/{name}")), old, "{name}");
+    }
+    world.xtask(["verify"]).fails(1).says("not watched");
+    world.push(Kind::Backend);
+    let new = tip_of(&world);
+    assert_ne!(old, new);
+    world.rebuild();
+    for (name, covered, _) in COVERS {
+        assert_eq!(revision(&world, &format!("/{name}")), if *covered { &new } else { &old }.as_str(), "{name}");
+    }
+}

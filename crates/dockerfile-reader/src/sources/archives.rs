@@ -7,6 +7,9 @@ const HOSTS: [&str; 4] = ["github.com", "gitlab.com", "bitbucket.org", "codeberg
 /// Branches by name, for single files: those of versions are downloaded far more often, and by far more names.
 const BRANCHES: [&str; 5] = ["main", "master", "HEAD", "develop", "dev"];
 
+/// Ends of files that hold a key, and no code.
+const KEYS: [&str; 5] = [".key", ".gpg", ".asc", ".pub", ".pem"];
+
 /// The repository and the ref behind the address of an archive, or of a file of a branch.
 pub(super) fn archive(text: &str) -> Option<(String, Reference)> {
     let (scheme, rest) = text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "https" | "http"))?;
@@ -62,7 +65,8 @@ fn file_of_branch(path: &str) -> Option<&str> {
     }
     let named = path.strip_prefix("refs/heads/").unwrap_or(path);
     let branch = named.split('/').next()?;
-    let is_whole = named.len() < path.len() || BRANCHES.contains(&branch);
+    let is_key = KEYS.iter().any(|end| path.ends_with(end));
+    let is_whole = !is_key && (named.len() < path.len() || BRANCHES.contains(&branch));
     is_whole.then(|| &path[..path.len() - named.len() + branch.len()])
 }
 

@@ -59,34 +59,24 @@ impl Busts {
 
 /// The arguments that are there to run steps again, where a stage is read.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Live {
-    names: Vec<String>,
-    /// Names that `ENV` sets, which has the last word over `ARG`.
-    set: Vec<String>,
-}
+pub(super) struct Live(Vec<String>);
 
 impl Live {
     /// What runs every step below again.
     pub(super) fn cover(&self) -> Cover {
-        self.names.last().map_or(Cover::Nothing, |name| Cover::Argument(name.clone()))
+        self.0.last().map_or(Cover::Nothing, |name| Cover::Argument(name.clone()))
     }
 
-    /// Follows an instruction.
+    /// Follows an instruction. Of `ARG` and `ENV` with one name the last counts.
     pub(super) fn follow(&mut self, instruction: &Instruction, busts: &Busts) {
         for one in instruction.declares().into_iter().filter(|one| busts.has(&one.name)) {
             let written = one.written.as_deref().unwrap_or_default();
-            let hands_on = instruction.expand(written, &Args::new()).expands.contains(&one.name);
-            match instruction.keyword.as_str() {
-                "ENV" if hands_on => {}
-                "ENV" => {
-                    self.names.retain(|name| *name != one.name);
-                    self.set.push(one.name);
-                }
-                _ if self.set.contains(&one.name) => {}
-                _ => {
-                    self.names.retain(|name| *name != one.name);
-                    self.names.push(one.name);
-                }
+            if instruction.keyword == "ENV" && instruction.expand(written, &Args::new()).expands.contains(&one.name) {
+                continue;
+            }
+            self.0.retain(|name| *name != one.name);
+            if instruction.keyword == "ARG" {
+                self.0.push(one.name);
             }
         }
     }

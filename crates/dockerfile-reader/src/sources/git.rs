@@ -65,7 +65,11 @@ impl Walk {
     }
 
     fn clone_(&mut self, git: &Git<'_>, here: &str) {
-        let words = git.positional();
+        let mut words = git.positional();
+        // A word too many in front of the address, which Git refuses.
+        if let Some(at) = words.iter().position(|word| word.text.contains("://")).filter(|at| *at > 0) {
+            words.drain(..at);
+        }
         let has_address = words.iter().any(|word| remote(&word.text).is_some());
         // An unquoted variable without a value is no word, and yet the address.
         let lost = git.args.iter().filter(|_| !has_address);

@@ -56,9 +56,10 @@ impl Walk {
                     }
                 }
             }
-            ("npx" | "pnpx" | "bunx", _) => {
-                let first = tool.args.iter().find(|word| !word.text.starts_with('-'));
-                self.words(first.map_or(&[], std::slice::from_ref), address::npm);
+            ("npx" | "pnpx" | "bunx", first) => {
+                let named = if matches!(first, "degit" | "tiged") { verb(1) } else { first };
+                let named = tool.args.iter().find(|word| word.text == named);
+                self.words(named.map_or(&[], std::slice::from_ref), address::npm);
             }
             ("degit" | "tiged", _) => self.words(tool.args, address::npm),
             ("go", "install" | "get" | "run") => self.words(tool.args, address::go),
@@ -75,7 +76,7 @@ impl Walk {
             ("installGithub.r", _) => self.words(tool.args, |text| address::r(text, "github.com")),
             ("curl" | "wget" | "aria2c" | "http" | "aria", _) => self.words(tool.args, archives::archive),
             ("bench" | "west" | "repo" | "vcs" | "wstool" | "rosinstall" | "gclient", _) => {
-                self.manifests(tool, verb(0), verb(1))
+                self.manifests(tool, verb(0))
             }
             ("composer", "require" | "create-project") => {
                 let is_branch = |word: &&Word| word.text.contains(":dev-") || word.text.contains(":@dev");
@@ -130,7 +131,7 @@ impl Walk {
     }
 
     /// Programs that clone what a list in another repository names.
-    fn manifests(&mut self, tool: &Tool<'_>, verb: &str, second: &str) {
+    fn manifests(&mut self, tool: &Tool<'_>, verb: &str) {
         let (args, line) = (tool.args, tool.command.line);
         let value = |names: &[&str]| option(args, names).map(|(_, value)| value.to_owned());
         let cloned = |url: Option<String>, reference: Option<String>| {
@@ -140,19 +141,24 @@ impl Walk {
             ("bench", "init") => {
                 let url = value(&["--frappe-path"]).unwrap_or("https://github.com/frappe/frappe".to_owned());
                 let apps = value(&["--apps_path", "--apps-path"]);
-                if let Some(apps) = apps {
+                // `bench init $ARGUMENTS`, where these may name a list of apps.
+                let unknown = args.iter().find(|word| word.text.starts_with('$')).map(|word| word.text.clone());
+                if let Some(apps) = apps.or(unknown) {
                     self.found(line, apps, Reference::Untold("the apps"), None);
                 }
                 cloned(Some(url), value(&["--frappe-branch", "--version"]))
             }
             ("bench", "get-app") => {
-                let app = args.iter().map(|word| word.text.as_str()).find(|text| text.contains(['/', ':']));
-                let url = match app {
-                    Some(app) if remote(app).is_some() => app.to_owned(),
-                    Some(app) => format!("https://github.com/{app}"),
-                    None => format!("https://github.com/frappe/{second}"),
+                let branch = value(&["--branch"]);
+                let words = args.iter().map(|word| word.text.as_str()).filter(|text| !text.starts_with('-'));
+                let words: Vec<_> = words.skip(1).filter(|text| Some(*text) != branch.as_deref()).collect();
+                let url = match words.iter().find(|text| text.contains(['/', ':'])).or(words.first()) {
+                    Some(app) if remote(app).is_some() => Some((*app).to_owned()),
+                    Some(app) if app.contains('/') => Some(format!("https://github.com/{app}")),
+                    Some(app) => Some(format!("https://github.com/frappe/{app}")),
+                    None => None,
                 };
-                cloned(Some(url), value(&["--branch"]))
+                cloned(url, branch)
             }
             ("west", "init") if !args.iter().any(|word| matches!(word.text.as_str(), "-l" | "--local")) => {
                 let url = value(&["-m", "--manifest-url"]);

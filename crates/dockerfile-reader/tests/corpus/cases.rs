@@ -16,6 +16,7 @@ const TEXTS: [&str; 10] = [
     include_str!("documents.txt"),
     include_str!("covers.txt"),
     include_str!("values.txt"),
+    include_str!("tools.txt"),
 ];
 
 /// A Dockerfile, and what must be found in it.
