@@ -248,12 +248,12 @@ fn follow(service: &Service, fetch: &Fetch, transports: &[String]) -> Result<Opt
         return Err(Failure::usage("no ref of the repository says which code that is")
             .hint("take a fixed version, or name all sources in [[workspace.metadata.xtask.sources]]"));
     }
+    if matches!(fetch.cover, Cover::Nothing | Cover::Kept) && !fetch.is_stale() {
+        return Ok(None);
+    }
     if fetch.cover == Cover::Nothing {
-        return match fetch.is_stale() {
-            true => Err(Failure::usage("no bust argument stands above it, so the step stays cached")
-                .hint("add one: cargo xtask doctor --patch")),
-            false => Ok(None),
-        };
+        return Err(Failure::usage("no bust argument stands above it, so the step stays cached")
+            .hint("add one: cargo xtask doctor --patch"));
     }
     if fetch.cover == Cover::Kept {
         return Err(Failure::usage("a cache mount keeps what was cloned once, whatever runs again")

@@ -40,11 +40,8 @@ pub enum Cover {
 impl Fetch {
     /// Whether the step stays cached whatever is pushed.
     pub fn is_stale(&self) -> bool {
-        let digits_around_dot = |name: &str| {
-            name.as_bytes().windows(3).any(|w| w[0].is_ascii_digit() && w[1] == b'.' && w[2].is_ascii_digit())
-        };
         let moves = match (&self.reference, self.reference.moves()) {
-            (Reference::Named(name), None) => !digits_around_dot(name),
+            (Reference::Named(name), None) => !is_version(name),
             (_, moves) => moves != Some(false),
         };
         matches!(self.cover, Cover::Nothing | Cover::Kept) && moves
@@ -54,5 +51,36 @@ impl Fetch {
     pub fn name(&self) -> &str {
         let path = self.repository.trim_end_matches(".git");
         path.rsplit(['/', ':']).next().unwrap_or_default()
+    }
+}
+
+/// Whether a name is far more often that of a tag than of a branch: `v1.2`, `1.2.3`. Of `release/1.2` and `3.11` nobody knows.
+fn is_version(name: &str) -> bool {
+    let start = name.find(|c: char| c.is_ascii_digit()).unwrap_or(name.len());
+    let (before, numbers) = name.split_at(start);
+    let end = numbers.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(numbers.len());
+    let count = numbers[..end].split('.').filter(|part| !part.is_empty()).count();
+    !name.contains('/') && (count > 2 || count == 2 && before == "v" && !numbers[..end].ends_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_full_versions_are_taken_for_tags() {
+        for (name, expected) in [
+            ("v1.0", true),
+            ("1.2.3", true),
+            ("app-1.2.3-rc1", true),
+            ("v5.x", false),
+            ("3.11", false),
+            ("stable-2.4", false),
+            ("release/1.2", false),
+            ("release/1.2.3", false),
+            ("main", false),
+        ] {
+            assert_eq!(is_version(name), expected, "{name}");
+        }
     }
 }
