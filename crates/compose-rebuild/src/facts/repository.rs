@@ -164,7 +164,15 @@ impl<'a> Repository<'a> {
     fn fetch(&self, filter: &str, depth: u32, commits: &[(&Commit, &str)]) -> anyhow::Result<Finished> {
         let Remote { url, transports } = self.remote;
         let cmd = || git::fetch(&self.sh, &self.path, url, filter, depth, commits, transports);
-        let finished = process::output(self.ui, cmd(), DEADLINE)?;
+        let mut finished = process::output(self.ui, cmd(), DEADLINE)?;
+        // Another run fetched the same meanwhile, so that the next try has little to do.
+        let busy = ["cannot lock ref", "shallow file has changed"];
+        for _ in 0..2 {
+            if finished.status.success() || !busy.iter().any(|sign| finished.stderr.contains(sign)) {
+                break;
+            }
+            finished = process::output(self.ui, cmd(), DEADLINE)?;
+        }
         let broken = [".lock': File exists", "not a git repository", "bad object", "corrupt"];
         if !finished.status.success() && broken.iter().any(|sign| finished.stderr.contains(sign)) {
             self.init(commits[0].0)?;
