@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dockerfile_reader::{Args, Build};
 
 /// All text files of the corpus.
-const TEXTS: [&str; 10] = [
+const TEXTS: &[&str] = &[
     include_str!("clones.txt"),
     include_str!("findings.txt"),
     include_str!("arguments.txt"),
