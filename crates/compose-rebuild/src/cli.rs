@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::plan::release::version::Wanted;
 use crate::ui::{self, Color, Format};
@@ -145,6 +145,9 @@ pub struct Prune {
 pub struct Rollback {
     /// The version, by its bust value
     pub value: Option<CacheBust>,
+    /// What to start.
+    #[command(flatten)]
+    pub up: Up,
     /// Fail instead of waiting for another run of the same project
     #[arg(long)]
     pub no_wait: bool,
@@ -201,12 +204,39 @@ pub struct Plan {
     pub local: Option<Utf8PathBuf>,
 }
 
+/// What is started after a build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Started {
+    /// What runs from an image that changed.
+    Changed,
+    /// Every service.
+    All,
+}
+
+/// Options of the commands that start services.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Start the services that run from an image that changed, or all of them, wait until they are healthy, and go back to
+    /// the images from before if they are not
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "changed", value_name = "WHAT")]
+    pub up: Option<Started>,
+    /// How long a service may take to become healthy
+    #[arg(long, value_name = "DURATION", value_parser = measure::duration, default_value = "120s", requires = "up")]
+    pub wait_timeout: Duration,
+}
+
 /// Options of `rebuild`.
 #[derive(Debug, Args)]
 pub struct Rebuild {
     /// What to build and how.
     #[command(flatten)]
     pub build: Build,
+    /// What to start.
+    #[command(flatten)]
+    pub up: Up,
+    /// Go to a version that was not healthy or that was rolled back, too
+    #[arg(long)]
+    pub forward: bool,
     /// Print what `plan` prints, and stop
     #[arg(long)]
     pub dry_run: bool,

@@ -71,6 +71,8 @@ pub mod sys;
 #[doc(hidden)]
 pub mod ui;
 #[doc(hidden)]
+pub mod up;
+#[doc(hidden)]
 pub mod value;
 #[doc(hidden)]
 pub mod verify;

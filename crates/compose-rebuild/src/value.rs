@@ -142,6 +142,16 @@ fn is_ref(s: &str) -> bool {
         && !s.split('/').any(|part| part.ends_with(".lock"))
 }
 
+/// Whether a text is the ID of an image, as engines write them.
+pub fn is_id(text: &str) -> bool {
+    text.strip_prefix("sha256:").is_some_and(is_digest)
+}
+
+/// Whether a text is a SHA-256 in hexadecimal digits.
+pub fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// A commit, or the digest of a local directory in its place, as people read it.
 pub fn short(revision: &str) -> &str {
     if revision.starts_with("local-") { revision } else { revision.get(..12).unwrap_or(revision) }

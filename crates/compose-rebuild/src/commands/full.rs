@@ -18,6 +18,7 @@ pub fn run(context: &Context, options: &cli::Full) -> anyhow::Result<()> {
     let run = Run {
         command: "full",
         full: true,
+        forward: true,
         keep_models: options.keep_models,
         step_timeout: options.step_timeout,
         ..rebuild

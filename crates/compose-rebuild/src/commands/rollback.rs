@@ -5,16 +5,21 @@ use crate::cli;
 use crate::error::Failure;
 use crate::facts::gather::read_project;
 use crate::facts::image::Store;
-use crate::facts::store;
+use crate::facts::store::{self, Inventory};
+use crate::plan::hold::{Bad, Why};
 use crate::plan::rollback::{self, Version};
+use crate::project::Project;
 use crate::promote::{self, Move};
-use crate::ui::plain;
-use crate::value::measure;
+use crate::ui::{Ui, plain};
+use crate::up::bad;
+use crate::up::pending::Pending;
+use crate::value::{Service, measure};
 
 /// Runs the command.
 pub fn run(context: &Context, options: &cli::Rollback) -> anyhow::Result<()> {
     let Context { ui, settings, .. } = context;
-    let (_, project) = read_project(ui, settings.selection(&[]))?;
+    let (workspace, project) = read_project(ui, settings.selection(&[]))?;
+    let state = &workspace.state;
     let _lock = context.lock(&project.name, !options.no_wait)?;
     let store = store::read(ui)?;
     let versions = rollback::versions(&store, &project);
@@ -39,21 +44,67 @@ pub fn run(context: &Context, options: &cli::Rollback) -> anyhow::Result<()> {
             names.map(move |tag| Move { tag: tag.clone(), from: at(tag), to: id.clone() })
         })
         .collect();
+    let before = moves.iter().filter_map(|one| Some((one.tag.clone(), one.from.clone()?))).collect();
+    let pending = Pending::new(state, &project.name, before);
+    let up = context.starting(&project, Store::Engine, moves.iter().map(|one| one.tag.clone()).collect(), &options.up);
+    if options.up.up.is_some() {
+        if let Some(left) = Pending::left(state, &project.name) {
+            up.resume(left)?;
+        }
+        pending.write()?;
+    }
+    // Before anything moves: a run that comes after a killed one does not go forward again.
+    let left = left_versions(&store, &project, version);
+    for (service, bad) in &left {
+        bad::add(ui, Store::Engine, &project, service, bad.clone())?;
+    }
     promote::move_tags(ui, Store::Engine, &moves)?;
     promote::read_back(ui, Store::Engine, &moves)?;
     for one in &moves {
         ui.status("Promoted", &format!("{} to {value}", one.tag));
         ui.message("image", &serde_json::json!({"image": one.tag, "cache_bust": value, "id": one.to}));
     }
-    ui.status("Finished", "start it with `docker compose up -d`; `cargo xtask rebuild` goes forward again");
+    let start = match options.up.up {
+        Some(_) => {
+            up.start(pending).inspect_err(|_| forget(ui, &project, &left))?;
+            ""
+        }
+        None => "start it with `docker compose up -d`; ",
+    };
+    let stays = "it stays there until there is a newer commit; `cargo xtask rebuild --forward` goes forward again";
+    ui.status("Finished", &format!("{start}{stays}"));
     Ok(())
+}
+
+/// The versions that the services leave, which no run goes to by itself from now on.
+fn left_versions(store: &Inventory, project: &Project, to: &Version) -> Vec<(Service, Bad)> {
+    let left = to.images.iter().filter_map(|(service, id)| {
+        let name = &project.services[service].image;
+        let (_, image) =
+            store.images.iter().find(|(_, image)| image.tags.contains(name)).filter(|(now, _)| *now != id)?;
+        Some((service.clone(), Bad::of(|name| image.label(name), Why::RolledBack)?))
+    });
+    left.collect()
+}
+
+/// What was left runs again.
+fn forget(ui: &Ui, project: &Project, left: &[(Service, Bad)]) {
+    for (service, bad) in left {
+        if let Err(error) = bad::remove(ui, Store::Engine, project, service, &bad.key) {
+            ui.warning(&format!("`{}` of `{service}` is still marked as rolled back: {error:#}", bad.value));
+        }
+    }
 }
 
 fn list(context: &Context, versions: &[Version]) {
     let Context { ui, settings, .. } = context;
     for version in versions {
         let age = measure::age(settings.now.since(version.created).as_secs());
-        let mark = if version.current { "current" } else { "kept" };
+        let mark = match (version.current, version.bad) {
+            (true, _) => "current",
+            (false, true) => "bad",
+            (false, false) => "kept",
+        };
         let revision = plain(&version.revision.chars().take(12).collect::<String>(), 12);
         ui.data(&format!("{mark:>12} {} {revision} {age:>4} {:>9}", version.cache_bust, measure::bytes(version.bytes)));
         ui.message("plan", version);

@@ -10,7 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::build::digests::Digests;
 use crate::build::staged::{self, Staged};
 use crate::error::Failure;
-use crate::facts::image::{Image, Images, Store};
+use crate::facts::image::{Images, Store};
 use crate::facts::source::{Resolved, Revision};
 use crate::facts::{Facts, gather, remotes};
 use crate::foresight::Foresight;
@@ -19,18 +19,14 @@ use crate::plan::{Action, Attestations, Plan, Request};
 use crate::project::key;
 use crate::promote::{self, Move};
 use crate::report::{human, summary};
+use crate::sys::files;
 use crate::sys::lock::Lock;
 use crate::sys::threads::both;
-use crate::sys::{disk, docker, files};
-use crate::ui::Ui;
 use crate::value::measure;
 use crate::verify::Place;
 use crate::{build, cli, verify as check};
 
-use super::{Context, kept};
-
-/// Free space below which no build starts, in bytes.
-const DISK_FLOOR: u64 = 1 << 30;
+use super::{Context, kept, plan_with_marks, room};
 
 /// A command that builds, after its facts were gathered.
 pub(super) struct Run<'a> {
@@ -44,6 +40,7 @@ pub(super) struct Run<'a> {
     pub(super) chosen: Option<Rule>,
     pub(super) local: Option<Utf8PathBuf>,
     pub(super) full: bool,
+    pub(super) forward: bool,
     pub(super) keep_models: bool,
     pub(super) attestations: Attestations,
 }
@@ -66,6 +63,7 @@ impl<'a> Run<'a> {
             chosen,
             local,
             full: false,
+            forward: false,
             keep_models: true,
             attestations: Attestations::default(),
         })
@@ -76,14 +74,15 @@ impl<'a> Run<'a> {
         ui.detail("Resolving", "workspace, compose project, remotes and images");
         let store = Store::of(self.options.push);
         let pull = self.options.pull.then_some(settings.now);
-        let mut facts =
-            gather::facts(ui, settings.selection(&self.options.services), self.local.as_deref(), store, pull)?;
+        let selection = settings.selection(&self.options.services);
+        let mut facts = gather::facts(ui, selection, self.local.as_deref(), store, pull)?;
         let _ = self.context.ending.notify.set(facts.workspace.config.notify.clone());
-        let plan = crate::plan::decide::plan(&facts, &self.request(&facts)?)?;
+        let request = self.request(&facts)?;
+        let plan = plan_with_marks(ui, store, &mut facts, &request)?;
         if store == Store::Engine && self.is_left(&facts) {
             let versioned: Vec<_> = plan.builds().flat_map(|(_, build)| build.promote.clone()).collect();
             facts.images.extend(store.inspect(ui, &versioned)?);
-            let plan = crate::plan::decide::plan(&facts, &self.request(&facts)?)?;
+            let plan = crate::plan::decide::plan(&facts, &request)?;
             return Ok((facts, plan));
         }
         Ok((facts, plan))
@@ -110,6 +109,7 @@ impl<'a> Run<'a> {
             full: self.full,
             keep_models: self.keep_models,
             pull: self.options.pull,
+            forward: self.forward,
             attestations: self.attestations,
             now: self.context.settings.now,
         })
@@ -222,7 +222,7 @@ impl<'a> Run<'a> {
         let Context { ui, settings, .. } = self.context;
         let state = &facts.workspace.state;
         if output.store == Store::Engine {
-            preflight(ui, facts)?;
+            room::preflight(ui, facts)?;
         }
         let images = plan.builds().map(|(_, build)| build.staged.clone()).collect();
         let staged = Staged::begin(ui, state, &plan.project, images)?;
@@ -294,7 +294,7 @@ impl<'a> Run<'a> {
 /// Whether an image is another one than before, or a tag moved to one that was there.
 fn changes(facts: &Facts, plan: &Plan, built: Option<&(build::Outcome, Foresight)>) -> bool {
     plan.services.iter().any(|service| match &service.action {
-        Action::Fresh | Action::Shared(_) => false,
+        Action::Fresh | Action::Held | Action::Shared(_) => false,
         Action::Reuse(_) => true,
         Action::Build(_) => {
             let digest = built.and_then(|(outcome, _)| outcome.digests.get(&service.service));
@@ -338,23 +338,4 @@ fn copy_local<'a>(facts: &Facts, staged: &'a Staged<'_>) -> anyhow::Result<Optio
         Revision::Commit(_) => None,
     });
     tree.map(|tree| staged.copy_tree(tree)).transpose()
-}
-
-/// Whether there is room for a build at all.
-fn preflight(ui: &Ui, facts: &Facts) -> anyhow::Result<()> {
-    // Any image says where the data is; only without one the engine has to be asked, which takes longer.
-    let directory = match facts.images.values().find_map(Image::data_directory) {
-        Some(directory) => directory.to_owned(),
-        None => docker::ask(ui, Duration::from_secs(30), docker::data_root)?.trim().to_owned(),
-    };
-    match disk::free(&directory) {
-        Some(free) if free < DISK_FLOOR => Err(Failure::precondition(format!(
-            "the disk of the Docker engine is almost full: {} free in `{directory}`",
-            measure::bytes(free)
-        ))
-        .kept("nothing was changed")
-        .hint("free 1 GB or more: `docker builder prune` removes build cache; the kept model stays")
-        .into()),
-        _ => Ok(()),
-    }
 }

@@ -1,10 +1,10 @@
-//! The containers of the project that run now, and what each was started from.
+//! The containers of the project, what each was started from, and how it is.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::image::Config;
 use crate::sys::docker;
 use crate::ui::{Ui, plain};
 use crate::value::{ProjectName, label};
@@ -13,10 +13,17 @@ use crate::value::{ProjectName, label};
 const DEADLINE: Duration = Duration::from_secs(30);
 /// The label that Compose gives its containers.
 const SERVICE: &str = "com.docker.compose.service";
+/// How long a container must run to be well when nothing checks its health.
+pub const GRACE: Duration = Duration::from_secs(5);
+/// How often a container whose health is checked may end and be started again before it is well.
+const RESTARTS: u64 = 5;
 
-/// A running container.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Container {
+    /// Its ID.
+    #[serde(skip)]
+    pub id: String,
     /// Its name.
     pub name: String,
     /// The service that it is one of.
@@ -26,34 +33,138 @@ pub struct Container {
     pub image: String,
     /// What that image was made from, if it said so.
     pub revision: Option<String>,
+    /// The name by which that image was called.
+    #[serde(skip)]
+    pub image_name: String,
+    /// How it is.
+    #[serde(skip)]
+    pub state: State,
+    /// How often it ended and was started again.
+    #[serde(skip)]
+    pub restarts: u64,
+}
+
+/// How a container is, in the engine's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct State {
+    status: String,
+    exit_code: i64,
+    health: Option<Health>,
+}
+
+/// What a health check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Health {
+    status: String,
+    log: Option<Vec<Probe>>,
+}
+
+/// One run of a health check.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Probe {
+    output: String,
+}
+
+/// Whether a container that was started does what it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Nobody can tell yet.
+    Starting,
+    /// Its health check passed, or it runs on without one.
+    Healthy,
+    /// It does not, and why.
+    Failed(String),
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Inspected {
     #[serde(default)]
+    id: String,
+    #[serde(default)]
     name: String,
     image: String,
-    config: Config,
+    config: RunConfig,
+    #[serde(default)]
+    state: State,
+    #[serde(default)]
+    restart_count: u64,
+}
+
+/// What a container was started with.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct RunConfig {
+    #[serde(default)]
+    image: String,
+    labels: Option<BTreeMap<String, String>>,
+}
+
+impl Container {
+    /// Whether it runs, or is about to be started again.
+    pub fn is_up(&self) -> bool {
+        matches!(self.state.status.as_str(), "running" | "restarting" | "paused")
+    }
+
+    /// How it is, `waited` after it was started, when it had been started again `restarts` times before.
+    pub fn condition(&self, waited: Duration, restarts: u64) -> Condition {
+        let health = self.state.health.as_ref().map(|health| health.status.as_str()).filter(|status| *status != "none");
+        let restarts = self.restarts.saturating_sub(restarts);
+        match (self.state.status.as_str(), health) {
+            ("running", Some("healthy")) => Condition::Healthy,
+            ("running", Some("unhealthy")) => Condition::Failed("is unhealthy".to_owned()),
+            ("exited" | "dead", _) => Condition::Failed(format!("ended with status {}", self.state.exit_code)),
+            (_, None) if restarts > 0 => Condition::Failed(format!("ended with status {}", self.state.exit_code)),
+            _ if restarts >= RESTARTS => Condition::Failed(format!("ended {restarts} times")),
+            ("running", None) if waited >= GRACE => Condition::Healthy,
+            _ => Condition::Starting,
+        }
+    }
+
+    /// Whether it ended well.
+    pub fn has_succeeded(&self) -> bool {
+        self.state.status == "exited" && self.state.exit_code == 0
+    }
+
+    /// What its health check said last.
+    pub fn last_check(&self) -> &str {
+        let log = self.state.health.as_ref().and_then(|health| health.log.as_ref());
+        log.and_then(|log| log.last()).map_or("", |probe| probe.output.trim())
+    }
 }
 
 /// The running containers of a project, sorted by name.
 pub fn running(ui: &Ui, project: &ProjectName) -> anyhow::Result<Vec<Container>> {
-    let ids = docker::ask_lines(ui, DEADLINE, |sh| docker::running_containers(sh, project))?;
+    inspect(ui, &docker::ask_lines(ui, DEADLINE, |sh| docker::running_containers(sh, project))?)
+}
+
+/// The containers that Compose keeps for a project, running or not, sorted by name.
+///
+/// # Errors
+/// Exit code 3 when the engine does not answer.
+pub fn of_project(ui: &Ui, project: &ProjectName) -> anyhow::Result<Vec<Container>> {
+    inspect(ui, &docker::ask_lines(ui, DEADLINE, |sh| docker::containers(sh, project))?)
+}
+
+fn inspect(ui: &Ui, ids: &[String]) -> anyhow::Result<Vec<Container>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     // One that ended in between is no longer running, which is all that is asked.
-    let answer = docker::ask_existing(ui, DEADLINE, |sh| docker::container_inspect(sh, &ids))?;
+    let answer = docker::ask_existing(ui, DEADLINE, |sh| docker::container_inspect(sh, ids))?;
     Ok(by_name(docker::json(answer.as_bytes())?))
 }
 
 fn by_name(inspected: Vec<Inspected>) -> Vec<Container> {
-    let container = |Inspected { name, image, config }: Inspected| {
-        let label = |name: &str| config.labels.get(name);
+    let container = |Inspected { id, name, image, config, state, restart_count }: Inspected| {
+        let label = |name: &str| config.labels.as_ref().and_then(|labels| labels.get(name));
         let revision = label(label::REVISION).map(|text| plain(text, 200));
         let service = label(SERVICE).cloned().unwrap_or_default();
-        Container { name: plain(name.trim_start_matches('/'), 100), service, image, revision }
+        let name = plain(name.trim_start_matches('/'), 100);
+        Container { id, name, service, image, revision, image_name: config.image, state, restarts: restart_count }
     };
     let mut containers: Vec<_> = inspected.into_iter().map(container).collect();
     containers.sort_by(|one, other| one.name.cmp(&other.name));
@@ -73,5 +184,25 @@ mod tests {
         assert_eq!(found[0].service, "web");
         assert_eq!(found[0].revision.as_deref(), Some("abc[2K"));
         assert_eq!((found[1].name.as_str(), &found[1].revision), ("p-web-2", &None));
+    }
+
+    #[test]
+    fn a_container_is_well_when_its_check_says_so_or_it_runs_on_without_one() {
+        let condition = |state: &str, restarts: u64, waited: u64| {
+            let json = format!(r#"[{{"Image":"i","Config":{{}},"State":{{{state}}},"RestartCount":{restarts}}}]"#);
+            let found = by_name(docker::json(json.as_bytes()).expect("valid"));
+            found[0].condition(Duration::from_secs(waited), 1)
+        };
+        let failed = |why: &str| Condition::Failed(why.to_owned());
+        let checked = |health: &str| format!(r#""Status":"running","Health":{{"Status":"{health}","Log":null}}"#);
+        assert_eq!(condition(r#""Status":"running""#, 1, 4), Condition::Starting);
+        assert_eq!(condition(r#""Status":"running""#, 1, 5), Condition::Healthy);
+        assert_eq!(condition(r#""Status":"running","ExitCode":3"#, 2, 9), failed("ended with status 3"));
+        assert_eq!(condition(&checked("starting"), 2, 99), Condition::Starting);
+        assert_eq!(condition(&checked("starting"), 6, 0), failed("ended 5 times"));
+        assert_eq!(condition(&checked("healthy"), 2, 0), Condition::Healthy);
+        assert_eq!(condition(&checked("unhealthy"), 1, 0), failed("is unhealthy"));
+        assert_eq!(condition(r#""Status":"exited","ExitCode":1"#, 1, 0), failed("ended with status 1"));
+        assert_eq!(condition(r#""Status":"created""#, 1, 99), Condition::Starting);
     }
 }

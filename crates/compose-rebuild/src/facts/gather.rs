@@ -44,7 +44,10 @@ pub fn facts(
         let mut wanted = key::images_of(&project)?;
         match store {
             // Base images that are on this machine may change here; those of a registry are only asked for on request.
-            Store::Engine => wanted.extend(project.services.values().flat_map(Built::images)),
+            Store::Engine => {
+                wanted.extend(project.services.values().flat_map(Built::images));
+                wanted.extend(key::marks(&project)?);
+            }
             Store::Registry => registry::check(&wanted)?,
         }
         wanted.sort();

@@ -9,9 +9,9 @@ use crate::facts::Facts;
 use crate::facts::source::{Idle, Resolved};
 use crate::facts::sources::unknown_service;
 use crate::plan::service::{self, Decided};
-use crate::plan::{Action, Plan, Request, ServicePlan, inputs};
-use crate::project::Project;
+use crate::plan::{Action, Plan, Request, ServicePlan, hold, inputs};
 use crate::project::edges::{in_order, inputs_of};
+use crate::project::{Project, key};
 use crate::value::{ImageRef, Service};
 
 /// Decides what to do.
@@ -22,8 +22,28 @@ use crate::value::{ImageRef, Service};
 pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Failure> {
     let project = &facts.project;
     check(facts, request)?;
-    let selected = selected(facts, request)?;
-    let keyed = inputs::keyed(facts, request, &selected)?;
+    let mut selected = selected(facts, request)?;
+    let mut services = services(facts, request, &selected)?;
+    let held = if request.forward { Vec::new() } else { hold::held(facts, &services) };
+    if !held.is_empty() {
+        selected.retain(|service| held.iter().all(|(held, _)| project.owner(service) != held));
+        let mut rest = self::services(facts, request, &selected)?;
+        rest.extend(held.into_iter().filter_map(|held| hold::stay(&services, held)));
+        services = rest;
+    }
+    services.sort_by(|one, other| one.service.cmp(&other.service));
+    check_tags(project, &services)?;
+    let (no_cache, pull, attestations) = (request.full, request.pull, request.attestations);
+    let unwatched = facts.found.unwatched.iter().filter(|one| selected.contains(&&one.service)).cloned().collect();
+    let doubt = facts.workspace.doubt(services.iter().map(|plan| &plan.service))?.map(str::to_owned);
+    let idle = idle(facts, &selected);
+    Ok(Plan { project: project.name.clone(), no_cache, pull, attestations, services, idle, unwatched, doubt })
+}
+
+/// What is done about each of the selected services, in the order in which they are made from each other.
+fn services(facts: &Facts, request: &Request, selected: &BTreeSet<&Service>) -> Result<Vec<ServicePlan>, Failure> {
+    let project = &facts.project;
+    let keyed = inputs::keyed(facts, request, selected)?;
     let mut services: Vec<ServicePlan> = Vec::new();
     let mut built = BTreeSet::new();
     for service in in_order(project)?.into_iter().filter(|service| selected.contains(service)) {
@@ -42,13 +62,7 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Failure> {
         built.extend(matches!(plan.action, Action::Build(_)).then_some(service));
         services.push(plan);
     }
-    services.sort_by(|one, other| one.service.cmp(&other.service));
-    check_tags(project, &services)?;
-    let (no_cache, pull, attestations) = (request.full, request.pull, request.attestations);
-    let unwatched = facts.found.unwatched.iter().filter(|one| selected.contains(&&one.service)).cloned().collect();
-    let doubt = facts.workspace.doubt(services.iter().map(|plan| &plan.service))?.map(str::to_owned);
-    let idle = idle(facts, &selected);
-    Ok(Plan { project: project.name.clone(), no_cache, pull, attestations, services, idle, unwatched, doubt })
+    Ok(services)
 }
 
 /// The commits that change nothing for the images of these services.
@@ -73,7 +87,7 @@ fn check_tags(project: &Project, services: &[ServicePlan]) -> Result<(), Failure
         let Action::Build(build) = &plan.action else { continue };
         let kept = project.services[&plan.service].keep;
         for tag in &build.promote {
-            let reserved = !kept && ["keep-", "staged-"].iter().any(|own| tag.tag.starts_with(own));
+            let reserved = !kept && ["keep-", "staged-", key::MARK].iter().any(|own| tag.tag.starts_with(own));
             let other = taken.insert(tag.clone(), &plan.service).filter(|other| **other != plan.service);
             if reserved || other.is_some() {
                 let owner = other.map_or("kept or staged images".to_owned(), |other| format!("service `{other}`"));

@@ -3,6 +3,7 @@
 pub mod bake;
 pub mod cache_bust;
 pub mod decide;
+pub mod hold;
 pub mod inputs;
 pub mod layers;
 pub mod prune;
@@ -39,6 +40,8 @@ pub struct Request {
     pub keep_models: bool,
     /// Look for newer base images, which no key can know about.
     pub pull: bool,
+    /// Go to versions that are bad, too.
+    pub forward: bool,
     /// What the images say about how they were built; an image without that is built again.
     pub attestations: Attestations,
     /// When the run started.
@@ -101,7 +104,7 @@ impl ServicePlan {
     /// The name of its image once the plan is carried out, whether the mutable tag moves or not.
     pub fn made(&self) -> &ImageRef {
         match &self.action {
-            Action::Fresh | Action::Shared(_) => &self.image,
+            Action::Fresh | Action::Held | Action::Shared(_) => &self.image,
             Action::Reuse(kept) => kept,
             Action::Build(build) => build.promote.first().unwrap_or(&self.image),
         }
@@ -110,7 +113,7 @@ impl ServicePlan {
     /// Whether the mutable tag moves.
     pub fn moves(&self) -> bool {
         match &self.action {
-            Action::Fresh | Action::Shared(_) => false,
+            Action::Fresh | Action::Held | Action::Shared(_) => false,
             Action::Reuse(_) => true,
             Action::Build(build) => build.promote.contains(&self.image),
         }
@@ -123,6 +126,8 @@ impl ServicePlan {
 pub enum Action {
     /// Nothing: the promoted image has the same key.
     Fresh,
+    /// Nothing: the service would go to a version that is bad.
+    Held,
     /// Nothing is built; the mutable tag moves to the kept image.
     Reuse(ImageRef),
     /// The service is built and promoted.
@@ -136,6 +141,7 @@ impl Action {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Fresh => "fresh",
+            Self::Held => "held",
             Self::Shared(_) => "shared",
             Self::Reuse(_) => "reuse",
             Self::Build(_) => "build",
@@ -174,7 +180,12 @@ pub struct VersionFile {
 impl Plan {
     /// Whether nothing is to be done.
     pub fn is_fresh(&self) -> bool {
-        self.services.iter().all(|plan| matches!(plan.action, Action::Fresh | Action::Shared(_)))
+        self.services.iter().all(|plan| matches!(plan.action, Action::Fresh | Action::Held | Action::Shared(_)))
+    }
+
+    /// Whether a service stays at an older version because the newer one is bad.
+    pub fn holds(&self) -> bool {
+        self.services.iter().any(|plan| matches!(plan.action, Action::Held))
     }
 
     /// Leaves the tags of the compose file where they are, whatever is built.

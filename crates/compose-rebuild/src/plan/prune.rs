@@ -86,6 +86,7 @@ struct KnownNames<'a> {
     project: &'a Project,
     current: BTreeMap<ImageRef, String>,
     kept: BTreeMap<ImageRef, String>,
+    marks: Vec<ImageRef>,
 }
 
 impl<'a> KnownNames<'a> {
@@ -97,7 +98,7 @@ impl<'a> KnownNames<'a> {
         let current = project.images().flat_map(names).collect();
         let kept = project.services.iter().filter(|(_, built)| built.keep);
         let kept = kept.map(|(service, _)| Ok((key::kept_image(project, service)?, service.to_string())));
-        Ok(Self { project, current, kept: kept.collect::<Result<_, Failure>>()? })
+        Ok(Self { project, current, kept: kept.collect::<Result<_, Failure>>()?, marks: key::marks(project)? })
     }
 
     /// Why an image stays, or as an error why it goes.
@@ -117,6 +118,9 @@ impl<'a> KnownNames<'a> {
         }
         if let Some(service) = image.tags.iter().find_map(|tag| self.kept.get(tag)) {
             return Ok(format!("kept image of {service}"));
+        }
+        if image.tags.iter().any(|tag| self.marks.contains(tag)) {
+            return Ok("says which versions are bad".to_owned());
         }
         if let Some(service) = self.nameless(store, image) {
             return Ok(format!("kept image of {service}, without its name"));
@@ -141,6 +145,7 @@ impl<'a> KnownNames<'a> {
         match ranks.get(id) {
             Some(rank) if *rank < policy.keep => Ok(format!("one of the last {} versions", policy.keep)),
             Some(_) => Err(format!("older than the last {} versions", policy.keep)),
+            None if forms.contains(&Form::Mark) => Err("about versions of a service that is gone".to_owned()),
             None if forms.is_empty() => Err("replaced by a later build".to_owned()),
             None => Err("left by an interrupted run".to_owned()),
         }
@@ -161,6 +166,7 @@ impl<'a> KnownNames<'a> {
     fn form(&self, tag: &ImageRef, image: &Stored) -> Form {
         let service = image.label(label::SERVICE).unwrap_or_default();
         let built = self.project.services.iter().find(|(name, _)| name.as_str() == service).map(|(_, built)| built);
+        let is_mark = image.label(label::BAD).is_some() && tag.tag.strip_prefix(key::MARK) == Some(service);
         let value = image.label(label::CACHE_BUST).unwrap_or_default();
         let is_version = match built {
             Some(built) => tag.tag == built.image.versioned_tag(value),
@@ -168,7 +174,9 @@ impl<'a> KnownNames<'a> {
             None => tag.tag == value || tag.tag.ends_with(&format!("-{value}")),
         };
         let repository = built.map_or(&image.tags[0].repository, |built| &built.image.repository);
-        if tag.repository != *repository {
+        if is_mark {
+            Form::Mark
+        } else if tag.repository != *repository {
             Form::Foreign
         } else if tag.is_kept() {
             Form::Kept
@@ -204,6 +212,7 @@ enum Form {
     Versioned,
     Kept,
     Staged,
+    Mark,
     Foreign,
 }
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::facts::store::{Inventory, Stored};
-use crate::project::Project;
+use crate::plan::hold;
+use crate::project::{Project, key};
 use crate::value::time::Timestamp;
 use crate::value::{CacheBust, ImageRef, Service, label};
 use serde::Serialize;
@@ -21,6 +22,8 @@ pub struct Version {
     pub bytes: u64,
     /// Whether the mutable tags point to it now.
     pub current: bool,
+    /// Whether no run goes to it by itself.
+    pub bad: bool,
     /// The image of each service, by ID.
     pub images: BTreeMap<Service, String>,
 }
@@ -65,14 +68,22 @@ pub fn versions(store: &Inventory, project: &Project) -> Vec<Version> {
         });
         all.extend(service.map(|(service, _)| Versioned { service, value, id, image }));
     }
+    let bad = bad_keys(store, project);
     let values: BTreeSet<&str> = all.iter().map(|one| one.value).collect();
-    let mut versions: Vec<_> = values.into_iter().filter_map(|value| version(value, &all, project)).collect();
+    let mut versions: Vec<_> = values.into_iter().filter_map(|value| version(value, &all, project, &bad)).collect();
     versions.sort_by_key(|version| std::cmp::Reverse(version.created));
     versions
 }
 
+/// The keys of all images that are known to be bad.
+fn bad_keys(store: &Inventory, project: &Project) -> BTreeSet<String> {
+    let marks = key::marks(project).unwrap_or_default();
+    let own = store.images.values().filter(|image| image.tags.iter().any(|tag| marks.contains(tag)));
+    own.filter_map(|image| image.label(label::BAD)).flat_map(hold::read).map(|bad| bad.key).collect()
+}
+
 /// The version of this name, unless a service is missing whose image is made from the same repositories.
-fn version(value: &str, all: &[Versioned<'_>], project: &Project) -> Option<Version> {
+fn version(value: &str, all: &[Versioned<'_>], project: &Project, bad: &BTreeSet<String>) -> Option<Version> {
     let named: Vec<_> = all.iter().filter(|one| one.value == value).collect();
     let mut images = Vec::new();
     for (service, _) in project.images().filter(|(_, built)| !built.keep) {
@@ -92,6 +103,7 @@ fn version(value: &str, all: &[Versioned<'_>], project: &Project) -> Option<Vers
         created: newest.image.created,
         bytes: images.iter().map(|one| one.image.size).max().unwrap_or(0),
         current: images.iter().all(|one| one.image.tags.contains(&project.services[one.service].image)),
+        bad: images.iter().any(|one| one.image.label(label::KEY).is_some_and(|key| bad.contains(key))),
         images: images.into_iter().map(|one| (one.service.clone(), one.id.clone())).collect(),
     })
 }

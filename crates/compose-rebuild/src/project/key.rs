@@ -104,6 +104,20 @@ pub fn kept_image(project: &Project, service: &Service) -> Result<ImageRef, Fail
     project.services[service].image.with_tag(format!("keep-{}", of_kept(project, service).short()))
 }
 
+/// How the tag of an image begins that says which versions of a service are bad; the service follows.
+pub const MARK: &str = "bad-";
+
+/// The name of the image that says which versions of a service are bad.
+pub fn mark(project: &Project, service: &Service) -> Result<ImageRef, Failure> {
+    let owner = project.owner(service);
+    project.services[owner].image.with_tag(format!("{MARK}{owner}"))
+}
+
+/// The names of all such images; what is kept has no versions.
+pub fn marks(project: &Project) -> Result<Vec<ImageRef>, Failure> {
+    project.images().filter(|(_, built)| !built.keep).map(|(service, _)| mark(project, service)).collect()
+}
+
 /// Every image whose state a plan depends on.
 pub fn images_of(project: &Project) -> Result<Vec<ImageRef>, Failure> {
     let kept = kept_images(project)?;

@@ -29,7 +29,7 @@ pub fn is_wanted(facts: &Facts, service: &ServicePlan, image: &Image) -> bool {
 /// move together.
 pub fn moves(facts: &Facts, plan: &Plan, found: &Images) -> Result<Option<Vec<Move>>, Failure> {
     let mut moves = Vec::new();
-    for service in plan.services.iter().filter(|service| !matches!(service.action, Action::Shared(_))) {
+    for service in plan.services.iter().filter(|service| !matches!(service.action, Action::Held | Action::Shared(_))) {
         let wanted = |image: &&Image| is_wanted(facts, service, image);
         let own = found.get(&own_image(facts, service)?).filter(wanted);
         for tag in facts.project.services[&service.service].names() {

@@ -13,6 +13,7 @@ pub fn services(ui: &Ui, plan: &Plan) {
         let about = format!("{} ({})", service.service, service.why);
         match &service.action {
             Action::Fresh => ui.status("Fresh", &about),
+            Action::Held => ui.status("Held", &about),
             Action::Shared(_) => ui.status("Shared", &about),
             Action::Reuse(_) => ui.status("Keeping", &about),
             Action::Build(_) => {
@@ -30,6 +31,9 @@ pub fn services(ui: &Ui, plan: &Plan) {
 pub fn warnings(ui: &Ui, plan: &Plan) {
     if let Some(doubt) = &plan.doubt {
         ui.warning(doubt);
+    }
+    if plan.holds() {
+        ui.status("Note", "the next commit goes forward by itself; `cargo xtask rebuild --forward` goes there now");
     }
     unwatched(ui, &plan.unwatched);
 }

@@ -13,6 +13,7 @@ pub fn show(ui: &Ui, foreseen: &Foreseen<'_>) {
     for service in &foreseen.plan.services {
         let verb = match service.action {
             Action::Fresh => "fresh",
+            Action::Held => "held",
             Action::Shared(_) => "shared",
             Action::Reuse(_) => "retag",
             Action::Build(_) => "build",

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "the environment says which engine and which plugins")]
 
 mod answer;
+mod kept;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
@@ -13,6 +14,7 @@ use xshell::{Cmd, Shell, cmd};
 use crate::sys::git;
 use crate::value::{Builder, ImageRef, ProjectName, Service, label};
 pub use answer::{ask, ask_existing, ask_lines, failure, json, registry_failure};
+pub use kept::{containers, logs, mark};
 
 /// Label of the containers that verification creates and never starts: the project they belong to.
 pub const VERIFY_LABEL: &str = "io.xtask.verify";
@@ -323,4 +325,12 @@ pub fn data_root<'a>(sh: &'a Shell) -> Cmd<'a> {
 /// What time it is for the engine.
 pub fn clock<'a>(sh: &'a Shell) -> Cmd<'a> {
     cmd!(sh, "docker info --format").arg("{{.SystemTime}}")
+}
+
+/// Starts services from the images that are here; without any named, all of the project with what they depend on.
+pub fn up<'a>(sh: &'a Shell, options: &ComposeOptions, services: impl IntoIterator<Item = &'a Service>) -> Cmd<'a> {
+    let mut services = services.into_iter().peekable();
+    let alone = services.peek().map(|_| "--no-deps");
+    let start = ["up", "--detach", "--no-build", "--pull", "missing"];
+    compose(sh).args(options.words()).args(start).args(alone).arg("--").args(services)
 }

@@ -8,6 +8,8 @@ pub const SERVICE: &str = "io.xtask.service";
 pub const KEY: &str = "io.xtask.key";
 /// Label with the bust value.
 pub const CACHE_BUST: &str = "io.xtask.cache-bust";
+/// Label with the versions that no run goes to by itself, on an image that has nothing else.
+pub const BAD: &str = "io.xtask.bad";
 /// Label with what the image was made from, separated by spaces when there are several sources.
 pub const REVISION: &str = "org.opencontainers.image.revision";
 /// Label with the repositories, in the order of the revisions.

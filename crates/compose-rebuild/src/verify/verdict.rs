@@ -63,6 +63,9 @@ pub struct Evidence {
     pub relation: Option<Relation>,
     /// A version of the same service that was built later.
     pub newer: Option<String>,
+    /// Why a rebuild would leave it where it is, although the remote has something newer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
     /// Which base image has moved in its registry, when registries were asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
@@ -148,6 +151,8 @@ pub enum Verdict {
     Behind,
     /// The same, and a newer image of the service exists.
     RolledBack,
+    /// The branch has commits that the image does not have, and its tip is known to be bad.
+    Held,
     /// A base image of it has moved in its registry.
     BaseMoved,
     /// The image is current, and a running container was started from another one.
@@ -175,6 +180,7 @@ impl Verdict {
         if evidence.remote.is_some() && !evidence.is_at_tip() {
             return match evidence.relation {
                 Some(Relation::Ahead { .. } | Relation::Elsewhere) => Self::NotOnBranch,
+                _ if evidence.held.is_some() => Self::Held,
                 _ if evidence.newer.is_some() => Self::RolledBack,
                 _ => Self::Behind,
             };
@@ -220,6 +226,7 @@ impl Verdict {
             }
             Self::Behind => ("behind", "bring it up to date: cargo xtask rebuild"),
             Self::RolledBack => ("behind, rolled back", "go forward again when it may: cargo xtask rebuild"),
+            Self::Held => ("held", "push a better commit, or go there all the same: cargo xtask rebuild --forward"),
             Self::BaseMoved => ("base image moved", "build it from its base as it is now: cargo xtask rebuild --pull"),
             Self::ContainerOutdated => {
                 ("container older than its image", "start it from the image: docker compose up --detach")
@@ -269,6 +276,7 @@ impl Row {
         let by_local_files = self.evidence.label.as_deref().is_some_and(|label| label.contains("local-"));
         match (self.verdict, &self.evidence.relation) {
             (Verdict::Behind, Some(Relation::Behind { by, .. })) => format!("behind by {by}"),
+            (Verdict::Held, _) => self.evidence.held.clone().unwrap_or_default(),
             (Verdict::NotOnBranch, _) if by_local_files => "made from local files".to_owned(),
             (Verdict::NotOnBranch, Some(Relation::Ahead { by })) => format!("ahead by {by}"),
             (Verdict::NotOnBranch, _) => "on another branch".to_owned(),

@@ -32,6 +32,7 @@ mod streams;
 mod support;
 mod table;
 mod terminal;
+mod up;
 mod values;
 mod verify;
 mod workspace;

@@ -35,8 +35,25 @@ fn rollback_moves_all_services_or_none() {
     let now = current(&world);
     assert_eq!([now[MUTABLE[1]].clone(), now[MUTABLE[2]].clone()], old);
     assert_eq!(now[MUTABLE[0]], newest[MUTABLE[0]], "the kept model does not follow the code");
-    world.run(["verify"]).fails(1).says("rolled back");
+    world.run(["verify"]).fails(1).says("was rolled back");
+
+    // The timer leaves it there, until there is something newer or somebody wants it all the same.
+    let held = current(&world);
+    world.run(["rebuild"]).ok().says(&format!(
+        "held at {}: main is at {}, which was rolled back",
+        value('a'),
+        value('b')
+    ));
+    assert_eq!(current(&world), held);
+    let list = world.run(["rollback"]).ok();
+    assert!(list.stdout.contains(&format!("bad {}", value('b'))), "{list}");
+    world.run(["prune", "--execute"]).ok();
+    world.push(&commit('c'));
     world.run(["rebuild"]).ok();
+    assert_eq!(world.image(MUTABLE[2]).unwrap().version, Some(commit('c') + "\n"));
+    world.push(&commit('b'));
+    world.run(["rebuild"]).ok().says("held at");
+    world.run(["rebuild", "--forward"]).ok();
     assert_eq!(world.image(MUTABLE[2]).unwrap().version, Some(commit('b') + "\n"));
 }
 

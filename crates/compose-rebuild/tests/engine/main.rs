@@ -26,5 +26,6 @@ mod sources;
 mod space;
 mod support;
 mod table;
+mod up;
 mod verify;
 mod zz_prune;

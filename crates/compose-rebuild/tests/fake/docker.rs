@@ -63,17 +63,17 @@ pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
             e.volumes.retain(|container| *volumes != ["--volumes"] || !names.contains(&container.as_str()));
             each(names, |name| remove(e, name))
         }),
+        ["image", "import", changes @ ..] => Engine::update(state, |e| import(e, changes, names)),
+        ["compose", "up", "--detach", ..] => Engine::update(state, |e| up(e, names)),
+        ["logs", "--tail", _] => Reply::ok("the log\n"),
+        ["ps", "--all", "--quiet", "--no-trunc", "--filter", label, "--filter", _] => running(state, label),
         ["ps", "--all", "--quiet", "--no-trunc", "--filter", label] => {
             let engine = Engine::read(state);
             let label = label.trim_start_matches("label=");
             let found = engine.containers.iter().filter(|container| container.label == label);
             Reply::ok(found.map(|container| format!("{}\n", container.id)).collect::<String>())
         }
-        ["ps", "--quiet", "--no-trunc", "--filter", label] => {
-            let project = label.strip_prefix("label=com.docker.compose.project=").unwrap();
-            let all = Engine::read(state).running.into_iter();
-            Reply::ok(all.filter(|one| one.project == project).map(|one| one.name + "\n").collect::<String>())
-        }
+        ["ps", "--quiet", "--no-trunc", "--filter", label] => running(state, label),
         ["container", "inspect"] => inspect_containers(&Engine::read(state), names),
         ["image", "ls", "--filter", filter, "--format", "{{.Repository}}:{{.Tag}}"] => {
             let (name, value) = filter.strip_prefix("label=").unwrap().split_once('=').unwrap();
@@ -190,13 +190,48 @@ fn inspect_containers(engine: &Engine, names: &[&str]) -> Reply {
     let mut found = Vec::new();
     let mut reply = each(names, |name| {
         let one = engine.running.iter().find(|one| one.name == name).ok_or_else(|| no_such("container", name))?;
-        found.push(json!({"Name": format!("/{name}"), "Image": one.image, "Config": {"Labels": {
-            "com.docker.compose.service": one.service, "org.opencontainers.image.revision": one.revision,
-        }}}));
+        let made_from = |image: &Image| image.labels.get("org.opencontainers.image.revision").cloned();
+        let broken = engine.find(&one.image).and_then(made_from).is_some_and(|commit| engine.broken.contains(&commit));
+        found.push(json!({"Id": one.name, "Name": format!("/{name}"), "Image": one.image, "Config": {
+            "Image": engine.config["services"][&one.service]["image"].as_str().unwrap_or("other"),
+            "Labels": {"com.docker.compose.service": one.service, "org.opencontainers.image.revision": one.revision},
+        }, "State": {"Status": "running", "Health": {"Status": if broken { "unhealthy" } else { "healthy" }}}}));
         Ok(String::new())
     });
     reply.stdout = Value::from(found).to_string().into_bytes();
     reply
+}
+
+fn running(state: &Path, label: &str) -> Reply {
+    let project = label.strip_prefix("label=com.docker.compose.project=").unwrap();
+    let all = Engine::read(state).running.into_iter();
+    Reply::ok(all.filter(|one| one.project == project).map(|one| one.name + "\n").collect::<String>())
+}
+
+/// Containers of these services run from the images that have their names now.
+fn up(engine: &mut Engine, services: &[&str]) -> Reply {
+    for at in 0..engine.running.len() {
+        let service = engine.running[at].service.clone();
+        let name = engine.config["services"][&service]["image"].as_str().unwrap_or_default().to_owned();
+        if let Some(image) = engine.find(&name).map(|image| image.id.clone()).filter(|_| services.contains(&&*service))
+        {
+            engine.running[at].image = image;
+        }
+    }
+    Reply::default()
+}
+
+fn import(engine: &mut Engine, changes: &[&str], names: &[&str]) -> Reply {
+    let labels: BTreeMap<String, String> = changes
+        .iter()
+        .filter_map(|word| word.strip_prefix("LABEL ")?.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let id = format!("sha256:{}", sha256(format!("{labels:?}")));
+    engine.images.retain(|image| image.id != id);
+    engine.images.push(Image { id: id.clone(), labels, ..Image::default() });
+    engine.tag(&id, names[1]);
+    Reply::ok(format!("{id}\n"))
 }
 
 fn tag(engine: &mut Engine, names: &[&str]) -> Reply {

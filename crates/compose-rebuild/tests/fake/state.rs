@@ -25,6 +25,8 @@ pub(crate) struct Engine {
     pub(crate) registry: BTreeMap<String, Image>,
     /// The containers that run.
     pub(crate) running: Vec<Running>,
+    /// The commits whose containers are unhealthy.
+    pub(crate) broken: Vec<String>,
     /// Images are in containerd's store.
     pub(crate) containerd: bool,
     /// The source files in images, by the ID of the image or its commit, and their paths from its working directory.

@@ -9,7 +9,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use crate::{crates, files, source};
 
 /// The stations of the tool, the lowest first: each uses those before it and no other.
-const STATIONS: [&str; 19] = [
+const STATIONS: [&str; 20] = [
     "error",
     "value",
     "ui",
@@ -23,6 +23,7 @@ const STATIONS: [&str; 19] = [
     "verify",
     "promote",
     "push",
+    "up",
     "foresight",
     "report",
     "doctor",

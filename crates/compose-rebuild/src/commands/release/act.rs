@@ -63,6 +63,7 @@ impl Session<'_> {
             chosen: Some(Rule::Auto),
             local: None,
             full: false,
+            forward: true,
             keep_models: true,
             attestations: self.attestations()?,
         };

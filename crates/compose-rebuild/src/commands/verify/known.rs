@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::cli;
-use crate::commands::Context;
+use crate::commands::{Context, plan_with_marks};
 use crate::error::{CONFIGURATION, Failure};
 use crate::facts::config::Config;
 use crate::facts::found::{Found, Unwatched};
@@ -36,6 +36,8 @@ pub struct Known {
     pub images: Images,
     /// How the images of services without a source relate to what a rebuild would make of them.
     definitions: HashMap<Service, Definition>,
+    /// Why a rebuild would hold a service.
+    held: HashMap<Service, String>,
     /// The base image of a service that has moved in its registry, if any has and registries were asked.
     bases: HashMap<Service, String>,
     /// Where they are; what is in those of a registry is not read, only their labels.
@@ -47,23 +49,24 @@ impl Known {
     pub fn gather(context: &Context, options: &cli::Verify) -> anyhow::Result<Self> {
         let Context { ui, settings, .. } = context;
         let (selection, store) = (settings.selection(&options.services), Store::of(options.registry));
-        let (facts, definitions, sources) = if options.offline {
+        let (facts, definitions, held, sources) = if options.offline {
             let (facts, sources) = gather::offline(ui, selection, store)?;
-            (facts, HashMap::new(), sources.into_iter().map(|source| (source, None)).collect())
+            (facts, HashMap::new(), HashMap::new(), sources.into_iter().map(|source| (source, None)).collect())
         } else {
             let mut facts = gather::facts(ui, selection, None, store, options.pull.then_some(settings.now))?;
             // Without a plan a rebuild says what is wrong.
             let definitions = definitions(settings, &facts).unwrap_or_default();
+            let held = held(context, &mut facts, store).unwrap_or_default();
             let sources = std::mem::take(&mut facts.sources);
             let sources = sources.into_iter().map(|resolved| (resolved.source, Some(resolved.revision)));
-            (facts, definitions, sources.collect())
+            (facts, definitions, held, sources.collect())
         };
         let moved = |(service, built): (&Service, &Built)| {
             Some((service.clone(), moved_base(&facts, built, facts.images.get(&built.image)?)?))
         };
         let bases = facts.project.services.iter().filter_map(moved).collect();
         let Facts { workspace, project, found, images, .. } = facts;
-        Ok(Self { workspace, project, sources, found, images, definitions, bases, store })
+        Ok(Self { workspace, project, sources, found, images, definitions, held, bases, store })
     }
 
     /// Code in the images of these services, or of all, that nobody watches.
@@ -122,6 +125,7 @@ impl Known {
             // Without sources there is nothing to ask, offline or not.
             remote: remotes.map(|revisions| revisions.join(" ")),
             unwatched: self.found.unwatched.iter().any(|one| service == Some(&one.service)),
+            held: service.and_then(|service| self.held.get(service)).cloned(),
             base: service.and_then(|service| self.bases.get(service)).cloned(),
             definition: service.and_then(|service| self.definitions.get(service)).copied().unwrap_or_default(),
             id: image.as_ref().map(|image| image.id.clone()).unwrap_or_default(),
@@ -148,6 +152,31 @@ impl Known {
     }
 }
 
+/// A rebuild of these services, or of all.
+fn request(settings: &Settings, facts: &Facts, services: Vec<Service>) -> Request {
+    // A value for code makes no difference here, so that one that only builds have is not missed.
+    let configured = facts.workspace.config.cache_bust.as_deref();
+    let rule = settings.chosen_rule(None).and_then(|chosen| settings.rule_or(chosen, configured));
+    Request {
+        services,
+        rule: rule.unwrap_or(Rule::Auto),
+        full: false,
+        keep_models: true,
+        pull: false,
+        forward: false,
+        attestations: Attestations::default(),
+        now: settings.now,
+    }
+}
+
+/// The services that a rebuild would hold, each with the reason.
+fn held(context: &Context, facts: &mut Facts, store: Store) -> anyhow::Result<HashMap<Service, String>> {
+    let request = request(&context.settings, facts, Vec::new());
+    let plan = plan_with_marks(&context.ui, store, facts, &request)?;
+    let held = plan.services.into_iter().filter(|one| matches!(one.action, Action::Held));
+    Ok(held.map(|one| (one.service, one.why)).collect())
+}
+
 /// What a rebuild of the services without a source would do tells how their images relate to their definitions.
 fn definitions(settings: &Settings, facts: &Facts) -> Result<HashMap<Service, Definition>, Failure> {
     let has_source = |service: &Service| facts.sources_of(service).next().is_some();
@@ -155,18 +184,7 @@ fn definitions(settings: &Settings, facts: &Facts) -> Result<HashMap<Service, De
     if services.is_empty() {
         return Ok(HashMap::new());
     }
-    // A value for code makes no difference here, so that one that only builds have is not missed.
-    let configured = facts.workspace.config.cache_bust.as_deref();
-    let rule = settings.chosen_rule(None).and_then(|chosen| settings.rule_or(chosen, configured));
-    let request = Request {
-        services,
-        rule: rule.unwrap_or(Rule::Auto),
-        full: false,
-        keep_models: true,
-        pull: false,
-        attestations: Attestations::default(),
-        now: settings.now,
-    };
+    let request = request(settings, facts, services);
     let plan = plan(facts, &request)?;
     let of = |service: Service| {
         // Of those that share an image the first is planned.

@@ -26,7 +26,7 @@ fn push(evidence: &mut Evidence) {
 }
 
 fn container(image: &str) -> Container {
-    Container { name: "c".to_owned(), service: "s".to_owned(), image: image.to_owned(), revision: None }
+    Container { name: "c".to_owned(), service: "s".to_owned(), image: image.to_owned(), ..Container::default() }
 }
 
 fn behind(by: u64) -> Relation {

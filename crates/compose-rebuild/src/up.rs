@@ -1,0 +1,252 @@
+//! Starting services from the images that were promoted, and going back to what ran before when one is not healthy.
+
+pub mod bad;
+pub mod pending;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use xshell::Shell;
+
+use crate::error::{Failure, exit_code};
+use crate::facts::containers::{self, Condition, Container};
+use crate::facts::image::{Images, Store};
+use crate::plan::hold::{self, Bad, Why};
+use crate::project::{Project, key};
+use crate::promote::{self, Move};
+use crate::sys::docker::{self, ComposeOptions};
+use crate::sys::threads::both;
+use crate::sys::{interrupt, process};
+use crate::ui::Ui;
+use crate::value::{ImageRef, Service, label};
+use pending::Pending;
+
+/// How long Compose may take beside the waiting for health: old containers get time to end.
+const COMPOSE: Duration = Duration::from_secs(60);
+/// How often containers are looked at.
+const TICK: Duration = Duration::from_millis(200);
+
+/// How services are started.
+#[derive(Debug)]
+pub struct Up<'a> {
+    /// Where output goes.
+    pub ui: &'a Ui,
+    /// What Compose is told about the project.
+    pub options: &'a ComposeOptions,
+    /// The project.
+    pub project: &'a Project,
+    /// Where its versions are, and which of them are bad.
+    pub store: Store,
+    /// The images whose containers are looked at.
+    pub names: Vec<ImageRef>,
+    /// How long to wait until they are healthy.
+    pub wait: Duration,
+    /// Whether everything is started, not only what ran from other images.
+    pub all: bool,
+}
+
+/// A service that did not become healthy.
+struct Failed {
+    service: String,
+    image: Option<ImageRef>,
+    why: String,
+}
+
+impl Up<'_> {
+    /// Whether a container runs from another image than its name has now.
+    ///
+    /// # Errors
+    /// Exit code 3 when the engine does not answer.
+    pub fn is_due(&self) -> anyhow::Result<bool> {
+        let (found, images) = both(
+            || containers::of_project(self.ui, &self.project.name),
+            || Store::Engine.inspect(self.ui, &self.names),
+        );
+        Ok(self.all || outdated(&found?, &images?).next().is_some())
+    }
+
+    /// Starts what ran from other images than the tags have now, and waits until it is healthy.
+    ///
+    /// # Errors
+    /// Exit code 1 when a service is not healthy: then everything went back as far as possible; 130 when a signal came: the
+    /// next run goes on.
+    pub fn start(&self, mut pending: Pending) -> anyhow::Result<()> {
+        let names: Vec<_> = self.names.iter().chain(pending.before.keys()).cloned().collect();
+        let (found, images) =
+            both(|| containers::of_project(self.ui, &self.project.name), || Store::Engine.inspect(self.ui, &names));
+        let (found, images) = (found?, images?);
+        for (container, name) in outdated(&found, &images) {
+            pending.services.extend(container.service.parse().ok());
+            pending.before.entry(name).or_insert_with(|| container.image.clone());
+        }
+        if pending.services.is_empty() && !self.all {
+            pending.end();
+            return Ok(());
+        }
+        pending.write()?;
+        let failed = self.bring_up(&pending.services, &found)?;
+        if failed.is_empty() {
+            self.ui.status("Healthy", &listed(&pending.services));
+            pending.end();
+            return Ok(());
+        }
+        self.go_back(&pending, &failed, &images)
+    }
+
+    /// Finishes what an earlier run began: it goes on, or goes back if that run had seen that something is not healthy.
+    ///
+    /// # Errors
+    /// Fails when [`Up::start`] does.
+    pub fn resume(&self, pending: Pending) -> anyhow::Result<()> {
+        self.ui.status("Resuming", "what an earlier run began to start");
+        let names: Vec<_> = pending.before.keys().cloned().chain(key::marks(self.project)?).collect();
+        let images = Store::Engine.inspect(self.ui, &names)?;
+        let is_bad = |(name, before): (&ImageRef, &String)| {
+            let image = images.get(name).filter(|image| image.id != *before)?;
+            let (service, _) = hold::owner_of(self.project, name)?;
+            let mut all = hold::known(&images, self.project, service).into_iter();
+            let bad = all.find(|bad| image.label(label::KEY) == Some(&bad.key))?;
+            Some(Failed { service: service.to_string(), image: Some(name.clone()), why: bad.why.to_string() })
+        };
+        let failed: Vec<_> = pending.before.iter().filter_map(is_bad).collect();
+        match failed.is_empty() {
+            true => self.start(pending),
+            false => self.go_back(&pending, &failed, &images),
+        }
+    }
+
+    /// Lets Compose start services and waits until they are healthy; those that are not.
+    fn bring_up(&self, services: &BTreeSet<Service>, before: &[Container]) -> anyhow::Result<Vec<Failed>> {
+        self.ui.status("Starting", &listed(services));
+        let only = || services.iter().filter(|_| !self.all);
+        let sh = Shell::new()?;
+        let refused = match process::output(self.ui, docker::up(&sh, self.options, only()), self.wait + COMPOSE) {
+            Ok(done) if done.status.success() => None,
+            Ok(done) => Some(done.last_error().to_owned()),
+            Err(error) if Failure::of(&error).code == exit_code::INTERRUPTED => {
+                // A container that was stopped to be replaced must not stay away until the next run.
+                process::cleanup(self.ui, docker::up(&sh, self.options, only()))?;
+                return Err(error);
+            }
+            Err(error) => Some(Failure::of(&error).cause),
+        };
+        let started = Instant::now();
+        let mut restarts: BTreeMap<String, u64> = BTreeMap::new();
+        loop {
+            let is_wanted = |one: &Container| services.iter().any(|service| service.as_str() == one.service);
+            let mut found = containers::of_project(self.ui, &self.project.name)?;
+            found.retain(|one| is_wanted(one) || before.iter().all(|old| old.id != one.id));
+            let waited = started.elapsed();
+            let conditions = found.iter().map(|one| {
+                let restarts = *restarts.entry(one.id.clone()).or_insert(one.restarts);
+                match one.condition(waited, restarts) {
+                    // What did not run before may be a job that is done.
+                    Condition::Failed(_) if !is_wanted(one) && one.has_succeeded() => Condition::Healthy,
+                    Condition::Starting if waited > self.wait => {
+                        Condition::Failed(format!("was not healthy after {} s", self.wait.as_secs()))
+                    }
+                    other => other,
+                }
+            });
+            let conditions: Vec<_> = conditions.collect();
+            let failed = found.iter().zip(&conditions).filter_map(|(one, condition)| match condition {
+                Condition::Failed(why) => Some(self.failed(one, why)),
+                _ => None,
+            });
+            let mut failed: Vec<_> = failed.collect();
+            if let (Some(refused), true) = (&refused, failed.is_empty()) {
+                failed.push(Failed {
+                    service: listed(services),
+                    image: None,
+                    why: format!("did not start: {refused}"),
+                });
+            }
+            if !failed.is_empty() || conditions.iter().all(|condition| *condition == Condition::Healthy) {
+                return Ok(failed);
+            }
+            interrupt::check()?;
+            thread::sleep(TICK);
+        }
+    }
+
+    /// Says how a container failed: what its health check said, and the end of its log.
+    fn failed(&self, container: &Container, why: &str) -> Failed {
+        let Container { service, name, image_name, .. } = container;
+        self.ui.warning(&format!("`{service}` {why} ({name})"));
+        let log = Shell::new().map_err(anyhow::Error::from);
+        let log = log.and_then(|sh| process::output(self.ui, docker::logs(&sh, &container.id), COMPOSE));
+        let log = log.map(|log| (log.stderr.clone(), log.text())).unwrap_or_default();
+        for (verb, text) in [("Log", log.1.as_str()), ("Log", &log.0), ("Check", container.last_check())] {
+            for line in text.lines().rev().take(20).collect::<Vec<_>>().into_iter().rev() {
+                self.ui.status(verb, &crate::ui::plain(line, 500));
+            }
+        }
+        Failed { service: service.clone(), image: image_name.parse().ok(), why: why.to_owned() }
+    }
+
+    /// Writes down that the versions of the services that failed are bad; all that moved, where Compose itself failed.
+    fn mark(&self, failed: &[Failed], moves: &[Move], images: &Images) -> anyhow::Result<()> {
+        let named: Vec<_> = failed.iter().filter_map(|one| one.image.as_ref()).collect();
+        for one in moves.iter().filter(|one| named.is_empty() || named.contains(&&one.tag)) {
+            let bad = images.get(&one.tag).and_then(|image| Bad::of(|name| image.label(name), Why::Unhealthy));
+            if let (Some((service, _)), Some(bad)) = (hold::owner_of(self.project, &one.tag), bad) {
+                bad::add(self.ui, self.store, self.project, service, bad)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves every tag back to where it was, and starts what ran before.
+    fn go_back(&self, pending: &Pending, failed: &[Failed], images: &Images) -> anyhow::Result<()> {
+        let moves = pending.before.iter().filter_map(|(tag, before)| {
+            let now = images.get(tag).map(|image| image.id.clone());
+            (now.as_ref() != Some(before)).then(|| Move { tag: tag.clone(), from: now, to: before.clone() })
+        });
+        let moves: Vec<_> = moves.collect();
+        let what: Vec<_> = failed.iter().map(|one| format!("`{}` {}", one.service, one.why)).collect();
+        let what = what.join(", ");
+        if moves.is_empty() {
+            pending.end();
+            return Err(Failure::no(format!("{what}, and there is nothing to go back to"))
+                .kept("nothing was stopped")
+                .hint("look at it: docker compose ps --all; docker compose logs")
+                .into());
+        }
+        self.mark(failed, &moves, images)?;
+        promote::move_tags(self.ui, Store::Engine, &moves)?;
+        let tags: Vec<_> = moves.iter().map(|one| one.tag.clone()).collect();
+        let before = Store::Engine.inspect(self.ui, &tags)?;
+        let culprit = failed.iter().find_map(|one| before.get(one.image.as_ref()?));
+        let value = culprit.or(before.values().next()).and_then(|image| image.label(label::CACHE_BUST));
+        let value = crate::ui::plain(value.unwrap_or("what was there before"), 128);
+        self.ui.status("Going back", &format!("to {value}"));
+        let still = self.bring_up(&pending.services, &containers::of_project(self.ui, &self.project.name)?)?;
+        pending.end();
+        Err(match still.first() {
+            None => Failure::no(format!("{what}; rolled back to {value}"))
+                .kept("every tag is where it was, and what ran before runs again")
+                .hint("correct it and push"),
+            Some(old) => Failure::no(format!("{what}, and after going back to {value} `{}` {}", old.service, old.why))
+                .kept("every tag is where it was; nothing was stopped")
+                .hint("look at it: docker compose ps --all; docker compose logs"),
+        }
+        .into())
+    }
+}
+
+fn listed(services: &BTreeSet<Service>) -> String {
+    match services.is_empty() {
+        true => "all services".to_owned(),
+        false => services.iter().map(Service::as_str).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// The containers that run from another image than their name has now, each with that name.
+fn outdated<'a>(found: &'a [Container], images: &'a Images) -> impl Iterator<Item = (&'a Container, ImageRef)> {
+    found.iter().filter(|one| one.is_up()).filter_map(|one| {
+        let name: ImageRef = one.image_name.parse().ok()?;
+        images.get(&name).filter(|image| image.id != one.image)?;
+        Some((one, name))
+    })
+}

@@ -1,0 +1,132 @@
+//! From built to running: containers follow their images, and go back when they are not healthy.
+
+use std::collections::BTreeMap;
+
+use crate::support::{Outcome, World};
+
+/// `web` and `api` run what the repository says, `parts` is never started, and nothing builds `other`.
+const SERVICES: &str = "name: NAME
+x-health: &health
+  init: true
+  stop_grace_period: 1s
+  healthcheck: {test: [CMD-SHELL, 'test ! -e /hangs || sleep 60; ls /healthy'], interval: 200ms, timeout: 60s, retries: 3}
+services:
+  web: {<<: *health, image: NAME/web, build: {context: ., target: web}}
+  api: {<<: *health, image: NAME/api, build: {context: ., target: api}}
+  parts: {image: NAME/parts, build: {context: ., target: code}, scale: 0}
+  other: {image: BASE_IMAGE, init: true, command: [sleep, '10000']}
+";
+const DOCKERFILE: &str = "FROM BASE_IMAGE AS code
+ARG CACHE_BUST
+RUN git clone --quiet REPO /code && git -C /code rev-parse HEAD > /revision
+FROM code AS web
+CMD [\"sh\", \"/code/web.sh\"]
+FROM code AS api
+CMD [\"sh\", \"/code/api.sh\"]
+";
+const GOOD: &str = "touch /healthy; exec sleep 10000\n";
+
+/// Everything runs at a commit that works, which is returned too.
+fn running() -> (World, String) {
+    let world = World::of(&[("compose.yml", SERVICES), ("Dockerfile", DOCKERFILE)]);
+    world.push_file("api.sh", GOOD);
+    let commit = world.push_file("web.sh", GOOD);
+    world.xtask(["rebuild", "--up=all"]).ok();
+    assert_eq!(runs(&world), all_at(&commit));
+    (world, commit)
+}
+
+fn all_at(commit: &str) -> BTreeMap<&'static str, String> {
+    ["web", "api"].map(|service| (service, commit.to_owned())).into()
+}
+
+/// The commit that each service runs and that its health check found well.
+#[track_caller]
+fn runs(world: &World) -> BTreeMap<&'static str, String> {
+    let run = |service| {
+        let id = container(world, service);
+        let health = world.docker(&["inspect", "--format", "{{.State.Health.Status}}", &id]);
+        assert_eq!(health, "healthy", "{service}");
+        (service, world.docker(&["exec", &id, "cat", "/revision"]))
+    };
+    ["web", "api"].map(run).into()
+}
+
+/// The container of a service.
+#[track_caller]
+fn container(world: &World, service: &str) -> String {
+    let id = world.compose(&["ps", "--quiet", service]);
+    assert_eq!(id.lines().count(), 1, "{service}: {id}");
+    id
+}
+
+fn containers(world: &World) -> [String; 3] {
+    ["web", "api", "other"].map(|service| container(world, service))
+}
+
+fn images(world: &World) -> [Option<String>; 3] {
+    ["web", "api", "parts"].map(|name| world.id(&world.image(&format!("/{name}"))))
+}
+
+fn up(world: &World) -> Outcome {
+    world.xtask(["rebuild", "--up", "--wait-timeout", "4s"])
+}
+
+#[test]
+fn what_changed_and_ran_is_started_and_goes_back_when_it_is_not_healthy() {
+    let (world, first) = running();
+    assert_eq!(world.compose(&["ps", "--all", "--quiet", "parts"]), "", "built only, never started");
+    let before = containers(&world);
+    up(&world).ok();
+    assert_eq!(containers(&world), before, "nothing was pushed");
+
+    let commit = world.push_file("web.sh", &format!("# good too\n{GOOD}"));
+    up(&world).ok();
+    assert_eq!(runs(&world), all_at(&commit));
+    assert_eq!(container(&world, "other"), before[2]);
+    world.xtask(["verify"]).ok();
+    assert_ne!(first, commit);
+
+    // A build without `--up` starts nothing; the next run with it does.
+    world.compose(&["stop", "api"]);
+    let later = world.push_file("web.sh", GOOD);
+    world.rebuild();
+    let web = container(&world, "web");
+    assert_eq!(world.docker(&["exec", &web, "cat", "/revision"]), commit);
+    up(&world).ok();
+    assert_eq!(world.compose(&["ps", "--quiet", "api"]), "", "it did not run, so it is not started");
+    world.xtask(["rebuild", "--up=all"]).ok();
+    assert_eq!(runs(&world), all_at(&later));
+
+    let images_before = images(&world);
+    for (bad, says) in [
+        ("echo it broke; exit 3\n", "ended with status 3"),
+        ("echo it broke; exec sleep 10000\n", "No such file"),
+        ("touch /hangs; echo it broke; exec sleep 10000\n", "was not healthy after 4 s"),
+    ] {
+        let other = container(&world, "other");
+        world.push_file("web.sh", bad);
+        let value = format!("v0.1.0-{}", &later[..12]);
+        up(&world).fails(1).says(says).says("it broke").says(&format!("rolled back to {value}"));
+        assert_eq!(images(&world), images_before, "all tags of the run go back");
+        assert_eq!(runs(&world), all_at(&later), "two services, of which one is not healthy");
+        assert_eq!(container(&world, "other"), other);
+
+        // The next runs of a timer do not try it again, and say why.
+        let before = containers(&world);
+        up(&world).ok().says(&format!("held at {value}: HEAD is at v0.1.0-")).says("was not healthy");
+        world.rebuild_with(["rebuild", "--up=all"]).says("held at");
+        world.xtask(["plan"]).ok();
+        assert_eq!((containers(&world), images(&world)), (before, images_before.clone()));
+    }
+
+    // Something changed: a fix in the Dockerfile makes another image of the same commit.
+    world.edit("Dockerfile", "/code/web.sh\"]", "/code/api.sh\"]");
+    up(&world).ok();
+    assert_eq!(runs(&world), all_at(&world.tip()));
+    world.edit("Dockerfile", "web\nCMD [\"sh\", \"/code/api.sh", "web\nCMD [\"sh\", \"/code/web.sh");
+    up(&world).ok().says("held at");
+    let last = world.push_file("web.sh", GOOD);
+    up(&world).ok();
+    assert_eq!(runs(&world), all_at(&last));
+}
