@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use nix::sys::signal::Signal::{self, SIGINT, SIGKILL};
+
 use crate::support::{Outcome, World};
 
 /// `web` and `api` run what the repository says, `parts` is never started, and nothing builds `other`.
@@ -11,7 +13,7 @@ x-health: &health
   stop_grace_period: 1s
   healthcheck: {test: [CMD-SHELL, 'test ! -e /hangs || sleep 60; ls /healthy'], interval: 200ms, timeout: 60s, retries: 3}
 services:
-  web: {<<: *health, image: NAME/web, build: {context: ., target: web}}
+  web: {<<: *health, image: NAME/web, build: {context: ., target: web}, volumes: [./shared:/shared]}
   api: {<<: *health, image: NAME/api, build: {context: ., target: api}}
   parts: {image: NAME/parts, build: {context: ., target: code}, scale: 0}
   other: {image: BASE_IMAGE, init: true, command: [sleep, '10000']}
@@ -24,7 +26,7 @@ CMD [\"sh\", \"/code/web.sh\"]
 FROM code AS api
 CMD [\"sh\", \"/code/api.sh\"]
 ";
-const GOOD: &str = "touch /healthy; exec sleep 10000\n";
+const GOOD: &str = "test -e /shared/broken || touch /healthy; exec sleep 10000\n";
 
 /// Everything runs at a commit that works, which is returned too.
 fn running() -> (World, String) {
@@ -129,4 +131,80 @@ fn what_changed_and_ran_is_started_and_goes_back_when_it_is_not_healthy() {
     let last = world.push_file("web.sh", GOOD);
     up(&world).ok();
     assert_eq!(runs(&world), all_at(&last));
+}
+
+#[test]
+fn a_rollback_stays_until_there_is_something_newer() {
+    let (world, first) = running();
+    let second = world.push_file("web.sh", &format!("# two\n{GOOD}"));
+    up(&world).ok();
+    let [old, new] = [&first, &second].map(|commit| format!("v0.1.0-{}", &commit[..12]));
+    world.xtask(["rollback", &old, "--up"]).ok();
+    assert_eq!(runs(&world), all_at(&first));
+    let before = (containers(&world), images(&world));
+    let held = format!("held at {old}: HEAD is at {new}, which was rolled back");
+    up(&world).ok().says(&held);
+    world.rebuild();
+    world.xtask(["prune", "--execute", "--keep", "1"]).ok();
+    assert!(world.xtask(["plan"]).ok().stdout.contains(&held));
+    assert!(world.xtask(["verify"]).fails(1).stdout.contains(&held));
+    assert_eq!((containers(&world), images(&world)), before);
+
+    world.xtask(["rebuild", "--up", "--forward"]).ok();
+    assert_eq!(runs(&world), all_at(&second));
+    let third = world.push_file("web.sh", GOOD);
+    up(&world).ok();
+    assert_eq!(runs(&world), all_at(&third));
+
+    // What both versions need is gone: nothing that runs is stopped.
+    world.file("shared/broken", "");
+    world.push_file("web.sh", &format!("# four\n{GOOD}"));
+    let before = images(&world);
+    up(&world).fails(1).says("after going back to").says("nothing was stopped");
+    assert_eq!(images(&world), before);
+    assert_eq!(world.docker(&["inspect", "--format", "{{.State.Running}}", &container(&world, "web")]), "true");
+    assert_eq!(world.docker(&["exec", &container(&world, "web"), "cat", "/revision"]), third);
+}
+
+/// A run is stopped where the container of `web` is gone, or while it is waited for; then the next run comes.
+#[track_caller]
+fn stopped(world: &World, phase: &str, shim: &str, signal: Signal) {
+    world.shim("docker", shim);
+    let mut run = world.start(["rebuild", "--up", "--wait-timeout", "20s"]);
+    world.until_held(&mut run);
+    run.signal(signal);
+    let outcome = run.wait();
+    if signal == SIGINT {
+        assert_eq!(outcome.code, Some(130), "{phase}: {outcome}");
+        container(world, "web");
+    }
+    world.unshim("docker");
+    world.end_orphans();
+    for mark in ["first", "started"] {
+        let _ = std::fs::remove_dir(world.path(mark));
+    }
+    up(world).ok().says("Resuming");
+}
+
+#[test]
+fn a_run_that_is_stopped_leaves_no_service_down_after_the_next_one() {
+    let (world, mut commit) = running();
+    let starting = r#"case "$*" in compose*" up "*) real compose rm --force --stop web; hold ;; esac"#;
+    let waiting = r#"case "$*" in compose*" up "*) mkdir "$world/started" ;;
+        ps*oneoff*) if [ -e "$world/started" ]; then hold; fi ;; esac"#;
+    let back = r#"case "$*" in compose*" up "*)
+        mkdir "$world/first" || { real compose rm --force --stop web; hold; } ;; esac"#;
+    for (number, (shim, signal)) in
+        [(starting, SIGKILL), (starting, SIGINT), (waiting, SIGKILL), (back, SIGKILL), (back, SIGINT)]
+            .iter()
+            .enumerate()
+    {
+        let script = if number < 3 { GOOD } else { "echo it broke; exit 3\n" };
+        let pushed = world.push_file("web.sh", &format!("# {number}\n{script}"));
+        stopped(&world, &number.to_string(), shim, *signal);
+        if number < 3 {
+            commit = pushed;
+        }
+        assert_eq!(runs(&world), all_at(&commit), "{number}");
+    }
 }
