@@ -51,14 +51,23 @@ pub fn unwatched(ui: &Ui, all: &[Unwatched]) {
     }
 }
 
-/// Each step, rebuilt or cached, with its time.
+/// Characters of a step's title that fit beside its verb and its time on a terminal of 100 columns.
+const TITLE: usize = 72;
+
+/// Each step that was rebuilt, with its time, and how many were cached; which these were, for those who asked for more.
 pub fn steps(ui: &Ui, summary: &Summary) {
     for step in &summary.steps {
+        let title = plain(&step.title(), TITLE);
         match step.cached {
-            true => ui.status("Cached", &step.title()),
-            false => ui.status("Rebuilt", &format!("{} ({})", step.title(), measure::seconds(step.duration_ms))),
+            true => ui.detail("Cached", &title),
+            false => ui.status("Rebuilt", &format!("{title} ({})", measure::seconds(step.duration_ms))),
         }
         ui.message("step", step);
+    }
+    match summary.figures.cached {
+        0 => {}
+        1 => ui.status("Cached", "1 step"),
+        cached => ui.status("Cached", &format!("{cached} steps")),
     }
 }
 
@@ -78,7 +87,10 @@ pub fn sentence(summary: &Summary) -> String {
 pub fn finished(ui: &Ui, summary: &Summary) {
     let (rebuilt, cached) = (summary.figures.ran, summary.figures.cached);
     let what = match summary.services.iter().any(|service| service.action == "build") {
-        true => format!("{rebuilt} steps rebuilt, {cached} cached, build {}", measure::seconds(summary.build_ms)),
+        true => {
+            let steps = if rebuilt == 1 { "step" } else { "steps" };
+            format!("{rebuilt} {steps} rebuilt, {cached} cached, build {}", measure::seconds(summary.build_ms))
+        }
         false => "nothing to build".to_owned(),
     };
     let all = format!("{} in {} ({what})", summary.command, measure::seconds(summary.total_ms));
