@@ -46,6 +46,7 @@ struct Stage {
     /// Whether `CACHE_BUST` stands above what comes next.
     is_busted: bool,
     busts: BTreeMap<&'static str, BTreeSet<usize>>,
+    images: BTreeMap<String, String>,
 }
 
 /// Files of the whole project while they are written.
@@ -70,7 +71,6 @@ struct Recipe<'a> {
     contexts: BTreeMap<String, String>,
     /// Arguments that its services pass.
     args: BTreeMap<String, String>,
-    images: BTreeMap<String, String>,
     /// The main context, when it is a repository.
     repository: Option<usize>,
     secret: bool,
@@ -117,6 +117,7 @@ impl Recipe<'_> {
         for stage in whole.stages.clone() {
             let below = self.closure(stage);
             whole.unknowable |= below.unknowable;
+            whole.images.extend(below.images);
             for (argument, repositories) in below.busts {
                 whole.busts.entry(argument).or_default().extend(repositories);
             }

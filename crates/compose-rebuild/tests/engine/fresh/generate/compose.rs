@@ -43,7 +43,7 @@ impl Recipe<'_> {
         section += &self.draft.added("=command of the container", "    command: [sleep, inf]\n");
         let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
         section += &self.draft.added("platform", format!("    platform: linux/{arch}\n"));
-        let (busts, images) = (closure.busts, self.images.clone());
+        let (busts, images) = (closure.busts, closure.images);
         let unknowable = closure.unknowable;
         let (shell, triggers) = (closure.shell, closure.triggers);
         (Service { name, image, unknowable, busts, images, profile, shell, triggers }, section)

@@ -22,7 +22,6 @@ impl<'a> Recipe<'a> {
             stages: Vec::new(),
             contexts: BTreeMap::new(),
             args: BTreeMap::new(),
-            images: BTreeMap::new(),
             repository,
             secret: false,
             continues: false,
@@ -109,7 +108,7 @@ impl<'a> Recipe<'a> {
         if !service.image.contains('/') && name.starts_with("docker.io/") {
             return None;
         }
-        self.images.insert(service.image.clone(), service.name.clone());
+        stage.images.insert(service.image.clone(), service.name.clone());
         Some((name, service.shell))
     }
 }
