@@ -96,7 +96,7 @@ pub fn staged<'a>(ui: &'a Ui, plan: &'a Plan, place: Place<'_>, digests: &Digest
 fn check_labels(service: &ServicePlan, build: &Build, image: &Image) -> Result<(), Failure> {
     for (name, wanted) in &build.labels {
         let found = image.label(name);
-        if found != Some(wanted) {
+        if found.unwrap_or_default() != wanted {
             return Err(mismatch(service, &format!("label `{name}`"), wanted, found.unwrap_or("nothing")));
         }
     }

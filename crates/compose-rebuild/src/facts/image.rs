@@ -93,9 +93,9 @@ fn or_nothing<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(from: D)
 }
 
 impl Image {
-    /// The value of a label.
+    /// The value of a label; an empty one is none, and is there to hide that of a base image.
     pub fn label(&self, name: &str) -> Option<&str> {
-        self.config.labels.get(name).map(String::as_str)
+        self.config.labels.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// Whether a build of this tool for `project` made it.

@@ -327,7 +327,7 @@ fn build(
         staged: image.with_tag(format!("staged-{service}-{}", key.short()))?,
         promote: [own].into_iter().chain(built.names().cloned()).collect(),
         args: args.clone(),
-        labels: labels.into_iter().filter(|(_, v)| !v.is_empty()).map(|(n, v)| (n.to_owned(), v)).collect(),
+        labels: labels.into_iter().map(|(n, v)| (n.to_owned(), v)).collect(),
         contexts,
         local,
         version_file,

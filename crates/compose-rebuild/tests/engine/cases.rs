@@ -54,7 +54,18 @@ fn second_revision(world: &World) -> String {
 #[test]
 fn an_image_without_a_source_is_compared_by_its_key_or_not_at_all() {
     let world = project("FROM BASE\nRUN echo one > /x\n", "build: .");
+    world.docker(&[
+        "build",
+        "--quiet",
+        "--tag",
+        &format!("{}/labelled", world.name),
+        "--label",
+        "org.opencontainers.image.revision=1",
+        ".",
+    ]);
+    world.edit("Dockerfile", "FROM ", &format!("FROM {}/labelled\n# ", world.name));
     world.rebuild();
+    world.assert_settled();
     assert_eq!(verdict(&world, &[], 0)["verdict"], "current-by-key");
     world.edit("Dockerfile", "echo one", "echo two");
     assert_eq!(verdict(&world, &[], 1)["verdict"], "definition-changed");
