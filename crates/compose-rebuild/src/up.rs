@@ -36,8 +36,6 @@ pub struct Up<'a> {
     pub options: &'a ComposeOptions,
     /// The project.
     pub project: &'a Project,
-    /// Where its versions are, and which of them are bad.
-    pub store: Store,
     /// The images whose containers are looked at.
     pub names: Vec<ImageRef>,
     /// How long to wait until they are healthy.
@@ -191,7 +189,7 @@ impl Up<'_> {
         for one in moves.iter().filter(|one| named.is_empty() || named.contains(&&one.tag)) {
             let bad = images.get(&one.tag).and_then(|image| Bad::of(|name| image.label(name), Why::Unhealthy));
             if let (Some((service, _)), Some(bad)) = (hold::owner_of(self.project, &one.tag), bad) {
-                bad::add(self.ui, self.store, self.project, service, bad)?;
+                bad::add(self.ui, self.project, service, bad)?;
             }
         }
         Ok(())

@@ -21,26 +21,13 @@ use std::time::Instant;
 use buildkit_report::summary::Summary;
 
 use crate::cli;
-use crate::facts::Facts;
-use crate::facts::image::Store;
-use crate::plan::{Plan, Request, decide};
-use crate::project::{Project, key};
+use crate::project::Project;
 use crate::settings::Settings;
 use crate::sys::lock::{self, Lock};
 use crate::ui::Ui;
 use crate::up::Up;
 use crate::value::digest::sha256;
 use crate::value::{ImageRef, ProjectName};
-
-/// Decides what to do. What a registry has marked as bad is asked only when something would move: each answer takes long.
-fn plan_with_marks(ui: &Ui, store: Store, facts: &mut Facts, request: &Request) -> anyhow::Result<Plan> {
-    let plan = decide::plan(facts, request)?;
-    if store == Store::Engine || plan.is_fresh() {
-        return Ok(plan);
-    }
-    facts.images.extend(store.inspect(ui, &key::marks(&facts.project)?)?);
-    Ok(decide::plan(facts, request)?)
-}
 
 /// What every command works with.
 #[derive(Debug)]
@@ -71,9 +58,9 @@ impl Context {
     }
 
     /// How services are started whose images have these names.
-    fn starting<'a>(&'a self, project: &'a Project, store: Store, names: Vec<ImageRef>, options: &cli::Up) -> Up<'a> {
+    fn starting<'a>(&'a self, project: &'a Project, names: Vec<ImageRef>, options: &cli::Up) -> Up<'a> {
         let all = options.up == Some(cli::Started::All);
-        Up { ui: &self.ui, options: &self.settings.compose, project, store, names, wait: options.wait_timeout, all }
+        Up { ui: &self.ui, options: &self.settings.compose, project, names, wait: options.wait_timeout, all }
     }
 
     fn lock_name(&self, project: &ProjectName) -> String {

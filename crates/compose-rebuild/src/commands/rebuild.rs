@@ -3,8 +3,8 @@
 use super::run::Run;
 use super::{Context, plan};
 use crate::cli;
+use crate::error::Failure;
 use crate::facts::Facts;
-use crate::facts::image::Store;
 use crate::plan::Plan;
 use crate::report::human;
 use crate::up::bad;
@@ -13,6 +13,12 @@ use crate::value::ImageRef;
 
 /// Runs the command.
 pub fn run(context: &Context, options: &cli::Rebuild) -> anyhow::Result<()> {
+    if options.up.up.is_some() && options.build.push {
+        return Err(Failure::usage("`--up` starts images of this engine, and `--push` brings images to a registry")
+            .kept("nothing was changed")
+            .hint("run `cargo xtask rebuild --push` where images are built, and `cargo xtask rebuild --up` where they run")
+            .into());
+    }
     let run = Run::of_rebuild(context, &options.build, options.local.clone(), options.no_wait)?;
     let run = Run { step_timeout: options.step_timeout, forward: options.forward, ..run };
     let (facts, planned) = run.gather()?;
@@ -22,8 +28,7 @@ pub fn run(context: &Context, options: &cli::Rebuild) -> anyhow::Result<()> {
     }
     let state = facts.workspace.state.clone();
     let project = facts.project.clone();
-    let store = Store::of(options.build.push);
-    let up = context.starting(&project, store, names(&facts, &planned), &options.up);
+    let up = context.starting(&project, names(&facts, &planned), &options.up);
     let left = Pending::left(&state, &project.name).is_some();
     if planned.is_fresh() && !left && !(options.up.up.is_some() && up.is_due()?) {
         // Another run that holds the lock removes it as well.
@@ -58,7 +63,7 @@ pub fn run(context: &Context, options: &cli::Rebuild) -> anyhow::Result<()> {
     }
     if options.forward {
         for service in planned.services.iter().filter(|service| service.moves()) {
-            bad::remove(&context.ui, store, &project, &service.service, service.key.as_str())?;
+            bad::remove(&context.ui, &project, &service.service, service.key.as_str())?;
         }
     }
     human::finished(&context.ui, &summary);

@@ -46,7 +46,7 @@ pub fn run(context: &Context, options: &cli::Rollback) -> anyhow::Result<()> {
         .collect();
     let before = moves.iter().filter_map(|one| Some((one.tag.clone(), one.from.clone()?))).collect();
     let pending = Pending::new(state, &project.name, before);
-    let up = context.starting(&project, Store::Engine, moves.iter().map(|one| one.tag.clone()).collect(), &options.up);
+    let up = context.starting(&project, moves.iter().map(|one| one.tag.clone()).collect(), &options.up);
     if options.up.up.is_some() {
         if let Some(left) = Pending::left(state, &project.name) {
             up.resume(left)?;
@@ -56,7 +56,7 @@ pub fn run(context: &Context, options: &cli::Rollback) -> anyhow::Result<()> {
     // Before anything moves: a run that comes after a killed one does not go forward again.
     let left = left_versions(&store, &project, version);
     for (service, bad) in &left {
-        bad::add(ui, Store::Engine, &project, service, bad.clone())?;
+        bad::add(ui, &project, service, bad.clone())?;
     }
     promote::move_tags(ui, Store::Engine, &moves)?;
     promote::read_back(ui, Store::Engine, &moves)?;
@@ -90,7 +90,7 @@ fn left_versions(store: &Inventory, project: &Project, to: &Version) -> Vec<(Ser
 /// What was left runs again.
 fn forget(ui: &Ui, project: &Project, left: &[(Service, Bad)]) {
     for (service, bad) in left {
-        if let Err(error) = bad::remove(ui, Store::Engine, project, service, &bad.key) {
+        if let Err(error) = bad::remove(ui, project, service, &bad.key) {
             ui.warning(&format!("`{}` of `{service}` is still marked as rolled back: {error:#}", bad.value));
         }
     }

@@ -26,7 +26,7 @@ use crate::value::measure;
 use crate::verify::Place;
 use crate::{build, cli, verify as check};
 
-use super::{Context, kept, plan_with_marks, room};
+use super::{Context, kept, room};
 
 /// A command that builds, after its facts were gathered.
 pub(super) struct Run<'a> {
@@ -78,7 +78,7 @@ impl<'a> Run<'a> {
         let mut facts = gather::facts(ui, selection, self.local.as_deref(), store, pull)?;
         let _ = self.context.ending.notify.set(facts.workspace.config.notify.clone());
         let request = self.request(&facts)?;
-        let plan = plan_with_marks(ui, store, &mut facts, &request)?;
+        let plan = crate::plan::decide::plan(&facts, &request)?;
         if store == Store::Engine && self.is_left(&facts) {
             let versioned: Vec<_> = plan.builds().flat_map(|(_, build)| build.promote.clone()).collect();
             facts.images.extend(store.inspect(ui, &versioned)?);

@@ -1,37 +1,30 @@
-//! Writing down which versions are bad, where every machine that deploys from the same store sees it.
+//! Writing down which versions are bad, where every checkout that deploys to the same engine sees it.
 
 use std::time::Duration;
 
 use crate::facts::image::Store;
 use crate::plan::hold::{self, Bad};
 use crate::project::{Project, key};
-use crate::push;
 use crate::sys::docker;
 use crate::ui::Ui;
 use crate::value::{Service, label};
 
 /// Adds a version to the bad ones of a service.
-pub fn add(ui: &Ui, store: Store, project: &Project, service: &Service, bad: Bad) -> anyhow::Result<()> {
-    change(ui, store, project, service, |all| {
+pub fn add(ui: &Ui, project: &Project, service: &Service, bad: Bad) -> anyhow::Result<()> {
+    change(ui, project, service, |all| {
         all.retain(|one| one.key != bad.key);
         all.insert(0, bad);
     })
 }
 
 /// Takes the version with this key from the bad ones of a service.
-pub fn remove(ui: &Ui, store: Store, project: &Project, service: &Service, key: &str) -> anyhow::Result<()> {
-    change(ui, store, project, service, |all| all.retain(|one| one.key != key))
+pub fn remove(ui: &Ui, project: &Project, service: &Service, key: &str) -> anyhow::Result<()> {
+    change(ui, project, service, |all| all.retain(|one| one.key != key))
 }
 
-fn change(
-    ui: &Ui,
-    store: Store,
-    project: &Project,
-    service: &Service,
-    change: impl FnOnce(&mut Vec<Bad>),
-) -> anyhow::Result<()> {
+fn change(ui: &Ui, project: &Project, service: &Service, change: impl FnOnce(&mut Vec<Bad>)) -> anyhow::Result<()> {
     let name = key::mark(project, service)?;
-    let before = hold::known(&store.inspect(ui, std::slice::from_ref(&name))?, project, service);
+    let before = hold::known(&Store::Engine.inspect(ui, std::slice::from_ref(&name))?, project, service);
     let mut all = before.clone();
     change(&mut all);
     if all == before {
@@ -43,8 +36,5 @@ fn change(
         (label::BAD, hold::write(&all)),
     ];
     docker::ask(ui, Duration::from_secs(60), |sh| docker::mark(sh, &name, &labels))?;
-    if store == Store::Registry {
-        push::upload(ui, &name)?;
-    }
     Ok(())
 }

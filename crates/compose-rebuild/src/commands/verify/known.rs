@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::cli;
-use crate::commands::{Context, plan_with_marks};
+use crate::commands::Context;
 use crate::error::{CONFIGURATION, Failure};
 use crate::facts::config::Config;
 use crate::facts::found::{Found, Unwatched};
@@ -56,7 +56,7 @@ impl Known {
             let mut facts = gather::facts(ui, selection, None, store, options.pull.then_some(settings.now))?;
             // Without a plan a rebuild says what is wrong.
             let definitions = definitions(settings, &facts).unwrap_or_default();
-            let held = held(context, &mut facts, store).unwrap_or_default();
+            let held = held(settings, &facts).unwrap_or_default();
             let sources = std::mem::take(&mut facts.sources);
             let sources = sources.into_iter().map(|resolved| (resolved.source, Some(resolved.revision)));
             (facts, definitions, held, sources.collect())
@@ -170,9 +170,8 @@ fn request(settings: &Settings, facts: &Facts, services: Vec<Service>) -> Reques
 }
 
 /// The services that a rebuild would hold, each with the reason.
-fn held(context: &Context, facts: &mut Facts, store: Store) -> anyhow::Result<HashMap<Service, String>> {
-    let request = request(&context.settings, facts, Vec::new());
-    let plan = plan_with_marks(&context.ui, store, facts, &request)?;
+fn held(settings: &Settings, facts: &Facts) -> Result<HashMap<Service, String>, Failure> {
+    let plan = plan(facts, &request(settings, facts, Vec::new()))?;
     let held = plan.services.into_iter().filter(|one| matches!(one.action, Action::Held));
     Ok(held.map(|one| (one.service, one.why)).collect())
 }
