@@ -60,6 +60,8 @@ ARG GITHUB_BRANCH=main
 # Empty: the tip of GITHUB_BRANCH.
 ARG GITHUB_COMMIT=
 ARG CACHE_BUST=unknown
+# The user name that goes with the token; GitLab's job token wants `gitlab-ci-token`.
+ARG GIT_AUTH_USER=x-access-token
 # The bare repository stays in a cache mount, and a ref keeps the last commit alive: the next fetch is a delta.
 # A private repository takes a token as the secret GIT_AUTH_TOKEN, which is in no layer, or an SSH agent.
 # Frontend and application part here, because `COPY --exclude` makes BuildKit read the whole root file system (0.6 s).
@@ -71,7 +73,7 @@ export GIT_TERMINAL_PROMPT=0 GIT_ALLOW_PROTOCOL=https:http:ssh:git
 # Whoever answers instead of the host would have to have the commit that is asked for.
 export GIT_SSH_COMMAND='ssh -oBatchMode=yes -oStrictHostKeyChecking=accept-new'
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0="credential.$GITHUB_REPO.helper"
-export GIT_CONFIG_VALUE_0='!echo username=x-access-token; sed s/^/password=/ /run/secrets/GIT_AUTH_TOKEN #'
+export GIT_CONFIG_VALUE_0='!echo "username=$GIT_AUTH_USER"; sed s/^/password=/ /run/secrets/GIT_AUTH_TOKEN #'
 fail() { echo "error: $2" >&2; exit "$1"; }
 format=sha1
 [ "${#GITHUB_COMMIT}" -ne 64 ] || format=sha256

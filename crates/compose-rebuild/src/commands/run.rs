@@ -255,7 +255,7 @@ impl<'a> Run<'a> {
         let Context { ui, settings, .. } = self.context;
         let place = Place { store, builder: settings.builder.as_ref(), state: &facts.workspace.state };
         let taken = taken_as_they_are(facts, plan);
-        let unmoved = || remotes::check_unmoved(ui, &taken, &facts.workspace.config.transports);
+        let unmoved = || remotes::check_unmoved(ui, &taken, &facts.workspace.access);
         let (unmoved, verified) = both(unmoved, || check::staged(ui, plan, place, digests));
         let verified = unmoved.and(verified)?;
         for one in &verified.images {

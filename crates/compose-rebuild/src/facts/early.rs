@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::facts::image::{Images, Store};
 use crate::facts::remotes;
 use crate::sys::files;
+use crate::sys::git::Access;
 use crate::sys::process::Finished;
 use crate::sys::threads::join;
 use crate::ui::Ui;
@@ -75,13 +76,13 @@ impl<'s, 'e> Asked<'s, 'e> {
     }
 
     /// What a ref points to; asked for now, unless it was before.
-    pub fn commit(&mut self, url: &GitUrl, git_ref: &GitRef, transports: &[String]) -> Pending<'s, Commit> {
+    pub fn commit(&mut self, url: &GitUrl, git_ref: &GitRef, access: &Access) -> Pending<'s, Commit> {
         let index = self.commits.iter().position(|(asked, of, _)| asked == url && of == git_ref);
         let early = index.map(|index| self.commits.swap_remove(index).2);
-        let (ui, url, git_ref, transports) = (self.ui, url.clone(), git_ref.clone(), transports.to_vec());
+        let (ui, url, git_ref, access) = (self.ui, url.clone(), git_ref.clone(), access.clone());
         self.scope.spawn(move || match early.and_then(join) {
-            Some(answer) => remotes::conclude(ui, answer, &url, &git_ref, &transports),
-            None => remotes::resolve(ui, &url, &git_ref, &transports),
+            Some(answer) => remotes::conclude(ui, answer, &url, &git_ref, &access),
+            None => remotes::resolve(ui, &url, &git_ref, &access),
         })
     }
 

@@ -39,8 +39,9 @@ pub fn facts(
     let last = last.unwrap_or_else(|| Questions { store, ..Questions::default() });
     thread::scope(|scope| {
         let mut asked = Asked::new(scope, ui, &last);
-        let (workspace, project) = read_project(ui, selection)?;
+        let (mut workspace, project) = read_project(ui, selection)?;
         let (sources, found) = sources::derive(&project, &workspace.config)?;
+        workspace.access.token_host = sources::token_host(&sources);
         let mut wanted = key::images_of(&project)?;
         match store {
             // Base images that are on this machine may change here; those of a registry are only asked for on request.
@@ -64,7 +65,7 @@ pub fn facts(
                 (_, Some(path)) => Box::new(move || local::read(ui, path).map(Revision::Local)),
                 (Wanted::Commit(commit), None) => Box::new(|| Ok(Revision::Commit(commit.clone()))),
                 (Wanted::Ref(git_ref), None) => {
-                    let answer = asked.commit(&source.repository, git_ref, &workspace.config.transports);
+                    let answer = asked.commit(&source.repository, git_ref, &workspace.access);
                     Box::new(move || join(answer).map(Revision::Commit))
                 }
             });
@@ -110,10 +111,10 @@ fn add_kept(ui: &Ui, project: &Project, images: &mut Images) -> anyhow::Result<V
 
 /// What the sources are a moment later.
 pub fn resolve_again(ui: &Ui, facts: &Facts) -> anyhow::Result<Vec<Resolved>> {
-    let transports = &facts.workspace.config.transports;
+    let access = &facts.workspace.access;
     let again = |resolved: &Resolved| match &resolved.source.wanted {
         Wanted::Ref(git_ref) => {
-            remotes::resolve(ui, &resolved.source.repository, git_ref, transports).map(Revision::Commit)
+            remotes::resolve(ui, &resolved.source.repository, git_ref, access).map(Revision::Commit)
         }
         Wanted::Commit(_) => Ok(resolved.revision.clone()),
     };

@@ -7,6 +7,7 @@ use xshell::Shell;
 
 use crate::error::Failure;
 use crate::facts::source::{Resolved, Revision, Wanted};
+use crate::sys::git::Access;
 use crate::sys::process::{self, Finished};
 use crate::sys::threads::at_once;
 use crate::sys::{git, interrupt};
@@ -23,28 +24,22 @@ const SOON: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// Exit code 3 when the remote, the repository or the ref is not there, or the name means two things.
-pub fn resolve(ui: &Ui, url: &GitUrl, git_ref: &GitRef, transports: &[String]) -> anyhow::Result<Commit> {
-    conclude(ui, ask(ui, url, git_ref, transports, git::DEADLINE)?, url, git_ref, transports)
+pub fn resolve(ui: &Ui, url: &GitUrl, git_ref: &GitRef, access: &Access) -> anyhow::Result<Commit> {
+    conclude(ui, ask(ui, url, git_ref, access, git::DEADLINE)?, url, git_ref, access)
 }
 
 /// The same when nobody knows yet whether the answer is wanted; [`conclude`] makes something of it.
 pub fn ask_early(ui: &Ui, url: &GitUrl, git_ref: &GitRef) -> Option<Finished> {
-    ask(ui, url, git_ref, &[], SOON).ok()
+    ask(ui, url, git_ref, &Access::default(), SOON).ok()
 }
 
-fn ask(ui: &Ui, url: &GitUrl, git_ref: &GitRef, transports: &[String], limit: Duration) -> anyhow::Result<Finished> {
+fn ask(ui: &Ui, url: &GitUrl, git_ref: &GitRef, access: &Access, limit: Duration) -> anyhow::Result<Finished> {
     let sh = Shell::new()?;
-    process::output(ui, git::ls_remote(&sh, url, git_ref, transports), limit)
+    process::output(ui, git::ls_remote(&sh, url, git_ref, access), limit)
 }
 
 /// What the first answer of a remote says, or a later one, when the first may be due to what passes by itself.
-pub fn conclude(
-    ui: &Ui,
-    first: Finished,
-    url: &GitUrl,
-    git_ref: &GitRef,
-    transports: &[String],
-) -> anyhow::Result<Commit> {
+pub fn conclude(ui: &Ui, first: Finished, url: &GitUrl, git_ref: &GitRef, access: &Access) -> anyhow::Result<Commit> {
     let mut finished = first;
     let mut waits = WAITS.into_iter();
     while !finished.status.success() {
@@ -53,7 +48,7 @@ pub fn conclude(
         };
         ui.status("Retrying", &format!("{url}: {}", finished.last_error()));
         pause(wait)?;
-        finished = ask(ui, url, git_ref, transports, git::DEADLINE)?;
+        finished = ask(ui, url, git_ref, access, git::DEADLINE)?;
     }
     Ok(pick(&finished.stdout, url, git_ref)?)
 }
@@ -62,10 +57,10 @@ pub fn conclude(
 ///
 /// # Errors
 /// Exit code 1 when a remote moved, and those of [`resolve`].
-pub fn check_unmoved(ui: &Ui, taken: &[&Resolved], transports: &[String]) -> anyhow::Result<()> {
+pub fn check_unmoved(ui: &Ui, taken: &[&Resolved], access: &Access) -> anyhow::Result<()> {
     let moved = |Resolved { source, revision, .. }: &Resolved| match (&source.wanted, revision) {
         (Wanted::Ref(git_ref), Revision::Commit(before)) => {
-            let now = resolve(ui, &source.repository, git_ref, transports)?;
+            let now = resolve(ui, &source.repository, git_ref, access)?;
             let words = format!("{git_ref} of {} moved {}..{}", source.repository, before.short(), now.short());
             anyhow::Ok((now != *before).then_some(words))
         }

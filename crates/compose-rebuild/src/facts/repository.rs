@@ -8,6 +8,7 @@ use xshell::{Cmd, Shell};
 
 use crate::error::Failure;
 use crate::facts::remotes;
+use crate::sys::git::Access;
 use crate::sys::process::{self, Finished};
 use crate::sys::{files, git, interrupt};
 use crate::ui::Ui;
@@ -33,8 +34,8 @@ const DEEP: &str = "xtask-deep";
 pub struct Remote<'a> {
     /// Its address.
     pub url: &'a GitUrl,
-    /// Configured transports beside the usual ones.
-    pub transports: &'a [String],
+    /// How it may be asked.
+    pub access: &'a Access,
 }
 
 /// A bare repository below the state directory.
@@ -162,8 +163,8 @@ impl<'a> Repository<'a> {
 
     /// Fetches; what a killed run left half done is thrown away and made again.
     fn fetch(&self, filter: &str, depth: u32, commits: &[(&Commit, &str)]) -> anyhow::Result<Finished> {
-        let Remote { url, transports } = self.remote;
-        let cmd = || git::fetch(&self.sh, &self.path, url, filter, depth, commits, transports);
+        let Remote { url, access } = self.remote;
+        let cmd = || git::fetch(&self.sh, &self.path, url, filter, depth, commits, access);
         let mut finished = process::output(self.ui, cmd(), DEADLINE)?;
         // Another run fetched the same meanwhile, so that the next try has little to do.
         let busy = ["cannot lock ref", "shallow file has changed"];

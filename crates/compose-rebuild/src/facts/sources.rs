@@ -34,6 +34,12 @@ pub fn derive(project: &Project, config: &Config) -> Result<(Vec<Source>, Found)
     Ok((sources, found))
 }
 
+/// The host that a token without a host belongs to: that of the first source which a token can be for.
+pub fn token_host(sources: &[Source]) -> Option<String> {
+    let repositories = sources.iter().map(|source| &source.repository);
+    repositories.filter(|url| !url.is_ssh()).find_map(|url| url.host()).map(str::to_owned)
+}
+
 /// Makes one source of each set of paths that services have for the same one.
 fn by_paths(project: &Project, config: &Config, sources: Vec<Source>) -> Result<Vec<Source>, Failure> {
     let mut divided: Vec<Source> = Vec::new();

@@ -14,6 +14,7 @@ use xshell::{Shell, cmd};
 use crate::error::Failure;
 use crate::facts::config::Config;
 use crate::facts::deployment::Deployment;
+use crate::sys::git::Access;
 use crate::sys::process;
 use crate::ui::Ui;
 use crate::value::{Service, show};
@@ -31,6 +32,8 @@ pub struct Workspace {
     pub state: Utf8PathBuf,
     /// What cannot be derived.
     pub config: Config,
+    /// How remotes may be asked.
+    pub access: Access,
     /// The table of Cargo.toml, which the compose file may override.
     table: Value,
 }
@@ -60,6 +63,7 @@ impl Workspace {
     /// The workspace with what the compose file configures.
     pub fn configured(mut self, extension: &Value) -> Result<Self, Failure> {
         self.config = Config::read(&self.table, extension)?;
+        self.access.transports = self.config.transports.clone();
         if let Some(version) = &self.config.version {
             self.deployment = Deployment::written(version.clone());
         }
@@ -127,6 +131,7 @@ pub fn read(ui: &Ui, directory: &Utf8Path) -> anyhow::Result<Workspace> {
         members: metadata.packages,
         state: metadata.target_directory.join("xtask"),
         config,
+        access: Access::default(),
         table,
     })
 }
@@ -197,6 +202,7 @@ fn without_cargo(ui: &Ui, directory: &Utf8Path) -> anyhow::Result<Workspace> {
         members: Vec::new(),
         state: home.unwrap_or_else(|| directory.join("target")).join("xtask"),
         config: Config::default(),
+        access: Access::default(),
         table: Value::Null,
     })
 }

@@ -84,7 +84,7 @@ impl Foresight {
 /// The commits between the images and what is built now.
 fn upstream(ui: &Ui, facts: &Facts, plan: &Plan) -> Vec<Upstream> {
     let one = |moved: Moved<'_>| {
-        let remote = Remote { url: &moved.source.repository, transports: &facts.workspace.config.transports };
+        let remote = Remote { url: &moved.source.repository, access: &facts.workspace.access };
         let relation = history::relation(ui, &facts.workspace.state, remote, &moved.from, moved.to);
         upstream::way(moved, relation.unwrap_or(Relation::Unknown))
     };

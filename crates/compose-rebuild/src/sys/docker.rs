@@ -156,9 +156,9 @@ pub fn bake<'a>(sh: &'a Shell, bake: &Bake<'_>) -> Cmd<'a> {
     // directory of the compose file, a dozen processes for each build.
     let without = [("BUILDX_NO_DEFAULT_ATTESTATIONS", "1"), ("BUILDX_GIT_INFO", "false")];
     let without = without.into_iter().filter(|_| !bake.attests);
-    let token = std::env::var_os(git::TOKEN).map(|token| (git::TOKEN, token));
+    let tokens = std::env::vars_os().filter(|(name, _)| git::is_token(name));
     let secrets = bake.secrets.iter().map(|(name, value)| (name, value));
-    buildx(sh).args(options).args(allowed).args(on(bake.builder)).envs(without).envs(secrets).envs(token)
+    buildx(sh).args(options).args(allowed).args(on(bake.builder)).envs(without).envs(secrets).envs(tokens)
 }
 
 /// Whether the environment has a variable.

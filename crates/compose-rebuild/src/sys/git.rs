@@ -4,6 +4,7 @@
 
 pub mod checkout;
 
+use std::ffi::OsStr;
 use std::time::Duration;
 
 use camino::Utf8Path;
@@ -14,28 +15,45 @@ use crate::value::{Commit, GitRef, GitUrl};
 /// How long a remote may take for one answer.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
-/// What git needs of the environment: how to reach a remote as this user, and nothing that redirects it.
-const PASSED: &str = "
-    PATH HOME USER LOGNAME SUDO_UID TMPDIR XDG_CONFIG_HOME XDG_RUNTIME_DIR GNUPGHOME
-    SSH_AUTH_SOCK SSH_ASKPASS SSL_CERT_FILE SSL_CERT_DIR CURL_CA_BUNDLE
-    http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY
-    GIT_ASKPASS GIT_SSH GIT_SSL_CAINFO GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM GIT_CONFIG_NOSYSTEM GIT_EXEC_PATH
-    GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL
+/// Variables that tie Git to one repository or show it to a person (`git rev-parse --local-env-vars`, without the
+/// configuration in the environment, which is the user's).
+const REDIRECTIONS: &str = "
+    GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_CEILING_DIRECTORIES GIT_COMMON_DIR GIT_CONFIG GIT_DIR GIT_EXTERNAL_DIFF
+    GIT_GRAFT_FILE GIT_IMPLICIT_WORK_TREE GIT_INDEX_FILE GIT_NAMESPACE GIT_NO_REPLACE_OBJECTS GIT_OBJECT_DIRECTORY
+    GIT_PREFIX GIT_QUARANTINE_PATH GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE GIT_WORK_TREE
 ";
-/// The variable with a token for private repositories; a build gets it as the secret of this name.
+/// The variable with a token for private repositories, followed by `.HOST` one for that host; a build gets it as the secret
+/// of this name.
 pub const TOKEN: &str = "GIT_AUTH_TOKEN";
-/// What git asks for a login, in the form of its own configuration: the token stays a variable.
-const LOGIN: &str = r#"!echo username=x-access-token; echo "password=$GIT_AUTH_TOKEN" #"#;
+/// Whether a variable holds a token.
+pub fn is_token(name: &OsStr) -> bool {
+    name.to_str()
+        .is_some_and(|name| name == TOKEN || name.strip_prefix(TOKEN).is_some_and(|host| host.starts_with('.')))
+}
 
+/// What git asks for a login, in the form of its own configuration: the token stays a variable.
+const LOGIN: &str = r#"!echo "username=${GIT_AUTH_USER:-x-access-token}"; echo "password=$GIT_AUTH_TOKEN" #"#;
+
+/// How remotes may be asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Configured transports beside the usual ones.
+    pub transports: Vec<String>,
+    /// The host that GIT_AUTH_TOKEN belongs to: that of the first source. No other is ever offered it.
+    pub token_host: Option<String>,
+}
+
+/// Git with the environment of the user, without what redirects it, and without prompts.
 fn git<'a>(sh: &'a Shell, transports: &str) -> Cmd<'a> {
-    let passed = PASSED.split_whitespace().filter_map(|name| Some((name, std::env::var_os(name)?)));
-    cmd!(sh, "git")
-        .env_clear()
-        .envs(passed)
+    let redirected = REDIRECTIONS.split_whitespace();
+    redirected
+        .fold(cmd!(sh, "git"), |cmd, name| cmd.env_remove(name))
         .env("LC_ALL", "C")
         .env("GIT_TERMINAL_PROMPT", "0")
+        // Whatever command runs SSH: what it would ask a person is answered by a program that fails.
+        .env("SSH_ASKPASS_REQUIRE", "force")
+        .env("SSH_ASKPASS", "false")
         .env("GIT_ALLOW_PROTOCOL", transports)
-        .env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=5")
 }
 
 /// Transports that git may use: the usual ones, and those that are configured.
@@ -44,15 +62,24 @@ fn allowed(transports: &[String]) -> String {
     usual.chain(transports.iter().map(String::as_str)).collect::<Vec<_>>().join(":")
 }
 
-/// git with a remote: it asks the user's own credential helpers, or gives this address the token if there is one.
-fn with_remote<'a>(sh: &'a Shell, url: &GitUrl, transports: &[String]) -> Cmd<'a> {
-    let cmd = git(sh, &allowed(transports));
-    let Some(token) = std::env::var_os(TOKEN).filter(|token| !token.is_empty()) else { return cmd };
+/// git with a remote: it asks the user's own credential helpers, or gives this address the token that belongs to its host.
+fn with_remote<'a>(sh: &'a Shell, url: &GitUrl, access: &Access) -> Cmd<'a> {
+    let cmd = git(sh, &allowed(&access.transports));
+    let token = |name: &str| std::env::var_os(name).filter(|token| !token.is_empty());
+    let host = url.host().filter(|_| !url.is_ssh());
+    let own = host.and_then(|host| token(&format!("{TOKEN}.{host}")));
+    let token = own.or_else(|| token(TOKEN).filter(|_| host.is_some() && host == access.token_host.as_deref()));
+    let Some(token) = token else { return cmd };
     let key = format!("credential.{url}.helper");
+    // Behind what the user's environment configures.
+    let count = std::env::var("GIT_CONFIG_COUNT").ok().and_then(|count| count.parse::<u32>().ok()).unwrap_or(0);
+    let configured = |at: u32, value: &str| {
+        [(format!("GIT_CONFIG_KEY_{at}"), key.clone()), (format!("GIT_CONFIG_VALUE_{at}"), value.to_owned())]
+    };
     cmd.env(TOKEN, token)
-        .env("GIT_CONFIG_COUNT", "2")
-        .envs([("GIT_CONFIG_KEY_0", key.as_str()), ("GIT_CONFIG_VALUE_0", "")])
-        .envs([("GIT_CONFIG_KEY_1", key.as_str()), ("GIT_CONFIG_VALUE_1", LOGIN)])
+        .env("GIT_CONFIG_COUNT", (count + 2).to_string())
+        .envs(configured(count, ""))
+        .envs(configured(count + 1, LOGIN))
 }
 
 /// The version of git.
@@ -61,14 +88,14 @@ pub fn version<'a>(sh: &'a Shell) -> Cmd<'a> {
 }
 
 /// `git ls-remote` for exactly the names that a ref can mean: a branch, a tag (peeled too), `HEAD`.
-pub fn ls_remote<'a>(sh: &'a Shell, url: &GitUrl, git_ref: &GitRef, transports: &[String]) -> Cmd<'a> {
+pub fn ls_remote<'a>(sh: &'a Shell, url: &GitUrl, git_ref: &GitRef, access: &Access) -> Cmd<'a> {
     let name = git_ref.as_str();
     let names = match name {
         "HEAD" => vec!["HEAD".to_owned()],
         _ if name.starts_with("refs/") => vec![name.to_owned(), format!("{name}^{{}}")],
         _ => vec![format!("refs/heads/{name}"), format!("refs/tags/{name}"), format!("refs/tags/{name}^{{}}")],
     };
-    with_remote(sh, url, transports).args(["ls-remote", "--", url.as_str()]).args(names)
+    with_remote(sh, url, access).args(["ls-remote", "--", url.as_str()]).args(names)
 }
 
 /// `git describe` of the nearest tag that looks like a version.
@@ -108,11 +135,11 @@ pub fn fetch<'a>(
     filter: &str,
     depth: u32,
     commits: &[(&Commit, &str)],
-    transports: &[String],
+    access: &Access,
 ) -> Cmd<'a> {
     // A user's configuration may ask for an older protocol, which neither filters nor serves single commits.
     let config = ["-c", "protocol.version=2", "-c", "gc.auto=0", "-c", "maintenance.auto=false"];
-    with_remote(sh, url, transports)
+    with_remote(sh, url, access)
         .args(config)
         .args(["--git-dir", repository.as_str(), "fetch", "--quiet", filter, "--no-tags", "--no-write-fetch-head"])
         .args([format!("--depth={depth}").as_str(), "--", url.as_str()])

@@ -191,9 +191,10 @@ fn spawn(ui: &Ui, cmd: Cmd<'_>, signals: usize) -> anyhow::Result<Child> {
 /// A command in a process group of its own, with nothing to read and both outputs piped.
 fn command(cmd: Cmd<'_>) -> Command {
     let mut command = Command::from(cmd);
-    // Only what is given the token needs it.
-    if !command.get_envs().any(|(name, _)| name == git::TOKEN) {
-        command.env_remove(git::TOKEN);
+    // Only what is given a token needs it.
+    let given: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
+    for (name, _) in std::env::vars_os().filter(|(name, _)| git::is_token(name) && !given.contains(name)) {
+        command.env_remove(name);
     }
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

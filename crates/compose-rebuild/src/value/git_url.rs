@@ -63,6 +63,17 @@ impl GitUrl {
         text.contains(':') || text.starts_with(['/', '.'])
     }
 
+    /// Whether it is reached over SSH, also in the form `user@host:path`.
+    pub fn is_ssh(&self) -> bool {
+        self.0.starts_with("ssh://") || !self.0.contains("://")
+    }
+
+    /// The host with its port, if the address is one with `://`.
+    pub fn host(&self) -> Option<&str> {
+        let authority = self.0.split_once("://")?.1.split('/').next()?;
+        authority.rsplit('@').next().filter(|host| !host.is_empty())
+    }
+
     /// The last part of the path, for people.
     pub fn name(&self) -> &str {
         self.0.trim_end_matches('/').trim_end_matches(".git").rsplit(['/', ':']).next().unwrap_or_default()
@@ -114,6 +125,15 @@ mod tests {
             assert!(!ok(bad), "{bad}");
         }
         assert!(GitUrl::parse("/x", &["file".to_owned()]).is_ok());
+    }
+
+    #[test]
+    fn a_host_has_its_port_and_no_user() {
+        let host = |text: &str| GitUrl::parse(text, &[]).expect("valid").host().map(str::to_owned);
+        assert_eq!(host("https://h:8/o/n").as_deref(), Some("h:8"));
+        assert_eq!(host("https://git@h/n").as_deref(), Some("h"));
+        assert_eq!(host("git@h:o/n"), None);
+        assert!(GitUrl::parse("work:o/n", &[]).expect("valid").is_ssh());
     }
 
     #[test]

@@ -312,16 +312,45 @@ fn names_that_lead_to_no_registry_are_refused_before_anything_is_asked() {
 }
 
 #[test]
-fn git_gets_no_prompt_no_redirection_and_few_transports() {
+fn git_has_the_environment_of_the_user_but_no_prompt_no_redirection_and_few_transports() {
     let world = World::new();
-    let run =
-        world.run(["rebuild"]).env("GIT_DIR", "/elsewhere").env("GIT_SSH_COMMAND", "evil").env("SECRET", "s3cret");
-    run.ok();
+    let own = [("GIT_SSH_COMMAND", "ssh -F own"), ("GH_TOKEN", "t"), ("AWS_PROFILE", "p"), ("SUDO_UID", "1")];
+    let run = world.run(["rebuild"]).env("GIT_DIR", "/elsewhere").env("GIT_INDEX_FILE", "/elsewhere");
+    own.iter().fold(run, |run, (name, value)| run.env(name, value)).ok();
     let env = &world.calls_of("ls-remote")[0].env;
     assert_eq!(env["GIT_TERMINAL_PROMPT"], "0");
+    assert_eq!((env["SSH_ASKPASS_REQUIRE"].as_str(), env["SSH_ASKPASS"].as_str()), ("force", "false"));
     assert_eq!(env["GIT_ALLOW_PROTOCOL"], "https:http:ssh:git");
-    assert!(!env.contains_key("GIT_DIR") && !env.contains_key("SECRET"));
-    assert!(env["GIT_SSH_COMMAND"].contains("BatchMode"));
+    assert!(!env.contains_key("GIT_DIR") && !env.contains_key("GIT_INDEX_FILE"));
+    for (name, value) in own {
+        assert_eq!(env[name], value);
+    }
+}
+
+#[test]
+fn a_token_is_offered_to_the_host_that_it_belongs_to_and_to_no_other() {
+    let world = World::new();
+    let other = "https://other.example/lib.git";
+    world.remote(other, format!("{}\trefs/heads/main\n", commit('c')));
+    let second =
+        format!("[[workspace.metadata.xtask.sources]]\nname = \"lib\"\nrepository = \"{other}\"\nref = \"main\"\n");
+    let first = "[[workspace.metadata.xtask.sources]]\nname = \"app\"\nrepository-arg = \"GITHUB_REPO\"\n\
+                 ref-arg = \"GITHUB_BRANCH\"\ncommit-arg = \"GITHUB_COMMIT\"\n";
+    world.manifest(&format!("{first}{second}services = [\"vibevoice\"]\n"));
+    let asked = |url: &str| {
+        let calls = world.calls_of("ls-remote");
+        let call = calls.into_iter().find(|call| call.args.contains(&url.to_owned())).expect("asked");
+        call.env.get("GIT_AUTH_TOKEN").cloned()
+    };
+    world.run(["verify"]).env("GIT_AUTH_TOKEN", "canary").finish();
+    assert_eq!((asked(REPO), asked(other)), (Some("canary".to_owned()), None));
+    world.forget_calls();
+    world.forget("questions");
+    world.run(["verify"]).env("GIT_AUTH_TOKEN.other.example", "theirs").env("GIT_CONFIG_COUNT", "1").finish();
+    assert_eq!((asked(REPO), asked(other)), (None, Some("theirs".to_owned())));
+    let call = world.calls_of("ls-remote").into_iter().find(|call| call.args.contains(&other.to_owned())).unwrap();
+    assert_eq!(call.env["GIT_CONFIG_COUNT"], "3", "what the user configures stays");
+    assert!(call.env.keys().all(|name| !name.contains("TOKEN.")), "{:?}", call.env);
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::plan::service::moved_base;
 use crate::plan::{Action, Attestations, Request};
 use crate::project::{Built, Project};
 use crate::settings::Settings;
+use crate::sys::git::Access;
 use crate::value::{Commit, ImageRef, Service, label, show};
 use crate::verify::skip::is_inside;
 use crate::verify::verdict::{Definition, Evidence, Part};
@@ -142,7 +143,7 @@ impl Known {
             complete,
             evidence,
             sources,
-            transports: &config.transports,
+            access: &self.workspace.access,
         };
         subject.evidence.label = subject.own_label(label::REVISION).map(str::to_owned);
         subject.evidence.sources = subject.parts();
@@ -229,7 +230,7 @@ pub struct Subject<'a> {
     /// What is known of it already.
     pub evidence: Evidence,
     sources: Vec<&'a (Source, Option<Revision>)>,
-    transports: &'a [String],
+    access: &'a Access,
 }
 
 impl Subject<'_> {
@@ -261,7 +262,7 @@ impl Subject<'_> {
     pub fn sides(&self) -> Vec<Side<'_>> {
         let mut labels = self.labels();
         let sides = self.sources.iter().map(|(source, revision)| {
-            let remote = Remote { url: &source.repository, transports: self.transports };
+            let remote = Remote { url: &source.repository, access: self.access };
             let at = labels.iter().position(|(repository, _)| *repository == source.repository.as_str());
             let label = at.map(|at| labels.remove(at).1);
             let tip = match revision {
