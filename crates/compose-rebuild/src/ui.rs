@@ -180,15 +180,25 @@ impl Ui {
         write_out(&format!("{}\n", if self.github { line.replace("##[", "##\\u005b") } else { line }));
     }
 
-    /// A question on the terminal; no terminal, no answer.
-    pub fn confirm(&self, question: &str) -> Option<bool> {
+    /// A question on the terminal; no terminal, no answer, and none when it is `interrupted` before there is one.
+    pub fn confirm(&self, question: &str, interrupted: impl Fn() -> bool) -> Option<bool> {
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
             return None;
         }
         self.line(YELLOW, "confirm:", &format!("{question} [y/N]"));
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).ok()?;
-        Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+        let (send, receive) = std::sync::mpsc::sync_channel(1);
+        std::thread::spawn(move || {
+            let mut answer = String::new();
+            let read = std::io::stdin().read_line(&mut answer);
+            send.send(read.map(|_| answer))
+        });
+        loop {
+            match receive.recv_timeout(Duration::from_millis(20)) {
+                Ok(answer) => return Some(matches!(answer.ok()?.trim(), "y" | "Y" | "yes")),
+                Err(_) if interrupted() => return None,
+                Err(_) => {}
+            }
+        }
     }
 
     fn line(&self, style: &str, label: &str, text: &str) {

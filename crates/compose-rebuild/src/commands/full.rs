@@ -7,6 +7,7 @@ use crate::error::Failure;
 use crate::facts::Facts;
 use crate::plan::Plan;
 use crate::report::human;
+use crate::sys::interrupt;
 use crate::value::measure;
 
 /// Runs the command.
@@ -26,7 +27,9 @@ pub fn run(context: &Context, options: &cli::Full) -> anyhow::Result<()> {
     let (facts, plan) = run.gather()?;
     announce(context, &facts, &plan);
     if !options.yes {
-        match context.ui.confirm("build everything again?") {
+        let answer = context.ui.confirm("build everything again?", || interrupt::count() > 0);
+        interrupt::check()?;
+        match answer {
             Some(true) => {}
             Some(false) => return Err(Failure::no("not confirmed").kept("nothing was changed").into()),
             None => {

@@ -6,6 +6,16 @@ use crate::support::{World, commit};
 const GREEN: &str = "\u{1b}[1;32m";
 
 #[test]
+fn ctrl_c_ends_the_question() {
+    let world = World::built();
+    let before = world.mutable();
+    let (code, screen) = world.run(["full"]).on_terminal("\u{3}");
+    assert_eq!(code, Some(130), "{screen}");
+    assert_eq!(world.mutable(), before);
+    assert!(world.calls_of(" bake ").is_empty());
+}
+
+#[test]
 fn full_asks_and_does_what_the_answer_is() {
     let world = World::built();
     let before = world.mutable();

@@ -14,6 +14,8 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use state::{Call, Engine, Image, Rule};
 use tempfile::TempDir;
@@ -360,11 +362,15 @@ impl<'a> Run<'a> {
         Running::start(&mut self.command(), &self.world.path("out"))
     }
 
-    /// Runs it on a terminal where somebody has typed this; its exit status, and everything on the screen.
+    /// Runs it on a terminal where somebody has typed this, or presses Ctrl-C at the question; its exit status, and
+    /// everything on the screen.
     pub(crate) fn on_terminal(self, typed: &str) -> (Option<i32>, String) {
         let terminal = nix::pty::openpty(None, None).unwrap();
         let (mut ours, theirs) = (File::from(terminal.master), File::from(terminal.slave));
-        ours.write_all(typed.as_bytes()).unwrap();
+        let mut presses = typed == "\u{3}";
+        if !presses {
+            ours.write_all(typed.as_bytes()).unwrap();
+        }
         let mut command = self.command();
         command.stdin(theirs.try_clone().unwrap()).stdout(theirs.try_clone().unwrap()).stderr(theirs);
         let mut child = command.spawn().unwrap();
@@ -374,6 +380,10 @@ impl<'a> Run<'a> {
         let mut chunk = [0; 4096];
         while let Ok(length @ 1..) = ours.read(&mut chunk) {
             screen.extend_from_slice(&chunk[..length]);
+            if presses && String::from_utf8_lossy(&screen).contains("[y/N]") {
+                presses = false;
+                kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+            }
         }
         (child.wait().unwrap().code(), String::from_utf8_lossy(&screen).into_owned())
     }
