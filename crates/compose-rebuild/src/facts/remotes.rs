@@ -139,24 +139,34 @@ fn may_pass(finished: &Finished) -> bool {
     says(finished, &passing) && !says(finished, &["certificate", "authentication", "permission denied", "username"])
 }
 
+/// Signs that a remote wants a login, or another one.
+const LOGIN: &[&str] = &["username", "authentication failed", "permission denied", "error: 401", "error: 403"];
+/// Signs that a host has no such repository.
+const MISSING: &[&str] = &["not found", "does not exist", "not exported", "does not appear to be a git repository"];
+
 /// The failure behind a remote that did not give what it was asked for.
 pub fn refusal(finished: &Finished, url: &GitUrl) -> Failure {
-    let error = finished.last_error();
-    let failure =
-        if says(finished, &["username", "authentication failed", "permission denied", "error: 401", "error: 403"]) {
-            Failure::precondition(format!("{url} asks for a login: {error}")).hint(
-                "set GIT_AUTH_TOKEN, or set up a git credential helper or an SSH key for it; nothing here ever prompts",
-            )
-        } else if says(
-            finished,
-            &["not found", "does not exist", "not exported", "does not appear to be a git repository"],
-        ) {
-            Failure::precondition(format!("no such repository: {url}: {error}"))
-                .hint("check the address, GITHUB_REPO for example")
-        } else {
-            Failure::precondition(format!("the remote {url} does not answer: {error}"))
-                .hint(format!("check the network: git ls-remote {url}"))
+    // SSH says last that one should check the access rights; the reason stands above.
+    let of = |signs: &[&str]| {
+        let line = finished.stderr.lines().find(|line| signs.iter().any(|sign| line.to_lowercase().contains(sign)));
+        line.unwrap_or(finished.last_error()).trim().to_owned()
+    };
+    let failure = if says(finished, LOGIN) {
+        let hint = match (url.is_ssh(), url.host()) {
+            (false, Some(host)) => format!(
+                "check the token in GIT_AUTH_TOKEN or `GIT_AUTH_TOKEN.{host}`, or what git's credential helper has for \
+                 it; nothing here ever prompts"
+            ),
+            _ => format!("check that an SSH agent or key of yours may read it: git ls-remote {url}"),
         };
+        Failure::precondition(format!("{url} refused the login: {}", of(LOGIN))).hint(hint)
+    } else if says(finished, MISSING) {
+        Failure::precondition(format!("no such repository: {url}: {}", of(MISSING)))
+            .hint("check the address, GITHUB_REPO for example; a private repository may need GIT_AUTH_TOKEN")
+    } else {
+        Failure::precondition(format!("the remote {url} does not answer: {}", finished.last_error()))
+            .hint(format!("check the network: git ls-remote {url}"))
+    };
     failure.kept("nothing was changed")
 }
 

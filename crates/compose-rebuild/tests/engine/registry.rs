@@ -68,7 +68,7 @@ fn a_machine_that_starts_empty_builds_nothing_again_and_downloads_no_model() {
     let address = serve_private(&first, CANARY);
     first.set("GITHUB_REPO", &address);
     let (a, b) = (machine(), machine());
-    first.on(&a).xtask(["rebuild", "--push"]).fails(3).says("asks for a login");
+    first.on(&a).xtask(["rebuild", "--push"]).fails(3).says("refused the login");
     first.set("GIT_AUTH_TOKEN", CANARY);
     let on_a = first.on(&a);
     on_a.rebuild_with(["rebuild", "--push"]);
