@@ -76,8 +76,14 @@ impl Up<'_> {
         let (found, images) = (found?, images?);
         for (container, name) in outdated(&found, &images) {
             pending.services.extend(container.service.parse().ok());
-            pending.before.entry(name).or_insert_with(|| container.image.clone());
+            // A tag that an earlier run moved already says nothing about what runs.
+            let now = images.get(&name).map(|image| &image.id);
+            if pending.before.get(&name).is_none_or(|before| Some(before) == now) {
+                pending.before.insert(name, container.image.clone());
+            }
         }
+        let exists = |service: &Service| found.iter().any(|one| one.service == service.as_str());
+        pending.services.retain(|service| self.project.services.contains_key(service) || exists(service));
         if pending.services.is_empty() && !self.all {
             pending.end();
             return Ok(());
@@ -96,8 +102,9 @@ impl Up<'_> {
     ///
     /// # Errors
     /// Fails when [`Up::start`] does.
-    pub fn resume(&self, pending: Pending) -> anyhow::Result<()> {
+    pub fn resume(&self, mut pending: Pending) -> anyhow::Result<()> {
         self.ui.status("Resuming", "what an earlier run began to start");
+        pending.before.retain(|name, _| hold::owner_of(self.project, name).is_some());
         let names: Vec<_> = pending.before.keys().cloned().chain(key::marks(self.project)?).collect();
         let images = Store::Engine.inspect(self.ui, &names)?;
         let is_bad = |(name, before): (&ImageRef, &String)| {
@@ -117,17 +124,29 @@ impl Up<'_> {
     /// Lets Compose start services and waits until they are healthy; those that are not.
     fn bring_up(&self, services: &BTreeSet<Service>, before: &[Container]) -> anyhow::Result<Vec<Failed>> {
         self.ui.status("Starting", &listed(services));
-        let only = || services.iter().filter(|_| !self.all);
-        let sh = Shell::new()?;
-        let refused = match process::output(self.ui, docker::up(&sh, self.options, only()), self.wait + COMPOSE) {
-            Ok(done) if done.status.success() => None,
-            Ok(done) => Some(done.last_error().to_owned()),
-            Err(error) if Failure::of(&error).code == exit_code::INTERRUPTED => {
-                // A container that was stopped to be replaced must not stay away until the next run.
-                process::cleanup(self.ui, docker::up(&sh, self.options, only()))?;
-                return Err(error);
+        let (mut services, sh) = (services.clone(), Shell::new()?);
+        let refused = loop {
+            let up = || docker::up(&sh, self.options, services.iter().filter(|_| !self.all));
+            match process::output(self.ui, up(), self.wait + COMPOSE) {
+                Ok(done) if done.status.success() => break None,
+                Ok(done) => {
+                    let gone =
+                        done.last_error().rsplit_once("no such service: ").and_then(|(_, name)| name.parse().ok());
+                    match gone.filter(|gone| services.len() > 1 && services.contains(gone)) {
+                        Some(gone) => {
+                            self.ui.warning(&format!("`{gone}` still runs, and is no service of the project any more"));
+                            services.remove(&gone);
+                        }
+                        None => break Some(done.last_error().to_owned()),
+                    }
+                }
+                Err(error) if Failure::of(&error).code == exit_code::INTERRUPTED => {
+                    // A container that was stopped to be replaced must not stay away until the next run.
+                    process::cleanup(self.ui, up())?;
+                    return Err(error);
+                }
+                Err(error) => break Some(Failure::of(&error).cause),
             }
-            Err(error) => Some(Failure::of(&error).cause),
         };
         let started = Instant::now();
         let mut restarts: BTreeMap<String, u64> = BTreeMap::new();
@@ -141,7 +160,7 @@ impl Up<'_> {
                 match one.condition(waited, restarts) {
                     // What did not run before may be a job that is done.
                     Condition::Failed(_) if !is_wanted(one) && one.has_succeeded() => Condition::Healthy,
-                    Condition::Starting if waited > self.wait => {
+                    Condition::Starting if waited > self.wait.max(containers::GRACE) => {
                         Condition::Failed(format!("was not healthy after {} s", self.wait.as_secs()))
                     }
                     other => other,
@@ -155,7 +174,7 @@ impl Up<'_> {
             let mut failed: Vec<_> = failed.collect();
             if let (Some(refused), true) = (&refused, failed.is_empty()) {
                 failed.push(Failed {
-                    service: listed(services),
+                    service: listed(&services),
                     image: None,
                     why: format!("did not start: {refused}"),
                 });
@@ -183,13 +202,23 @@ impl Up<'_> {
         Failed { service: service.clone(), image: image_name.parse().ok(), why: why.to_owned() }
     }
 
-    /// Writes down that the versions of the services that failed are bad; all that moved, where Compose itself failed.
-    fn mark(&self, failed: &[Failed], moves: &[Move], images: &Images) -> anyhow::Result<()> {
+    /// The versions of the services that failed; all that moved, where Compose itself failed.
+    fn bad(&self, failed: &[Failed], moves: &[Move], images: &Images) -> Vec<(&Service, Bad)> {
         let named: Vec<_> = failed.iter().filter_map(|one| one.image.as_ref()).collect();
-        for one in moves.iter().filter(|one| named.is_empty() || named.contains(&&one.tag)) {
-            let bad = images.get(&one.tag).and_then(|image| Bad::of(|name| image.label(name), Why::Unhealthy));
-            if let (Some((service, _)), Some(bad)) = (hold::owner_of(self.project, &one.tag), bad) {
-                bad::add(self.ui, self.project, service, bad)?;
+        let bad = |one: &Move| {
+            let (service, _) = hold::owner_of(self.project, &one.tag)?;
+            Some((service, Bad::of(|name| images.get(&one.tag)?.label(name), Why::Unhealthy)?))
+        };
+        moves.iter().filter(|one| named.is_empty() || named.contains(&&one.tag)).filter_map(bad).collect()
+    }
+
+    /// Writes down that versions are bad. Going back does not depend on it.
+    fn mark(&self, bad: &[(&Service, Bad)]) -> anyhow::Result<()> {
+        for (service, bad) in bad {
+            match bad::add(self.ui, self.project, service, bad.clone()) {
+                Err(error) if Failure::of(&error).code == exit_code::INTERRUPTED => return Err(error),
+                Err(error) => self.ui.warning(&format!("`{}` is not marked as bad: {error:#}", bad.value)),
+                Ok(()) => {}
             }
         }
         Ok(())
@@ -211,7 +240,8 @@ impl Up<'_> {
                 .hint("look at it: docker compose ps --all; docker compose logs")
                 .into());
         }
-        self.mark(failed, &moves, images)?;
+        let bad = self.bad(failed, &moves, images);
+        self.mark(&bad)?;
         promote::move_tags(self.ui, Store::Engine, &moves)?;
         let tags: Vec<_> = moves.iter().map(|one| one.tag.clone()).collect();
         let before = Store::Engine.inspect(self.ui, &tags)?;
@@ -220,6 +250,12 @@ impl Up<'_> {
         let value = crate::ui::plain(value.unwrap_or("what was there before"), 128);
         self.ui.status("Going back", &format!("to {value}"));
         let still = self.bring_up(&pending.services, &containers::of_project(self.ui, &self.project.name)?)?;
+        // What Compose refuses for the old version too is no fault of the new one, which is tried again.
+        if failed.iter().chain(&still).all(|one| one.image.is_none()) && !still.is_empty() {
+            for (service, bad) in &bad {
+                bad::remove(self.ui, self.project, service, &bad.key)?;
+            }
+        }
         pending.end();
         Err(match still.first() {
             None => Failure::no(format!("{what}; rolled back to {value}"))

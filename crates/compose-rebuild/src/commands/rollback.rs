@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::cli;
-use crate::error::Failure;
+use crate::error::{Failure, exit_code};
 use crate::facts::gather::read_project;
 use crate::facts::image::Store;
 use crate::facts::store::{self, Inventory};
@@ -66,7 +66,11 @@ pub fn run(context: &Context, options: &cli::Rollback) -> anyhow::Result<()> {
     }
     let start = match options.up.up {
         Some(_) => {
-            up.start(pending).inspect_err(|_| forget(ui, &project, &left))?;
+            up.start(pending).inspect_err(|error| {
+                if Failure::of(error).code == exit_code::NO {
+                    forget(ui, &project, &left);
+                }
+            })?;
             ""
         }
         None => "start it with `docker compose up -d`; ",

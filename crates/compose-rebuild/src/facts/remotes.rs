@@ -75,7 +75,8 @@ pub fn check_unmoved(ui: &Ui, taken: &[&Resolved], access: &Access) -> anyhow::R
     Err(Failure::no(cause).kept("every tag is where it was").hint("run the same command again").into())
 }
 
-fn pause(wait: Duration) -> Result<(), Failure> {
+/// Waits, unless a signal comes.
+pub(super) fn pause(wait: Duration) -> Result<(), Failure> {
     let started = Instant::now();
     while started.elapsed() < wait {
         interrupt::check()?;

@@ -1,7 +1,7 @@
 //! Bare repositories of our own, one for each remote and use, that hold what was fetched to answer a question: commits
 //! without trees, or one tree without files. Never a whole clone.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use xshell::{Cmd, Shell};
@@ -21,6 +21,8 @@ const DEPTH: u32 = 1000;
 pub const DEPTHS: [u32; 2] = [100, 5000];
 /// How long a remote may take to send commits or trees.
 const DEADLINE: Duration = Duration::from_secs(60);
+/// How long another run may hold a lock of the repository.
+const BUSY: Duration = Duration::from_secs(5);
 /// How long git may take for what is here.
 const LOCAL: Duration = Duration::from_secs(20);
 /// In a repository whose remote was seen to leave out what it is asked to leave out.
@@ -166,12 +168,15 @@ impl<'a> Repository<'a> {
         let Remote { url, access } = self.remote;
         let cmd = || git::fetch(&self.sh, &self.path, url, filter, depth, commits, access);
         let mut finished = process::output(self.ui, cmd(), DEADLINE)?;
-        // Another run fetched the same meanwhile, so that the next try has little to do.
-        let busy = ["cannot lock ref", "shallow file has changed"];
-        for _ in 0..2 {
-            if finished.status.success() || !busy.iter().any(|sign| finished.stderr.contains(sign)) {
-                break;
-            }
+        // Another run fetches the same meanwhile, so that the next try has little to do. A lock that stays was left by one
+        // that was killed.
+        let busy = ["cannot lock ref", "shallow file has changed", ".lock': File exists"];
+        let started = Instant::now();
+        while !finished.status.success()
+            && busy.iter().any(|sign| finished.stderr.contains(sign))
+            && started.elapsed() < BUSY
+        {
+            remotes::pause(Duration::from_millis(200))?;
             finished = process::output(self.ui, cmd(), DEADLINE)?;
         }
         let broken = [".lock': File exists", "not a git repository", "bad object", "corrupt"];

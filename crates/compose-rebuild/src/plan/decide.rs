@@ -28,6 +28,8 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Failure> {
     if !held.is_empty() {
         selected.retain(|service| held.iter().all(|(held, _)| project.owner(service) != held));
         let mut rest = self::services(facts, request, &selected)?;
+        let shares = |one: &&ServicePlan| matches!(&one.action, Action::Shared(owner) if held.iter().any(|(held, _)| held == owner));
+        rest.extend(services.iter().filter(shares).cloned());
         rest.extend(held.into_iter().filter_map(|held| hold::stay(&services, held)));
         services = rest;
     }

@@ -1,6 +1,6 @@
 //! Versions that no run goes to by itself: one that was not healthy, and one that somebody rolled back from. An image without
 //! content, beside the images of the service, names them in its label, so that every machine that deploys from the same
-//! engine or registry knows them.
+//! engine knows them.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -89,8 +89,11 @@ pub(super) fn held(facts: &Facts, plan: &[ServicePlan]) -> Vec<(Service, String)
         |one: &ServicePlan| one.sources.iter().map(|source| source.repository.clone()).collect::<BTreeSet<_>>();
     let held = moving.iter().filter_map(|(one, current)| {
         let own = bad.iter().find(|(other, _)| other.service == one.service);
-        let (other, bad) =
-            own.or_else(|| bad.iter().find(|(other, _)| !repositories(other).is_disjoint(&repositories(one))))?;
+        let follows = |other: &ServicePlan| {
+            let revision = current.label(label::REVISION).unwrap_or_default();
+            revision != one.revision && !repositories(other).is_disjoint(&repositories(one))
+        };
+        let (other, bad) = own.or_else(|| bad.iter().find(|(other, _)| follows(other)))?;
         let at = current.label(label::CACHE_BUST).unwrap_or("the image of before");
         let what = match (own, one.sources.as_slice()) {
             (None, _) => format!("`{}`", other.service),

@@ -77,11 +77,14 @@ fn keyed_service<'a>(
     let cache_bust = cache_bust::value(&request.rule, version, &revisions)?;
     let busts = facts.found.busts.iter().filter(|(taker, _)| taker == service);
     let mut args: BTreeMap<_, _> = busts.map(|(_, name)| (name.to_string(), cache_bust.to_string())).collect();
-    for resolved in &sources {
+    // Of a repository that it also holds through another service, perhaps at another commit, it takes its own.
+    let mut commits = BTreeMap::new();
+    for resolved in facts.fetched_by(service).chain(sources.iter().copied()) {
         if let Some(name) = resolved.source.commit_arg.as_ref().filter(|name| built.takes(name.as_str())) {
-            args.insert(name.to_string(), resolved.revision.to_string());
+            commits.entry(name.to_string()).or_insert_with(|| resolved.revision.to_string());
         }
     }
+    args.extend(commits);
     let mut versioned = revisions.clone();
     versioned.extend((!sources.is_empty()).then(|| version.to_string()));
     let from = inputs.iter().map(|input| (input.service, before[input.service].key.clone())).collect();

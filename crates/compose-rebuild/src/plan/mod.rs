@@ -1,6 +1,7 @@
 //! What to do, decided from facts alone: no process, file, clock or environment is used here.
 
 pub mod bake;
+pub mod bases;
 pub mod cache_bust;
 pub mod decide;
 pub mod hold;

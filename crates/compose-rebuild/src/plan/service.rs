@@ -8,11 +8,12 @@ use crate::error::Failure;
 use crate::facts::Facts;
 use crate::facts::image::Image;
 use crate::facts::source::{Resolved, Revision};
+use crate::plan::bases::{bases, moved_base};
 use crate::plan::inputs::Keyed;
 use crate::plan::{Action, Build, LOCAL_STAGE, Request, ServicePlan, VersionFile};
-use crate::project::edges::{By, Input, inputs_of};
+use crate::project::edges::{By, Input, inputs_of, is_input};
 use crate::project::key;
-use crate::project::{Built, IMAGE, TARGET};
+use crate::project::{IMAGE, TARGET};
 use crate::value::{self, CacheBust, ImageRef, Service, label};
 
 /// What is decided about a service beside what it is made from.
@@ -84,6 +85,10 @@ fn adopted(
     service: &Service,
     decided: &Decided<'_>,
 ) -> Result<Option<ImageRef>, Failure> {
+    // What is built from it in the same run takes the name that moves, and that moves at the end.
+    if is_input(&facts.project, service) {
+        return Ok(None);
+    }
     let name = own_image(facts, service, &decided.keyed[service].cache_bust)?;
     let is_same = |image: &Image| outdated(facts, request, service, decided, image).is_none();
     Ok(facts.images.get(&name).is_some_and(is_same).then_some(name))
@@ -175,29 +180,6 @@ fn idle(facts: &Facts, service: &Service) -> impl Iterator<Item = String> {
         })
     };
     facts.sources_of(service).filter_map(words)
-}
-
-/// The names of a service's base images, and their digests in their registries when these were asked.
-fn bases(facts: &Facts, built: &Built) -> (Vec<ImageRef>, Option<Vec<String>>) {
-    let mut names: Vec<_> = facts.project.bases_of(built).collect();
-    names.sort();
-    names.dedup();
-    let digests = names.iter().map(|name| facts.bases.get(name).cloned()).collect();
-    (names, digests)
-}
-
-/// Which base image is another one in its registry than the image was made from, if any is.
-pub fn moved_base(facts: &Facts, built: &Built, current: &Image) -> Option<String> {
-    let (names, now) = bases(facts, built);
-    let now = now?;
-    let words = |label| current.label(label).unwrap_or_default().split_whitespace().collect::<Vec<_>>();
-    let (before, digests) = (words(label::BASE_NAME), words(label::BASE_DIGEST));
-    let before: HashMap<_, _> = before.into_iter().zip(digests).collect();
-    names.iter().zip(now).find_map(|(name, now)| match before.get(name.to_string().as_str()) {
-        Some(before) if *before == now => None,
-        Some(before) => Some(format!("base image {name} moved {before:.19}..{now:.19}")),
-        None => Some(format!("nothing says which `{name}` it was made from, so BuildKit decides")),
-    })
 }
 
 /// Why only BuildKit can tell whether another image would come out: of a service, or of one that it is made from.

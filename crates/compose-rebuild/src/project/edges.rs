@@ -110,3 +110,9 @@ pub fn in_order(project: &Project) -> Result<Vec<&Service>, Failure> {
     }
     Ok(order)
 }
+
+/// Whether another service is made from this one.
+pub fn is_input(project: &Project, service: &Service) -> bool {
+    let mut others = project.services.keys();
+    others.any(|other| inputs_of(project, other).iter().any(|input| input.service == service))
+}

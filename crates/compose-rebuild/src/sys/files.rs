@@ -25,7 +25,7 @@ pub fn create_directory(path: &Utf8Path) -> anyhow::Result<()> {
     for left in newest(path, TEMPORARY) {
         let writer = left.as_str().trim_end_matches(TEMPORARY).rsplit('.').next().and_then(|pid| pid.parse().ok());
         if writer.is_some_and(|pid| !is_alive(pid)) {
-            fs_err::remove_file(left)?;
+            remove_tree(&left)?;
         }
     }
     Ok(())
@@ -42,11 +42,14 @@ pub fn create(path: &Utf8Path) -> anyhow::Result<std::fs::File> {
 /// Reads a file of ours, if it is one, no link and no pipe, and not longer than `limit`.
 pub fn read(path: &Utf8Path, limit: u64) -> anyhow::Result<Vec<u8>> {
     refuse_link(path)?;
-    if !fs_err::symlink_metadata(path)?.is_file() {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK);
+    let file = options.open(path).with_context(|| format!("could not read `{path}`"))?;
+    if !file.metadata()?.is_file() {
         return Err(irregular(path).into());
     }
     let mut bytes = Vec::new();
-    fs_err::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    file.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

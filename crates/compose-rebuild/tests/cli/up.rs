@@ -70,6 +70,29 @@ fn what_is_not_healthy_goes_back_and_is_not_tried_again() {
 }
 
 #[test]
+fn what_an_earlier_run_promoted_goes_back_to_what_runs() {
+    let world = running();
+    let (before, tags) = (runs(&world), world.mutable());
+    push_broken(&world, 'b');
+    world.run(["rebuild"]).ok();
+    assert_eq!(runs(&world), before, "nothing was started");
+    world.run(["rebuild", "--up"]).fails(1).says(&format!("rolled back to {}", value('a')));
+    assert_eq!((runs(&world), world.mutable()[2].clone()), (before, tags[2].clone()));
+    world.run(["rebuild", "--up"]).ok().says("held at");
+}
+
+#[test]
+fn nothing_in_the_file_of_a_killed_run_moves_a_tag_of_somebody_else() {
+    let world = running();
+    let (before, tags) = (runs(&world), world.tags());
+    let id = world.image(MUTABLE[0]).unwrap().id;
+    world.file("target/xtask/up-vibevoice", format!("tag stranger:1 {id}\nservice nosuch\n"));
+    world.run(["rebuild", "--up"]).ok();
+    assert_eq!((runs(&world), world.tags()), (before, tags));
+    assert!(world.calls_of("compose up").is_empty());
+}
+
+#[test]
 fn when_the_old_version_is_not_healthy_either_nothing_is_stopped() {
     let world = running();
     let tags = world.mutable();
