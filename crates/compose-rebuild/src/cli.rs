@@ -14,8 +14,8 @@ use crate::value::{Builder, CacheBust, GitRef, ImageRef, Service, measure};
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 done or fresh, 1 the answer is no, 2 bad input, 3 something is missing (engine, remote, \
-disk, lock), 4 a build step failed, 101 a bug, 130 interrupted"
+    after_help = "Exit codes: 0 done or up to date, 1 a check failed, 2 bad input or configuration, 3 something is missing \
+(engine, remote, disk, lock), 4 a build step failed, 101 a bug, 130 interrupted"
 )]
 pub struct Cli {
     /// What to do.
@@ -32,25 +32,25 @@ pub struct Global {
     /// Compose file; several are merged as Compose does [default: compose.yml here or above]
     #[arg(short, long = "file", value_name = "FILE", global = true)]
     pub files: Vec<Utf8PathBuf>,
-    /// File with variables for the compose files, in place of `.env`
+    /// File with variables for the compose files, instead of `.env`
     #[arg(long, value_name = "FILE", global = true)]
     pub env_file: Vec<Utf8PathBuf>,
-    /// Profile to enable beside those of COMPOSE_PROFILES
+    /// Profile to enable in addition to those of COMPOSE_PROFILES
     #[arg(long, value_name = "NAME", global = true)]
     pub profile: Vec<String>,
-    /// Buildx builder to build with [default: BUILDX_BUILDER, or the current one]
+    /// Buildx builder to use [default: BUILDX_BUILDER, or the current one]
     #[arg(long, value_name = "NAME", global = true)]
     pub builder: Option<Builder>,
-    /// How data is written to the standard output
+    /// Format of the data on the standard output
     #[arg(long, value_enum, default_value_t, global = true)]
     pub message_format: Format,
-    /// Write nothing but warnings, errors and data
+    /// Print only warnings, errors and data
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Write every command before it runs
+    /// Print every command before it runs, and cached steps
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
-    /// Whether messages are coloured
+    /// Whether to colour messages
     #[arg(long, value_enum, default_value_t, global = true)]
     pub color: Color,
 }
@@ -78,30 +78,30 @@ impl Global {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Bring images to the remote's tip; nothing happens when they are there
+    /// Rebuild images that are behind the branch; do nothing if they are up to date
     Rebuild(Rebuild),
-    /// Say what a rebuild would do, stage by stage, why, and how long it should take
+    /// Say what `rebuild` would do, stage by stage, why, and how long it should take
     Plan(Plan),
-    /// Build everything again without cache, the kept models too
+    /// Rebuild everything without the cache, kept images too
     Full(Full),
-    /// Compare the remote's tip with what the images hold and the containers run
+    /// Compare the remote, the images and the running containers
     Verify(Verify),
-    /// Say what the last build did, step by step, and why
+    /// Show what the last build did, step by step, and why
     Report(Report),
-    /// Free disk: old images of this project and build cache; prints the plan unless told to act
+    /// List old images of this project and build cache; `--execute` removes them
     Prune(Prune),
-    /// Move the tags of all services back to a version that is still there; lists them when none is named
+    /// Move the tags of all services back to an older version; without one, list the versions
     Rollback(Rollback),
-    /// Release a version: changelog, commit, images, tags; prints the plan unless told to act
+    /// List the steps of a release (changelog, commit, images, tags); `--execute` carries them out
     Release(Release),
-    /// Find every problem of engine, machine, compose project and Dockerfiles at once, each with its cure
+    /// List every source of code and every problem of engine, machine and project, each with its fix
     Doctor(Doctor),
 }
 
 /// Options of `doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// Print a patch that lets pushes be noticed, for `git apply` at the top of the repository
+    /// Print a patch that adds or moves cache-bust arguments, for `git apply` at the top of the repository
     #[arg(long)]
     pub patch: bool,
 }
@@ -109,7 +109,7 @@ pub struct Doctor {
 /// Options of `report`.
 #[derive(Debug, Args)]
 pub struct Report {
-    /// Write a page for the browser beside the report and print its path
+    /// Write an HTML page beside the report and print its path
     #[arg(long)]
     pub html: bool,
     /// Write a trace for Perfetto beside the report and print its path
@@ -120,13 +120,13 @@ pub struct Report {
 /// Options of `prune`.
 #[derive(Debug, Args)]
 pub struct Prune {
-    /// Do what the plan says
+    /// Remove what would only be listed otherwise
     #[arg(long)]
     pub execute: bool,
-    /// Versions of each service that stay
+    /// Versions of each service to keep
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub keep: usize,
-    /// What is younger stays too, for example 30d
+    /// Also keep images younger than this, for example 30d
     #[arg(long, value_name = "DURATION", value_parser = measure::duration)]
     pub older_than: Option<Duration>,
     /// Remove kept images that no service uses any more
@@ -143,7 +143,7 @@ pub struct Prune {
 /// Options of `rollback`.
 #[derive(Debug, Args)]
 pub struct Rollback {
-    /// The version, by its bust value
+    /// The version to go back to, as the list names it
     pub value: Option<CacheBust>,
     /// What to start.
     #[command(flatten)]
@@ -159,13 +159,13 @@ pub struct Release {
     /// major, minor, patch, rc (the next release candidate) or the version itself [default: what Cargo.toml says]
     #[arg(value_name = "LEVEL|VERSION")]
     pub wanted: Option<Wanted>,
-    /// Do what the plan says
+    /// Carry out the steps
     #[arg(long)]
     pub execute: bool,
-    /// Publish it too: images to their registry, then branch and tag to `origin`
+    /// Also publish: push the images to their registry, then the branch and the tag to `origin`
     #[arg(long)]
     pub push: bool,
-    /// The branch that releases are made on [default: that of `origin`, else main]
+    /// The branch on which releases are made [default: that of `origin`, else main]
     #[arg(long, value_name = "NAME")]
     pub branch: Option<GitRef>,
     /// Fail instead of waiting for another run of the same project
@@ -179,16 +179,17 @@ pub struct Build {
     /// Services to build [default: all that have a build section]
     #[arg(value_name = "SERVICE")]
     pub services: Vec<Service>,
-    /// The bust value: auto, version, commit, timestamp, build-number, or the value itself [default: auto]
+    /// The cache-bust value, or how it is made: auto, version, commit, timestamp, build-number
+    /// [default: CACHE_BUST, or the configuration, or auto]
     #[arg(long, value_name = "VALUE")]
     pub cache_bust: Option<String>,
-    /// Look for newer base images
+    /// Ask registries for newer base images
     #[arg(long)]
     pub pull: bool,
-    /// Push to the images' registry, which also says what is fresh
+    /// Push images to their registry, and compare with that registry instead of this engine
     #[arg(long)]
     pub push: bool,
-    /// Build at most so many services at once [default: COMPOSE_PARALLEL_LIMIT, or all]
+    /// Build at most this many services at once [default: COMPOSE_PARALLEL_LIMIT, or all]
     #[arg(long, value_name = "N")]
     pub parallel: Option<NonZeroUsize>,
 }
@@ -199,7 +200,7 @@ pub struct Plan {
     /// What to build and how.
     #[command(flatten)]
     pub build: Build,
-    /// Build the files of this directory instead of the remote's
+    /// Build the files of this directory instead of those of the remote
     #[arg(long, value_name = "PATH")]
     pub local: Option<Utf8PathBuf>,
 }
@@ -207,7 +208,7 @@ pub struct Plan {
 /// What is started after a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Started {
-    /// What runs from an image that changed.
+    /// Running services whose image changed.
     Changed,
     /// Every service.
     All,
@@ -216,8 +217,8 @@ pub enum Started {
 /// Options of the commands that start services.
 #[derive(Debug, Args)]
 pub struct Up {
-    /// Start the services that run from an image that changed, or all of them, wait until they are healthy, and go back to
-    /// the images from before if they are not
+    /// Start the running services whose image changed, or all services, wait until they are healthy, and go back to the
+    /// images of before if they are not
     #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "changed", value_name = "WHAT")]
     pub up: Option<Started>,
     /// How long a service may take to become healthy
@@ -234,19 +235,19 @@ pub struct Rebuild {
     /// What to start.
     #[command(flatten)]
     pub up: Up,
-    /// Go to a version that was not healthy or that was rolled back, too
+    /// Go to the newest version even if it was not healthy or was rolled back
     #[arg(long)]
     pub forward: bool,
-    /// Print what `plan` prints, and stop
+    /// Print what `plan` prints, and build nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Fail instead of waiting for another run of the same project
     #[arg(long)]
     pub no_wait: bool,
-    /// End the build when no step says anything for so long, for example 30m
+    /// End the build if no step prints anything for this long, for example 30m
     #[arg(long, value_name = "DURATION", value_parser = measure::duration)]
     pub step_timeout: Option<Duration>,
-    /// Build the files of this directory instead of the remote's
+    /// Build the files of this directory instead of those of the remote
     #[arg(long, value_name = "PATH", conflicts_with = "push")]
     pub local: Option<Utf8PathBuf>,
 }
@@ -257,16 +258,16 @@ pub struct Full {
     /// What to build and how.
     #[command(flatten)]
     pub build: Build,
-    /// Keep the kept images instead of making them again
+    /// Reuse kept images instead of rebuilding them
     #[arg(long)]
     pub keep_models: bool,
     /// Fail instead of waiting for another run of the same project
     #[arg(long)]
     pub no_wait: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub yes: bool,
-    /// End the build when no step says anything for so long, for example 30m
+    /// End the build if no step prints anything for this long, for example 30m
     #[arg(long, value_name = "DURATION", value_parser = measure::duration)]
     pub step_timeout: Option<Duration>,
 }
@@ -277,16 +278,16 @@ pub struct Verify {
     /// Services to verify [default: all that have a build section]
     #[arg(value_name = "SERVICE")]
     pub services: Vec<Service>,
-    /// Compare every source file in the image with the commit's tree too
+    /// Also compare every source file in the image with the commit's tree
     #[arg(long)]
     pub deep: bool,
-    /// Ask no remote: compare only what is on this machine
+    /// Ask no remote; compare only what is on this machine
     #[arg(long)]
     pub offline: bool,
-    /// Ask registries for newer base images, too
+    /// Also ask registries whether base images have moved
     #[arg(long, conflicts_with = "offline")]
     pub pull: bool,
-    /// Look at the images in their registry, by their labels alone
+    /// Verify the images in their registry, by their labels alone
     #[arg(long, conflicts_with = "deep")]
     pub registry: bool,
     /// Verify this image by its labels instead of the services' images
