@@ -20,11 +20,11 @@ pub enum Format {
     /// Tables and sentences.
     #[default]
     Human,
-    /// One JSON object a line, see `docs/messages.md`.
+    /// One JSON object per line, see `docs/messages.md`.
     Json,
 }
 
-/// Whether messages are coloured.
+/// Whether to colour messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Color {
     /// On a terminal, unless NO_COLOR is set.
@@ -45,7 +45,7 @@ pub struct Options {
     pub quiet: bool,
     /// Whether every command is written before it runs.
     pub verbose: bool,
-    /// Whether messages are coloured.
+    /// Whether to colour messages.
     pub color: Color,
 }
 
