@@ -14,8 +14,8 @@ use crate::value::{Builder, CacheBust, GitRef, ImageRef, Service, measure};
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 done or up to date, 1 a check failed, 2 bad input or configuration, 3 something is missing \
-(engine, remote, disk, lock), 4 a build step failed, 101 a bug, 130 interrupted"
+    after_help = "Exit codes: 0 done or up to date, 1 a check failed, 2 bad input or configuration, 3 something is \
+missing (engine, remote, disk, lock), 4 a build step failed, 101 a bug, 130 interrupted"
 )]
 pub struct Cli {
     /// What to do.
