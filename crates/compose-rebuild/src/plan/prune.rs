@@ -194,7 +194,7 @@ impl<'a> KnownNames<'a> {
         let mut services: BTreeMap<&str, Vec<(Timestamp, &'o String)>> = BTreeMap::new();
         for (id, image) in own {
             if image.tags.iter().any(|tag| self.form(tag, image) == Form::Versioned) {
-                services.entry(image.label(label::SERVICE).unwrap_or_default()).or_default().push((image.had, id));
+                services.entry(image.label(label::SERVICE).unwrap_or_default()).or_default().push((image.created, id));
             }
         }
         let mut ranks = BTreeMap::new();
