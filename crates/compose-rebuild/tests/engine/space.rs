@@ -131,7 +131,7 @@ fn bad_limits_are_refused_with_what_is_possible() {
 }
 
 #[test]
-fn rollback_moves_all_services_together_and_rebuild_goes_forward_again() {
+fn rollback_moves_all_services_together_and_stays_until_somebody_goes_forward() {
     let world = World::built();
     let first = (world.tip(), world.ids());
     let second = world.push(Kind::Backend);
@@ -155,7 +155,9 @@ fn rollback_moves_all_services_together_and_rebuild_goes_forward_again() {
     assert_eq!(world.compose(&["run", "--rm", "vibevoice", "cat", "backend/version.txt"]), first.0);
     world.xtask(["verify"]).fails(1);
 
-    world.rebuild();
+    world.xtask(["rebuild"]).ok().says("held at");
+    assert_eq!(world.ids(), first.1);
+    world.xtask(["rebuild", "--forward"]).ok();
     world.assert_current(&second);
     world.xtask(["verify"]).ok();
 }
