@@ -7,6 +7,7 @@
 mod bases;
 mod cases;
 mod definition;
+mod deploy;
 mod doctor;
 mod edges;
 mod first;
