@@ -78,7 +78,7 @@ pub struct ServiceSummary {
     pub cache_bust: String,
     /// What it is made from.
     pub revision: String,
-    /// The same, source by source.
+    /// What it was made from, source by source.
     #[serde(default)]
     pub sources: Vec<SourceSummary>,
 }

@@ -20,7 +20,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// Runs `act`, and says how it ended.
 ///
 /// # Errors
-/// Those of `act`.
+/// Fails when `act` does.
 pub fn told(
     context: &Context,
     command: &str,

@@ -27,7 +27,7 @@ struct Session<'a> {
     release: Release,
     /// The images of the release that the engine has.
     local: Images,
-    /// Those that the registry has under the names that never move.
+    /// Images that the registry has under the names that never move.
     registered: Images,
     /// What stands in the way.
     refusals: Vec<Refusal>,

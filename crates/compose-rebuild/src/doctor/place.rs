@@ -33,7 +33,7 @@ fn lines(text: &str) -> Vec<(usize, &str)> {
     lines.filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#')).collect()
 }
 
-/// Those of a service, its name first.
+/// The lines of a service in a compose file, its name first.
 pub(super) fn service_lines<'a>(text: &'a str, service: &str) -> Option<Vec<(usize, &'a str)>> {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let lines = lines(text);

@@ -46,7 +46,7 @@ pub struct Checkout {
     pub members: BTreeSet<String>,
     /// Versions with a tag, and the commits that these mean.
     pub tags: BTreeMap<Version, Commit>,
-    /// The same at the remote, when it was asked.
+    /// What the remote has, when it was asked.
     pub remote_tags: BTreeMap<Version, Commit>,
     /// The tip of the remote's branch, when it was asked and that commit is not here.
     pub unseen: Option<Commit>,

@@ -69,7 +69,7 @@ fn newest(ui: &Ui, repository: &Repository<'_>, source: &Source, tip: &Commit) -
 
 /// What the commits say that are here.
 enum Found {
-    /// This one changed something.
+    /// The newest commit that changed something.
     Commit(Commit),
     /// None of them did, and what is before them is not here, or none is here at all.
     TooOld,

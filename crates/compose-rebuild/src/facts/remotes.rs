@@ -28,7 +28,7 @@ pub fn resolve(ui: &Ui, url: &GitUrl, git_ref: &GitRef, access: &Access) -> anyh
     conclude(ui, ask(ui, url, git_ref, access, git::DEADLINE)?, url, git_ref, access)
 }
 
-/// The same when nobody knows yet whether the answer is wanted; [`conclude`] makes something of it.
+/// Asks a remote before anybody knows whether the answer is wanted; [`conclude`] makes something of it.
 pub fn ask_early(ui: &Ui, url: &GitUrl, git_ref: &GitRef) -> Option<Finished> {
     ask(ui, url, git_ref, &Access::default(), SOON).ok()
 }
