@@ -11,8 +11,6 @@ mod scripts;
 mod told;
 mod walk;
 
-use std::collections::HashSet;
-
 use crate::address::absolute;
 use crate::arguments::Args;
 use crate::closure::Build;
@@ -31,7 +29,7 @@ const DEPTH: usize = 4;
 /// Everything that the stages fetch in a build, those too that its target does not need.
 pub fn fetches(dockerfile: &Dockerfile, build: &Build<'_>, busts: &Busts) -> Vec<Fetch> {
     let globals = dockerfile.globals(build.args);
-    let mut walk = Walk { values: Values::default(), found: Vec::new(), stages: Vec::new() };
+    let mut walk = Walk { values: Values::default(), found: Vec::new(), told: Vec::new(), stages: Vec::new() };
     for (index, parent) in dockerfile.parents(&globals).into_iter().enumerate() {
         // A named context takes the place of a stage, with everything in it.
         let parent = parent.filter(|&parent| dockerfile.stages[parent].replacement(build).is_none());
@@ -47,10 +45,7 @@ pub fn fetches(dockerfile: &Dockerfile, build: &Build<'_>, busts: &Busts) -> Vec
             walk.instruction((index, position), instruction, build.args, &globals, busts);
         }
     }
-    // What a loop tries more than once is one thing.
-    let mut seen = HashSet::new();
-    walk.found.retain(|fetch| seen.insert(fetch.clone()));
-    walk.found
+    walk.end()
 }
 
 impl Walk {

@@ -16,9 +16,11 @@ use crate::doctor::{Area, CHECKS, Finding, Names, Severity, compose, dockerfile,
 use crate::error::Failure;
 use crate::facts::compose::{self as project, Examined};
 use crate::facts::config::Config;
-use crate::facts::found::Sighting;
+use crate::facts::found::{Meanings, Sighting};
+use crate::facts::remotes;
 use crate::facts::sources;
 use crate::facts::workspace;
+use crate::sys::git::Access;
 use crate::sys::threads::join;
 use crate::sys::{git, interrupt};
 use crate::ui::Ui;
@@ -31,7 +33,7 @@ pub fn run(context: &Context, options: &cli::Doctor) -> anyhow::Result<()> {
     if options.patch {
         let examined = project::examine(ui, settings.selection(&[]))?;
         let workspace = workspace::read(ui, directory)?.configured(&examined.project.extension)?;
-        let (_, mut findings) = resolved(&examined, &gather::compose_files(&settings.files), &workspace.config);
+        let (_, mut findings) = resolved(ui, &examined, &gather::compose_files(&settings.files), &workspace.config);
         allow(&mut findings, &workspace.config);
         return patch::print(context, &examined.project, &findings);
     }
@@ -62,7 +64,7 @@ pub fn run(context: &Context, options: &cli::Doctor) -> anyhow::Result<()> {
     let inside = |file: &str| Utf8Path::new(file).strip_prefix(directory).map_or(file.to_owned(), ToString::to_string);
     match &examined {
         Ok(examined) => {
-            let (mut seen, found) = resolved(examined, &files, &config);
+            let (mut seen, found) = resolved(ui, examined, &files, &config);
             seen.iter_mut().for_each(|seen| seen.file = inside(&seen.file));
             sources_table(ui, &seen);
             findings.extend(found);
@@ -121,18 +123,21 @@ fn configuration(failure: &Failure) -> Finding {
 }
 
 /// The code that a project fetches, and what is wrong in it and its Dockerfiles.
-fn resolved(examined: &Examined, files: &Files, config: &Config) -> (Vec<Sighting>, Vec<Finding>) {
+fn resolved(ui: &Ui, examined: &Examined, files: &Files, config: &Config) -> (Vec<Sighting>, Vec<Finding>) {
     let (project, names) = (&examined.project, Names::of(config));
     let mut findings = compose::check(project, files, &names);
     for (service, failure) in &examined.problems {
         findings.push(files.place(failed(Area::Compose, "project", failure), service, "build"));
     }
     findings.extend(gather::missing_dockerfiles(project, files));
-    let derived = sources::derive(project, config);
-    let seen = match &derived {
-        Ok((_, found)) => found.sightings.clone(),
-        Err(_) => sources::unnamed(project, config).unwrap_or_default(),
+    let derive = |meanings: &Meanings| match sources::derive(project, config, meanings) {
+        Ok((sources, found)) => (sources::token_host(&sources), found, None),
+        Err(failure) => (None, sources::unnamed(project, config, meanings).unwrap_or_default(), Some(failure)),
     };
+    let (token_host, found, _) = derive(&Meanings::new());
+    let access = Access { transports: config.transports.clone(), token_host };
+    let (_, found, failure) = derive(&remotes::meanings(ui, &found.open, &access, |_, _| None));
+    let seen = found.sightings;
     for (service, built) in &project.services {
         let own: Vec<_> = seen.iter().filter(|seen| seen.service == *service).collect();
         findings.extend(dockerfile::check(built, &own, &names));
@@ -140,7 +145,6 @@ fn resolved(examined: &Examined, files: &Files, config: &Config) -> (Vec<Sightin
     }
     // Why `rebuild` would not know what the images are made from, where nothing else says it better.
     if findings.iter().all(|finding| finding.severity == Severity::Warning) {
-        let failure = derived.err();
         findings.extend(failure.map(|failure| files.place(failed(Area::Compose, "sources", &failure), "", "")));
     }
     (seen, findings)

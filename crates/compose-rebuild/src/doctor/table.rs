@@ -42,6 +42,7 @@ fn cells(seen: &Sighting) -> [String; 5] {
         Watch::Argument { by } => by.clone(),
         Watch::Builder => "BuildKit".to_owned(),
         Watch::Fixed => "it does not move".to_owned(),
+        Watch::TakenForTag => "a tag by its name".to_owned(),
         Watch::NotConfigured => "not configured".to_owned(),
         Watch::No { .. } if seen.is_uncovered() => "no: it stays cached".to_owned(),
         Watch::No { why, .. } => format!("no: {why}"),

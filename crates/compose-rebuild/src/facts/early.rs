@@ -6,12 +6,13 @@ use std::thread::{Scope, ScopedJoinHandle};
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
+use crate::facts::found::Meanings;
 use crate::facts::image::{Images, Store};
 use crate::facts::remotes;
-use crate::sys::files;
 use crate::sys::git::Access;
 use crate::sys::process::Finished;
 use crate::sys::threads::join;
+use crate::sys::{files, git};
 use crate::ui::Ui;
 use crate::value::{Commit, GitRef, GitUrl, ImageRef};
 
@@ -20,6 +21,9 @@ use crate::value::{Commit, GitRef, GitUrl, ImageRef};
 pub struct Questions {
     /// Repositories, each with a ref to resolve there.
     pub remotes: Vec<(String, String)>,
+    /// What names meant to their repositories.
+    #[serde(default)]
+    pub meanings: Vec<(String, String, String)>,
     /// Names of images.
     pub images: Vec<String>,
     /// Where the images were looked up.
@@ -35,6 +39,12 @@ impl Questions {
         )
         .ok()?;
         (last.store == store).then_some(last)
+    }
+
+    /// What the names meant of which `is_such` is true.
+    pub fn meant(&self, is_such: impl Fn(&str) -> bool) -> Meanings {
+        let such = self.meanings.iter().filter(|(_, _, full)| is_such(full));
+        such.map(|(repository, name, full)| ((repository.clone(), name.clone()), full.clone())).collect()
     }
 
     /// Writes them down for the next run; without them it is only slower.
@@ -75,12 +85,21 @@ impl<'s, 'e> Asked<'s, 'e> {
         asked
     }
 
+    /// What a remote answers that was asked before.
+    pub fn early(&mut self, url: &GitUrl, git_ref: &GitRef, access: &Access) -> Option<Finished> {
+        self.pending(url, git_ref).and_then(join).filter(|answer| counts(answer, url, access))
+    }
+
+    fn pending(&mut self, url: &GitUrl, git_ref: &GitRef) -> Option<Early<'s>> {
+        let index = self.commits.iter().position(|(asked, of, _)| asked == url && of == git_ref);
+        index.map(|index| self.commits.swap_remove(index).2)
+    }
+
     /// What a ref points to; asked for now, unless it was before.
     pub fn commit(&mut self, url: &GitUrl, git_ref: &GitRef, access: &Access) -> Pending<'s, Commit> {
-        let index = self.commits.iter().position(|(asked, of, _)| asked == url && of == git_ref);
-        let early = index.map(|index| self.commits.swap_remove(index).2);
+        let early = self.pending(url, git_ref);
         let (ui, url, git_ref, access) = (self.ui, url.clone(), git_ref.clone(), access.clone());
-        self.scope.spawn(move || match early.and_then(join) {
+        self.scope.spawn(move || match early.and_then(join).filter(|answer| counts(answer, &url, &access)) {
             Some(answer) => remotes::conclude(ui, answer, &url, &git_ref, &access),
             None => remotes::resolve(ui, &url, &git_ref, &access),
         })
@@ -92,4 +111,9 @@ impl<'s, 'e> Asked<'s, 'e> {
         let answer = self.images.take_if(|(asked, _)| asked == wanted).map(|(_, answer)| answer);
         answer.unwrap_or_else(|| self.scope.spawn(move || store.inspect(ui, &names)))
     }
+}
+
+/// Whether an early answer counts: one that failed does not where there is a token, which was not given before.
+fn counts(answer: &Finished, url: &GitUrl, access: &Access) -> bool {
+    answer.status.success() || !git::has_token(url, access)
 }

@@ -1,6 +1,6 @@
 //! Sources that nobody names: what Dockerfiles fetch by themselves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -22,7 +22,12 @@ pub struct Found {
     pub unwatched: Vec<Unwatched>,
     /// Everything that the services fetch, watched or not.
     pub sightings: Vec<Sighting>,
+    /// What only remotes can say, and were not asked or did not answer: repositories, each with a name.
+    pub open: BTreeSet<(String, String)>,
 }
+
+/// What names mean to remotes that were asked: repository and name, and the full name of the ref that it is there.
+pub type Meanings = BTreeMap<(String, String), String>;
 
 /// Code that a build fetches, where it does, and how a push to it is noticed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -69,6 +74,8 @@ pub enum Watch {
     Builder,
     /// There is nothing to notice: a commit or a version does not move.
     Fixed,
+    /// There is nothing to notice if a name that looks like a version is that of a tag, which the remote did not say.
+    TakenForTag,
     /// The configured sources do not name it, and they count alone.
     NotConfigured,
     /// A push is not noticed.
@@ -96,7 +103,13 @@ pub struct Unwatched {
 }
 
 /// Reads all Dockerfiles: adds their sources to those that were named, which count alone where they are `configured`.
-pub fn add(project: &Project, config: &Config, bust: &ArgName, sources: &mut Vec<Source>) -> Result<Found, Failure> {
+pub fn add(
+    project: &Project,
+    config: &Config,
+    bust: &ArgName,
+    meanings: &Meanings,
+    sources: &mut Vec<Source>,
+) -> Result<Found, Failure> {
     let mut found = Found::default();
     for (service, built) in &project.services {
         let named: Vec<_> = sources.iter().filter(|source| source.services.contains(service)).collect();
@@ -112,18 +125,24 @@ pub fn add(project: &Project, config: &Config, bust: &ArgName, sources: &mut Vec
                 found.busts.extend(name.parse().map(|name| (service.clone(), name)));
             }
             let is_known = named.iter().any(|source| is_of(source, &fetch));
+            let question = fetch.question().filter(|_| is_known || !alone);
+            let question = question.map(|name| (fetch.repository.clone(), name.to_owned()));
+            let meaning = question.as_ref().and_then(|question| meanings.get(question));
+            let is_stale = fetch.is_stale(meaning.map(String::as_str));
+            let is_open = question.is_some() && meaning.is_none();
+            found.open.extend(question.filter(|_| is_open));
             let step = told.iter().find(|one| (one.stage, one.instruction) == (fetch.stage, fetch.instruction));
             let watch = match step.map(|step| &step.cover) {
                 Some(Cover::Argument(by)) if is_known && commits.iter().any(|name| name.as_str() == by) => {
                     Watch::Argument { by: by.clone() }
                 }
-                _ if is_known && !fetch.is_stale() => covered(&fetch),
+                _ if is_known && !is_stale => covered(&fetch, is_open),
                 _ if alone && !is_known => Watch::NotConfigured,
-                _ => match follow(service, &fetch, &config.transports) {
+                _ => match follow(service, &fetch, is_stale, &config.transports) {
                     Ok(followed) => {
                         moves |= matches!(&followed, Some(Source { wanted: Wanted::Ref(_), .. }));
                         own.extend(followed);
-                        covered(&fetch)
+                        covered(&fetch, is_open)
                     }
                     Err(failure) => Watch::No { why: failure.cause, cure: failure.hint.unwrap_or_default() },
                 },
@@ -213,12 +232,13 @@ fn unread(service: &Service, built: &Built, source: &Source, busts: &[(Service, 
     Sighting { stage: "named".to_owned(), r#ref, ..sighting(service, built, fetch, watch) }
 }
 
-/// What makes a step run again whose code is known.
-fn covered(fetch: &Fetch) -> Watch {
+/// What makes a step run again whose code is known; with a question that is open its name is that of a tag by its looks alone.
+fn covered(fetch: &Fetch, is_open: bool) -> Watch {
     match &fetch.cover {
         _ if fetch.reference.moves() == Some(false) => Watch::Fixed,
         Cover::Argument(by) => Watch::Argument { by: by.clone() },
-        Cover::Builder => Watch::Builder,
+        Cover::Builder | Cover::Branch(_) => Watch::Builder,
+        Cover::Nothing | Cover::Kept if is_open => Watch::TakenForTag,
         Cover::Nothing | Cover::Kept => Watch::Fixed,
     }
 }
@@ -243,13 +263,22 @@ fn outside_stages(repository: String, reference: Reference) -> Fetch {
 }
 
 /// What is followed there, if anything moves.
-fn follow(service: &Service, fetch: &Fetch, transports: &[String]) -> Result<Option<Source>, Failure> {
+fn follow(service: &Service, fetch: &Fetch, is_stale: bool, transports: &[String]) -> Result<Option<Source>, Failure> {
     if let Reference::Untold(_) = fetch.reference {
         return Err(Failure::usage("no ref of the repository says which code that is")
             .hint("take a fixed version, or name all sources in [[workspace.metadata.xtask.sources]]"));
     }
-    if matches!(fetch.cover, Cover::Nothing | Cover::Kept) && !fetch.is_stale() {
+    if matches!(fetch.cover, Cover::Nothing | Cover::Kept) && !is_stale {
         return Ok(None);
+    }
+    if let Cover::Branch(branch) = &fetch.cover
+        && is_stale
+    {
+        let branch = show(branch);
+        return Err(Failure::usage(format!(
+            "BuildKit looks at the branch {branch} above it, and the remote does not say that this is its HEAD"
+        ))
+        .hint(format!("name the branch that is cloned: `git clone --branch`, with {branch} if that is meant")));
     }
     if fetch.cover == Cover::Nothing {
         return Err(Failure::usage("no bust argument stands above it, so the step stays cached")

@@ -15,8 +15,8 @@ use crate::project::{Built, Project, key};
 use crate::sys::compose_files::Selection;
 use crate::sys::threads::{at_once, both, join};
 use crate::ui::Ui;
-use crate::value::ImageRef;
 use crate::value::time::Timestamp;
+use crate::value::{GitUrl, ImageRef};
 
 /// Facts that need neither a remote nor the engine.
 pub fn read_project(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<(Workspace, Project)> {
@@ -40,8 +40,20 @@ pub fn facts(
     thread::scope(|scope| {
         let mut asked = Asked::new(scope, ui, &last);
         let (mut workspace, project) = read_project(ui, selection)?;
-        let (sources, found) = sources::derive(&project, &workspace.config)?;
+        // A tag stays one; of everything else that only remotes can say, the answers of this moment count.
+        let mut meanings = last.meant(|full| full.starts_with("refs/tags/"));
+        let (mut sources, mut found) = sources::derive(&project, &workspace.config, &meanings)?;
         workspace.access.token_host = sources::token_host(&sources);
+        if !found.open.is_empty() && local.is_none() {
+            let access = &workspace.access;
+            meanings
+                .extend(remotes::meanings(ui, &found.open, access, |url, git_ref| asked.early(url, git_ref, access)));
+            (sources, found) = sources::derive(&project, &workspace.config, &meanings)?;
+            // What HEAD is says whether the image is watched: without an answer nothing is.
+            if let Some((url, git_ref)) = found.open.iter().find(|(_, name)| name == "HEAD") {
+                remotes::resolve(ui, &GitUrl::parse(url, &access.transports)?, &git_ref.parse()?, access)?;
+            }
+        }
         let mut wanted = key::images_of(&project)?;
         match store {
             // Base images that are on this machine may change here; those of a registry are only asked for on request.
@@ -76,8 +88,13 @@ pub fn facts(
             Store::Engine => Vec::new(),
             Store::Registry => add_kept(ui, &project, &mut images)?,
         };
-        let questions =
-            Questions { remotes: sources.iter().filter_map(question).collect(), images: names(&wanted), store };
+        let moving = meanings.iter().filter(|(_, full)| !full.starts_with("refs/tags/")).map(|(question, _)| question);
+        let questions = Questions {
+            remotes: sources.iter().filter_map(question).chain(moving.chain(&found.open).cloned()).collect(),
+            meanings: meanings.iter().map(|((url, name), full)| (url.clone(), name.clone(), full.clone())).collect(),
+            images: names(&wanted),
+            store,
+        };
         if last != questions {
             questions.remember(files);
         }
@@ -90,8 +107,9 @@ pub fn facts(
 
 /// Gathers what can be known without any remote: the sources have no revisions, and so are not among the facts.
 pub fn offline(ui: &Ui, selection: Selection<'_>, store: Store) -> anyhow::Result<(Facts, Vec<Source>)> {
+    let last = Questions::of_last_run(selection.files, store).unwrap_or_default();
     let (workspace, project) = read_project(ui, selection)?;
-    let (sources, found) = sources::derive(&project, &workspace.config)?;
+    let (sources, found) = sources::derive(&project, &workspace.config, &last.meant(|_| true))?;
     let images = store.inspect(ui, &key::images_of(&project)?)?;
     Ok((
         Facts { workspace, project, sources: Vec::new(), found, images, bases: Digests::new(), only_here: Vec::new() },

@@ -1,11 +1,13 @@
 //! The commit that a remote really has.
 
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use xshell::Shell;
 
 use crate::error::Failure;
+use crate::facts::found::Meanings;
 use crate::facts::source::{Resolved, Revision, Wanted};
 use crate::sys::git::Access;
 use crate::sys::process::{self, Finished};
@@ -31,6 +33,36 @@ pub fn resolve(ui: &Ui, url: &GitUrl, git_ref: &GitRef, access: &Access) -> anyh
 /// Asks a remote before anybody knows whether the answer is wanted; [`conclude`] makes something of it.
 pub fn ask_early(ui: &Ui, url: &GitUrl, git_ref: &GitRef) -> Option<Finished> {
     ask(ui, url, git_ref, &Access::default(), SOON).ok()
+}
+
+/// What these names mean to their repositories, as far as those say it soon; `early` has the answers that are on their way.
+pub fn meanings(
+    ui: &Ui,
+    open: &BTreeSet<(String, String)>,
+    access: &Access,
+    mut early: impl FnMut(&GitUrl, &GitRef) -> Option<Finished>,
+) -> Meanings {
+    let parsed = open.iter().filter_map(|(url, name)| {
+        let question = (GitUrl::parse(url, &access.transports).ok()?, name.parse::<GitRef>().ok()?);
+        Some((url, name, early(&question.0, &question.1), question))
+    });
+    let answered = at_once(parsed.collect::<Vec<_>>(), |(repository, name, early, (url, git_ref))| {
+        let answer = early.or_else(|| ask(ui, &url, &git_ref, access, SOON).ok())?;
+        Some(((repository.clone(), name.clone()), meaning(&answer.stdout, &git_ref)?))
+    });
+    answered.into_iter().flatten().collect()
+}
+
+/// The full name of what a name means in the lines of `git ls-remote --symref`: what HEAD points to, or the branch or else the
+/// tag, which is the order in which `git clone` looks.
+fn meaning(lines: &[u8], git_ref: &GitRef) -> Option<String> {
+    let lines = str::from_utf8(lines).ok()?.lines().filter_map(|line| line.split_once('\t'));
+    let full = ["heads", "tags"].map(|kind| format!("refs/{kind}/{git_ref}"));
+    let found = lines.filter_map(|(id, name)| match id.strip_prefix("ref: ") {
+        Some(target) => (name == git_ref.as_str()).then_some(target),
+        None => full.iter().any(|full| full == name).then_some(name),
+    });
+    found.min().map(str::to_owned)
 }
 
 fn ask(ui: &Ui, url: &GitUrl, git_ref: &GitRef, access: &Access, limit: Duration) -> anyhow::Result<Finished> {
@@ -91,7 +123,7 @@ fn pick(lines: &[u8], url: &GitUrl, git_ref: &GitRef) -> Result<Commit, Failure>
     let of = |full: &str| -> Option<Commit> {
         let found = lines.split(|&b| b == b'\n').find_map(|line| {
             let tab = line.iter().position(|&b| b == b'\t')?;
-            (&line[tab + 1..] == full.as_bytes()).then(|| &line[..tab])
+            (&line[tab + 1..] == full.as_bytes() && !line.starts_with(b"ref: ")).then(|| &line[..tab])
         })?;
         str::from_utf8(found).ok()?.parse().ok()
     };
@@ -192,7 +224,20 @@ mod tests {
         let request = format!("{a}\trefs/pull/7/head\n{b}\trefs/pull/7/merge\n");
         assert_eq!(picked(&request, "refs/pull/7/merge"), Ok(b));
         assert_eq!(picked(&tail, "heads/main"), picked(&tail, "main"));
-        assert_eq!(picked(&format!("{a}\tHEAD\n"), "HEAD"), Ok(a));
+        assert_eq!(picked(&format!("ref: refs/heads/main\tHEAD\n{a}\tHEAD\n"), "HEAD"), Ok(a));
+    }
+
+    #[test]
+    fn a_name_means_what_the_remote_says() {
+        let means = |lines: &str, name: &str| meaning(lines.as_bytes(), &name.parse().expect("ref"));
+        let id = "a".repeat(40);
+        let full = |text: &str| Some(text.to_owned());
+        assert_eq!(means(&format!("ref: refs/heads/dev\tHEAD\n{id}\tHEAD\n"), "HEAD"), full("refs/heads/dev"));
+        assert_eq!(means(&format!("{id}\tHEAD\n"), "HEAD"), None);
+        let tag = format!("{id}\trefs/tags/v1\n{id}\trefs/tags/v1^{{}}\n");
+        assert_eq!(means(&tag, "v1"), full("refs/tags/v1"));
+        assert_eq!(means(&format!("{id}\trefs/heads/v1\n{tag}"), "v1"), full("refs/heads/v1"), "what git clones");
+        assert_eq!(means(&format!("{id}\trefs/heads/x/v1\n"), "v1"), None);
     }
 
     #[test]

@@ -4,20 +4,21 @@ use std::collections::BTreeSet;
 
 use crate::error::{CONFIGURATION, Failure};
 use crate::facts::config::{Config, SourceConfig};
-use crate::facts::found::{self, Found, Sighting, Unwatched};
+use crate::facts::found::{self, Found, Meanings, Unwatched};
 use crate::facts::source::{Source, Wanted};
 use crate::project::{Project, edges};
 use crate::value::paths::Paths;
 use crate::value::{ArgName, GitUrl, Service, redact, show};
 
-/// The sources of a project: those that are configured, else GITHUB_REPO, and what Dockerfiles fetch by themselves.
-pub fn derive(project: &Project, config: &Config) -> Result<(Vec<Source>, Found), Failure> {
+/// The sources of a project: those that are configured, else GITHUB_REPO, and what Dockerfiles fetch by themselves, as far
+/// as remotes said what names mean.
+pub fn derive(project: &Project, config: &Config, meanings: &Meanings) -> Result<(Vec<Source>, Found), Failure> {
     let bust = config.bust_arg()?;
     let mut sources = Vec::new();
     for wanted in config.sources().iter() {
         sources.extend(one(project, config, wanted, &bust)?);
     }
-    let mut found = found::add(project, config, &bust, &mut sources)?;
+    let mut found = found::add(project, config, &bust, meanings, &mut sources)?;
     let has_source = |service| sources.iter().any(|source: &Source| source.services.contains(service));
     let without = project.services.iter().find(|(service, built)| {
         let fetches = found.sightings.iter().any(|seen| seen.service == **service);
@@ -72,8 +73,8 @@ fn by_paths(project: &Project, config: &Config, sources: Vec<Source>) -> Result<
 }
 
 /// What the services fetch, for projects whose named sources are wrong.
-pub fn unnamed(project: &Project, config: &Config) -> Result<Vec<Sighting>, Failure> {
-    Ok(found::add(project, config, &config.bust_arg()?, &mut Vec::new())?.sightings)
+pub fn unnamed(project: &Project, config: &Config, meanings: &Meanings) -> Result<Found, Failure> {
+    found::add(project, config, &config.bust_arg()?, meanings, &mut Vec::new())
 }
 
 /// Lets services that are made from others hold the code of those, watched or not.

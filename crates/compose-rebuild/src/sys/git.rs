@@ -4,7 +4,7 @@
 
 pub mod checkout;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use camino::Utf8Path;
@@ -62,14 +62,23 @@ fn allowed(transports: &[String]) -> String {
     usual.chain(transports.iter().map(String::as_str)).collect::<Vec<_>>().join(":")
 }
 
+/// The token that belongs to the host of an address.
+fn token(url: &GitUrl, access: &Access) -> Option<OsString> {
+    let token = |name: &str| std::env::var_os(name).filter(|token| !token.is_empty());
+    let host = url.host().filter(|_| !url.is_ssh())?;
+    let is_its = Some(host) == access.token_host.as_deref();
+    token(&format!("{TOKEN}.{host}")).or_else(|| token(TOKEN).filter(|_| is_its))
+}
+
+/// Whether a remote is given a token.
+pub fn has_token(url: &GitUrl, access: &Access) -> bool {
+    token(url, access).is_some()
+}
+
 /// git with a remote: it asks the user's own credential helpers, or gives this address the token that belongs to its host.
 fn with_remote<'a>(sh: &'a Shell, url: &GitUrl, access: &Access) -> Cmd<'a> {
     let cmd = git(sh, &allowed(&access.transports));
-    let token = |name: &str| std::env::var_os(name).filter(|token| !token.is_empty());
-    let host = url.host().filter(|_| !url.is_ssh());
-    let own = host.and_then(|host| token(&format!("{TOKEN}.{host}")));
-    let token = own.or_else(|| token(TOKEN).filter(|_| host.is_some() && host == access.token_host.as_deref()));
-    let Some(token) = token else { return cmd };
+    let Some(token) = token(url, access) else { return cmd };
     let key = format!("credential.{url}.helper");
     // Behind what the user's environment configures.
     let count = std::env::var("GIT_CONFIG_COUNT").ok().and_then(|count| count.parse::<u32>().ok()).unwrap_or(0);
@@ -87,15 +96,16 @@ pub fn version<'a>(sh: &'a Shell) -> Cmd<'a> {
     git(sh, "").arg("--version")
 }
 
-/// `git ls-remote` for exactly the names that a ref can mean: a branch, a tag (peeled too), `HEAD`.
+/// `git ls-remote` for exactly the names that a ref can mean: a branch, a tag (peeled too), `HEAD` and what it points to.
 pub fn ls_remote<'a>(sh: &'a Shell, url: &GitUrl, git_ref: &GitRef, access: &Access) -> Cmd<'a> {
     let name = git_ref.as_str();
     let names = match name {
-        "HEAD" => vec!["HEAD".to_owned()],
+        "HEAD" => vec![name.to_owned()],
         _ if name.starts_with("refs/") => vec![name.to_owned(), format!("{name}^{{}}")],
         _ => vec![format!("refs/heads/{name}"), format!("refs/tags/{name}"), format!("refs/tags/{name}^{{}}")],
     };
-    with_remote(sh, url, access).args(["ls-remote", "--", url.as_str()]).args(names)
+    let target = (name == "HEAD").then_some("--symref");
+    with_remote(sh, url, access).arg("ls-remote").args(target).args(["--", url.as_str()]).args(names)
 }
 
 /// `git describe` of the nearest tag that looks like a version.

@@ -311,7 +311,19 @@ fn nothing_is_changed() {
         let new: Vec<_> = everything(place).difference(&before).map(|(path, _)| path.clone()).collect();
         assert!(new.iter().all(|path| path.ends_with("Cargo.lock")), "{new:?}");
     }
-    let reads = ["info", "version", "inspect", "config", "--print", "ls", "ps", "--version", "describe", "--short"];
+    let reads = [
+        "info",
+        "version",
+        "inspect",
+        "config",
+        "--print",
+        "ls",
+        "ps",
+        "--version",
+        "describe",
+        "--short",
+        "ls-remote",
+    ];
     for call in world.calls() {
         assert!(call.args.iter().any(|word| reads.contains(&word.as_str())), "{call:?}");
     }

@@ -121,6 +121,73 @@ fn code_that_nobody_watches_is_said_to_be_that() {
     world.run(["verify"]).ok();
 }
 
+/// How the doctor says that a source of the service is watched, and the names of its findings.
+fn doctor(world: &World, repository: &str) -> (Value, Vec<Value>) {
+    let messages = world.run(["doctor", "--message-format", "json"]).finish().messages();
+    let source = messages.iter().find(|one| one["repository"] == repository).expect("seen");
+    let findings = messages.iter().filter(|one| one["reason"] == "finding" && one["area"] == "dockerfile");
+    (source["watched"].clone(), findings.map(|finding| finding["check"].clone()).collect())
+}
+
+#[test]
+fn the_remote_says_whether_a_name_is_that_of_a_tag() {
+    let old = "https://git.example/old.git";
+    let cloned = |name: &str| CLONE.replace("ARG", &format!("RUN git clone -b {name} {old}\nARG"));
+    let said = "a push to https://git.example/old.git is not noticed";
+    let asked = |world: &World| world.calls_of(&format!("ls-remote -- {old}")).len();
+    for name in ["v1.2.3", "3.11"] {
+        let (tag, branch) =
+            (format!("{}\trefs/tags/{name}\n", commit('d')), format!("{}\trefs/heads/{name}\n", commit('d')));
+        let world = project(&cloned(name));
+        world.remote(old, tag);
+        assert!(!world.run(["rebuild"]).ok().stderr.contains(said));
+        assert_eq!((asked(&world), doctor(&world, old)), (1, (json!("fixed"), vec![])));
+        world.forget_calls();
+        world.run(["rebuild"]).ok().says("Fresh");
+        assert_eq!(asked(&world), 0, "a tag stays one");
+
+        let world = project(&cloned(name));
+        world.remote(old, branch);
+        warns(&world, "rebuild", said).says("no bust argument");
+        warns(&world, "rebuild", said).says("Fresh");
+        world.run(["verify"]).fails(1).says("not watched");
+        world.run(["verify", "--offline"]).fails(1).says("not watched");
+        assert_eq!(doctor(&world, old), (json!("no"), vec![json!("clone-without-bust")]));
+    }
+    // Without an answer the name decides: a whole version is far more often that of a tag.
+    let world = project(&cloned("v1.2.3"));
+    world.run(["rebuild"]).ok();
+    assert_eq!(doctor(&world, old), (json!("taken-for-tag"), vec![]));
+    world.file("Dockerfile", cloned("3.11"));
+    warns(&world, "rebuild", said);
+    assert_eq!(doctor(&world, old), (json!("no"), vec![json!("clone-without-bust")]));
+}
+
+#[test]
+fn what_a_host_says_about_a_branch_covers_head_only_where_the_remote_says_so() {
+    let url = "https://git.example/acme/app";
+    let address = "https://git.example/api/v1/repos/acme/app/branches/main";
+    let world = project(&format!("FROM a\nADD {address} /version.json\nRUN git clone {url}\n"));
+    let points_to = |branch: &str, digit: char| {
+        world.remote(url, format!("ref: refs/heads/{branch}\tHEAD\n{}\tHEAD\n", commit(digit)));
+    };
+    points_to("main", 'a');
+    world.run(["rebuild"]).ok();
+    assert_eq!(label(&world, "org.opencontainers.image.revision"), commit('a'));
+    assert_eq!(doctor(&world, url), (json!("builder"), vec![]));
+    world.run(["verify", "--offline"]).ok();
+    points_to("main", 'b');
+    world.run(["rebuild"]).ok().says("HEAD moved");
+    points_to("dev", 'c');
+    let said = "BuildKit looks at the branch `main` above it";
+    warns(&world, "rebuild", said).says("git clone --branch");
+    assert_eq!(label(&world, "org.opencontainers.image.revision"), "");
+    assert_eq!(doctor(&world, url), (json!("no"), vec![json!("source-not-watched")]));
+    world.run(["verify"]).fails(1).says("not watched");
+    world.engine(|engine| engine.remotes.remove(url));
+    world.run(["rebuild"]).fails(3).says("no such repository");
+}
+
 #[test]
 fn an_image_is_current_only_when_all_of_its_sources_are_watched() {
     let lib = "RUN git clone https://git.example/lib.git\n";

@@ -76,6 +76,18 @@ fn a_private_repository_fails_at_once_with_a_cure() {
 }
 
 #[test]
+fn a_private_repository_that_was_asked_early_without_the_token_is_asked_again_with_it() {
+    let world = moved();
+    world.forget_calls();
+    let refused = says("fatal: could not read Username for 'https://git.example': terminal prompts disabled", 128);
+    world.fault(&["ls-remote"], Rule { times: Some(1), ..refused });
+    world.run(["rebuild"]).env("GIT_AUTH_TOKEN", "canary").ok();
+    let calls = world.calls_of("ls-remote");
+    let with: Vec<_> = calls.iter().map(|call| call.env.contains_key("GIT_AUTH_TOKEN")).collect();
+    assert_eq!(with[..2], [false, true]);
+}
+
+#[test]
 fn a_bad_certificate_is_never_tried_again() {
     let world = moved();
     world.forget_calls();

@@ -174,10 +174,14 @@ fn ask_git(state: &Path, args: &[String]) -> Reply {
             }
             Reply::default()
         }
-        ["ls-remote", "--", url, names @ ..] if !names.is_empty() => match Engine::read(state).remotes.get(*url) {
-            Some(lines) => Reply::ok(lines.clone()),
-            None => Reply::error(128, format!("fatal: repository '{url}/' not found")),
-        },
+        ["ls-remote", "--", url, names @ ..] | ["ls-remote", "--symref", "--", url, names @ ..]
+            if !names.is_empty() =>
+        {
+            match Engine::read(state).remotes.get(*url) {
+                Some(lines) => Reply::ok(lines.clone()),
+                None => Reply::error(128, format!("fatal: repository '{url}/' not found")),
+            }
+        }
         // A directory is a checkout when it has `.git`, whose file `files` lists what is tracked.
         ["-C", directory, "ls-files", ..] if !state.join("git").exists() => {
             match std::fs::read(PathBuf::from(directory).join(".git/files")) {

@@ -35,16 +35,37 @@ pub enum Cover {
     Argument(String),
     /// BuildKit, which looks at the remote for every build.
     Builder,
+    /// BuildKit, which looks at this branch for every build, if that is what HEAD of the remote points to.
+    Branch(String),
+}
+
+impl Cover {
+    /// Whether the step stays cached, or keeps what it has, as far as anybody knows who does not ask the remote.
+    fn is_missing(&self) -> bool {
+        !matches!(self, Self::Argument(_) | Self::Builder)
+    }
 }
 
 impl Fetch {
-    /// Whether the step stays cached whatever is pushed.
-    pub fn is_stale(&self) -> bool {
-        let moves = match (&self.reference, self.reference.moves()) {
-            (Reference::Named(name), None) => !is_version(name),
-            (_, moves) => moves != Some(false),
+    /// The name whose meaning to the remote decides whether a push to this code is noticed.
+    pub fn question(&self) -> Option<&str> {
+        match (&self.reference, &self.cover) {
+            (Reference::Head, Cover::Branch(_)) => Some("HEAD"),
+            (Reference::Named(name), cover) if cover.is_missing() && self.reference.moves().is_none() => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether the step stays cached whatever is pushed; `meaning` is the full name of the ref that [`Fetch::question`] means
+    /// to the remote, if that was asked.
+    pub fn is_stale(&self, meaning: Option<&str>) -> bool {
+        let moves = match (&self.reference, &self.cover, meaning) {
+            (Reference::Head, Cover::Branch(branch), Some(full)) => full.strip_prefix("refs/heads/") != Some(branch),
+            (Reference::Named(_), _, Some(full)) => !full.starts_with("refs/tags/"),
+            (Reference::Named(name), _, None) if self.reference.moves().is_none() => !is_version(name),
+            _ => self.reference.moves() != Some(false),
         };
-        matches!(self.cover, Cover::Nothing | Cover::Kept) && moves
+        self.cover.is_missing() && moves
     }
 
     /// The last part of the address.

@@ -2,7 +2,7 @@
 
 use super::fetch::Cover;
 use super::repositories::{Fetched, Refresh, Repository};
-use super::walk::Walk;
+use super::walk::{Place, Walk};
 use crate::address::{Reference, absolute, filled, remote};
 use crate::shell::Word;
 use crate::tools::{Git, Tool};
@@ -203,8 +203,9 @@ impl Walk {
 
     /// Remembers that new commits came into a repository, which nobody has checked out yet.
     fn refetched(&mut self, line: usize, here: &str) {
-        let (written, cover) = (self.place().written, self.place().live.cover());
-        self.repository(here).fetched = Some(Refresh { line, written, cover });
+        let Place { written, live, told, .. } = self.place();
+        let refresh = Refresh { line, written: *written, cover: live.cover(), told: told.len() };
+        self.repository(here).fetched = Some(refresh);
     }
 
     /// Takes the commits that were fetched last.
@@ -215,6 +216,7 @@ impl Walk {
         if (one.stage, one.instruction) != refresh.written {
             (one.line, one.stage, one.instruction) = (refresh.line, refresh.written.0, refresh.written.1);
             one.cover = refresh.cover;
+            self.told[found] = refresh.told;
         } else if one.cover == Cover::Kept {
             one.cover = refresh.cover;
         }

@@ -34,6 +34,8 @@ pub(super) struct Refresh {
     pub(super) line: usize,
     pub(super) written: (usize, usize),
     pub(super) cover: Cover,
+    /// How many of the addresses that the stage is told stand above.
+    pub(super) told: usize,
 }
 
 #[derive(Clone, Debug)]

@@ -1,21 +1,25 @@
 //! Addresses whose content tells the commit of a branch: BuildKit looks at them for every build.
 
+use super::fetch::Cover;
 use crate::address::Reference;
 
-/// Branches that HEAD may point to when nobody says which one it is.
-const USUAL: [&str; 2] = ["main", "master"];
-
-/// Whether what is at an address changes with every push to what a clone takes.
-pub(super) fn tells_about(address: &str, repository: &str, reference: &Reference) -> bool {
-    let Some((host, owner, branch)) = told(address) else { return false };
-    let Some((own_host, own_path)) = place(repository) else { return false };
-    let is_reference = match (reference, branch) {
-        (Reference::Head | Reference::Named(_), None) => true,
-        (Reference::Head, Some(branch)) => branch == "HEAD" || USUAL.contains(&branch),
-        (Reference::Named(name), Some(branch)) => name.trim_start_matches("refs/heads/") == branch,
-        _ => false,
-    };
-    is_reference && host.eq_ignore_ascii_case(own_host) && owner.eq_ignore_ascii_case(own_path)
+/// What covers a clone below addresses that tell about branches.
+pub(super) fn cover(told: &[String], repository: &str, reference: &Reference) -> Cover {
+    let Some((own_host, own_path)) = place(repository) else { return Cover::Nothing };
+    let covers = told.iter().filter_map(|address| {
+        let (host, path, branch) = self::told(address)?;
+        let is_same = host.eq_ignore_ascii_case(own_host) && path.eq_ignore_ascii_case(own_path);
+        match (reference, branch.filter(|_| is_same)) {
+            (Reference::Head | Reference::Named(_), None) if is_same => Some(Cover::Builder),
+            (Reference::Head, Some("HEAD")) => Some(Cover::Builder),
+            (Reference::Head, Some(branch)) => Some(Cover::Branch(branch.to_owned())),
+            (Reference::Named(name), Some(branch)) if name.trim_start_matches("refs/heads/") == branch => {
+                Some(Cover::Builder)
+            }
+            _ => None,
+        }
+    });
+    covers.min_by_key(|cover| *cover != Cover::Builder).unwrap_or(Cover::Nothing)
 }
 
 /// Whether the content of an address tells about a branch.

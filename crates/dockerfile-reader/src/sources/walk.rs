@@ -1,9 +1,11 @@
 //! One pass over all stages, as far as it was read.
 
+use std::collections::HashSet;
+
 use super::bust::Live;
 use super::fetch::{Cover, Fetch};
 use super::repositories::Repositories;
-use super::told::tells_about;
+use super::told;
 use crate::address::Reference;
 use crate::shell::{Variables, Word, names_commit};
 use crate::values::Values;
@@ -12,6 +14,8 @@ use crate::values::Values;
 pub(super) struct Walk {
     pub(super) values: Values,
     pub(super) found: Vec<Fetch>,
+    /// How many of the addresses that its stage is told stand above each thing that was found.
+    pub(super) told: Vec<usize>,
     pub(super) stages: Vec<Place>,
 }
 
@@ -84,15 +88,21 @@ impl Walk {
     ) -> usize {
         let runs_in = self.stages.len() - 1;
         let Place { written: (stage, instruction), live, told, .. } = self.place();
-        let cover = match live.cover() {
-            Cover::Nothing if told.iter().any(|address| tells_about(address, &repository, &reference)) => {
-                Cover::Builder
-            }
-            cover => cover,
-        };
-        let (stage, instruction) = (*stage, *instruction);
+        let (stage, instruction, cover, told) = (*stage, *instruction, live.cover(), told.len());
+        self.told.push(told);
         self.found.push(Fetch { stage, instruction, runs_in, line, repository, reference, cover, commit_arg });
         self.found.len() - 1
+    }
+
+    /// What was found in the end: what covers code depends on what is checked out last.
+    pub(super) fn end(mut self) -> Vec<Fetch> {
+        for (fetch, told) in self.found.iter_mut().zip(self.told).filter(|(fetch, _)| fetch.cover == Cover::Nothing) {
+            fetch.cover = told::cover(&self.stages[fetch.runs_in].told[..told], &fetch.repository, &fetch.reference);
+        }
+        // What a loop tries more than once is one thing.
+        let mut seen = HashSet::new();
+        self.found.retain(|fetch| seen.insert(fetch.clone()));
+        self.found
     }
 
     /// The variable in the place of a reference that takes a commit, when it has no value.

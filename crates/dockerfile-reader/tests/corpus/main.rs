@@ -36,10 +36,11 @@ fn read(case: &Case, text: &str) -> Vec<String> {
 
 fn words(fetch: &Fetch) -> String {
     let cover = match &fetch.cover {
-        Cover::Nothing => "-",
-        Cover::Kept => "kept",
-        Cover::Argument(name) => name,
-        Cover::Builder => "builder",
+        Cover::Nothing => "-".to_owned(),
+        Cover::Kept => "kept".to_owned(),
+        Cover::Argument(name) => name.clone(),
+        Cover::Builder => "builder".to_owned(),
+        Cover::Branch(name) => format!("branch:{name}"),
     };
     let reference = match (&fetch.reference, fetch.reference.moves()) {
         (Reference::Head, Some(true)) => "HEAD".to_owned(),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::facts::config::Config;
-use crate::facts::found::Watch;
+use crate::facts::found::{Meanings, Watch};
 use crate::facts::sources;
 use crate::project::Project;
 use crate::value::show;
@@ -28,7 +28,7 @@ pub(crate) fn service(text: &str, build: Value) -> Project {
 /// Everything that is wrong in the Dockerfile of a project.
 pub(crate) fn findings_of(project: &Project) -> Vec<Finding> {
     let config = Config::default();
-    let seen = sources::unnamed(project, &config).expect("names");
+    let seen = sources::unnamed(project, &config, &Meanings::new()).expect("names").sightings;
     let built =
         project.services.values().flat_map(|built| check(built, &seen.iter().collect::<Vec<_>>(), &Names::of(&config)));
     let mut findings: Vec<_> = built.collect();
@@ -85,7 +85,7 @@ fn the_corpus_is_judged_as_it_is_meant() {
 fn doctor_and_plan_never_disagree_about_a_source() {
     for case in cases::cases() {
         let project = project_of(&case);
-        let Ok((sources, found)) = sources::derive(&project, &Config::default()) else { continue };
+        let Ok((sources, found)) = sources::derive(&project, &Config::default(), &Meanings::new()) else { continue };
         let findings = findings_of(&project);
         let such = findings.iter().filter(|one| matches!(one.check, "clone-without-bust" | "source-not-watched"));
         let said: Vec<_> = such.map(|one| (one.line, &one.what)).collect();
