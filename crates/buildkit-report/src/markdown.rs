@@ -23,6 +23,12 @@ pub fn page(summary: &Summary) -> String {
         seconds(figures.critical_ms),
         figures.saved()
     );
+    if let Some(failure) = &summary.failure {
+        text += &format!("**Exit code {}**: {}\n\n", failure.code, markdown(&failure.cause));
+    }
+    if !summary.healthy.is_empty() {
+        text += &format!("Started, and healthy: {}\n\n", markdown(&summary.healthy.join(", ")));
+    }
     text += "| service | action | value | why |\n|---|---|---|---|\n";
     for service in &summary.services {
         let cells = [&service.service, &service.action, &service.cache_bust, &service.why].map(|cell| markdown(cell));

@@ -27,13 +27,16 @@ pub struct Summary {
     pub command: String,
     /// When the run started.
     pub started: Timestamp,
-    /// From the start to the promotion, or to the failure.
+    /// From the start to the promotion, or until what was started is healthy, or to the failure.
     pub total_ms: u64,
     /// The part of it that the build took.
     pub build_ms: u64,
     /// Why the run failed.
     #[serde(default)]
     pub failure: Option<FailureSummary>,
+    /// The services that were started and are healthy.
+    #[serde(default)]
+    pub healthy: Vec<String>,
     /// The services of the run.
     pub services: Vec<ServiceSummary>,
     /// What was expected of each stage before; empty when nobody could say.

@@ -48,10 +48,12 @@ fn execute(ui: &Ui, global: &Global, command: &Command, started: Instant) -> any
     let context = Context { ui: ui.clone(), settings, started, ending: Ending::default() };
     match command {
         Command::Rebuild(options) => {
-            told(&context, "rebuild", &options.build, || commands::rebuild::run(&context, options))
+            told(&context, "rebuild", &options.build.services, || commands::rebuild::run(&context, options))
         }
         Command::Plan(options) => commands::plan::run(&context, options),
-        Command::Full(options) => told(&context, "full", &options.build, || commands::full::run(&context, options)),
+        Command::Full(options) => {
+            told(&context, "full", &options.build.services, || commands::full::run(&context, options))
+        }
         Command::Verify(options) => commands::verify::run(&context, options),
         Command::Report(options) => commands::report::run(&context, options),
         Command::Prune(options) => commands::prune::run(&context, options),

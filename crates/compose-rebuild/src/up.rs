@@ -44,6 +44,12 @@ pub struct Up<'a> {
     pub all: bool,
 }
 
+/// What was started.
+struct Started {
+    services: BTreeSet<String>,
+    failed: Vec<Failed>,
+}
+
 /// A service that did not become healthy.
 struct Failed {
     service: String,
@@ -64,12 +70,12 @@ impl Up<'_> {
         Ok(self.all || outdated(&found?, &images?).next().is_some())
     }
 
-    /// Starts what ran from other images than the tags have now, and waits until it is healthy.
+    /// Starts what ran from other images than the tags have now, and waits until it is healthy; the services that are.
     ///
     /// # Errors
     /// Exit code 1 when a service is not healthy: then everything went back as far as possible; 130 when a signal came: the
     /// next run goes on.
-    pub fn start(&self, mut pending: Pending) -> anyhow::Result<()> {
+    pub fn start(&self, mut pending: Pending) -> anyhow::Result<BTreeSet<String>> {
         let names: Vec<_> = self.names.iter().chain(pending.before.keys()).cloned().collect();
         let (found, images) =
             both(|| containers::of_project(self.ui, &self.project.name), || Store::Engine.inspect(self.ui, &names));
@@ -86,23 +92,23 @@ impl Up<'_> {
         pending.services.retain(|service| self.project.services.contains_key(service) || exists(service));
         if pending.services.is_empty() && !self.all {
             pending.end();
-            return Ok(());
+            return Ok(BTreeSet::new());
         }
         pending.write()?;
-        let failed = self.bring_up(&pending.services, &found)?;
-        if failed.is_empty() {
+        let started = self.bring_up(&pending.services, &found)?;
+        if started.failed.is_empty() {
             self.ui.status("Healthy", &listed(&pending.services));
             pending.end();
-            return Ok(());
+            return Ok(started.services);
         }
-        self.go_back(&pending, &failed, &images)
+        Err(self.go_back(&pending, &started.failed, &images)?.into())
     }
 
     /// Finishes what an earlier run began: it goes on, or goes back if that run had seen that something is not healthy.
     ///
     /// # Errors
     /// Fails when [`Up::start`] does.
-    pub fn resume(&self, mut pending: Pending) -> anyhow::Result<()> {
+    pub fn resume(&self, mut pending: Pending) -> anyhow::Result<BTreeSet<String>> {
         self.ui.status("Resuming", "what an earlier run began to start");
         pending.before.retain(|name, _| hold::owner_of(self.project, name).is_some());
         let names: Vec<_> = pending.before.keys().cloned().chain(key::marks(self.project)?).collect();
@@ -117,74 +123,92 @@ impl Up<'_> {
         let failed: Vec<_> = pending.before.iter().filter_map(is_bad).collect();
         match failed.is_empty() {
             true => self.start(pending),
-            false => self.go_back(&pending, &failed, &images),
+            false => Err(self.go_back(&pending, &failed, &images)?.into()),
         }
     }
 
-    /// Lets Compose start services and waits until they are healthy; those that are not.
-    fn bring_up(&self, services: &BTreeSet<Service>, before: &[Container]) -> anyhow::Result<Vec<Failed>> {
+    /// Lets Compose start services and waits until they are healthy.
+    fn bring_up(&self, services: &BTreeSet<Service>, before: &[Container]) -> anyhow::Result<Started> {
         self.ui.status("Starting", &listed(services));
-        let (mut services, sh) = (services.clone(), Shell::new()?);
-        let refused = loop {
-            let up = || docker::up(&sh, self.options, services.iter().filter(|_| !self.all));
-            match process::output(self.ui, up(), self.wait + COMPOSE) {
-                Ok(done) if done.status.success() => break None,
-                Ok(done) => {
-                    let gone =
-                        done.last_error().rsplit_once("no such service: ").and_then(|(_, name)| name.parse().ok());
-                    match gone.filter(|gone| services.len() > 1 && services.contains(gone)) {
-                        Some(gone) => {
-                            self.ui.warning(&format!("`{gone}` still runs, and is no service of the project any more"));
-                            services.remove(&gone);
-                        }
-                        None => break Some(done.last_error().to_owned()),
-                    }
-                }
-                Err(error) if Failure::of(&error).code == exit_code::INTERRUPTED => {
-                    // A container that was stopped to be replaced must not stay away until the next run.
-                    process::cleanup(self.ui, up())?;
-                    return Err(error);
-                }
-                Err(error) => break Some(Failure::of(&error).cause),
-            }
-        };
-        let started = Instant::now();
-        let mut restarts: BTreeMap<String, u64> = BTreeMap::new();
+        let mut services = services.clone();
+        let refused = self.compose_up(&mut services)?;
+        let began = Instant::now();
+        let mut restarts = BTreeMap::new();
         loop {
-            let is_wanted = |one: &Container| services.iter().any(|service| service.as_str() == one.service);
-            let mut found = containers::of_project(self.ui, &self.project.name)?;
-            found.retain(|one| is_wanted(one) || before.iter().all(|old| old.id != one.id));
-            let waited = started.elapsed();
-            let conditions = found.iter().map(|one| {
-                let restarts = *restarts.entry(one.id.clone()).or_insert(one.restarts);
-                match one.condition(waited, restarts) {
-                    // What did not run before may be a job that is done.
-                    Condition::Failed(_) if !is_wanted(one) && one.has_succeeded() => Condition::Healthy,
-                    Condition::Starting if waited > self.wait.max(containers::GRACE) => {
-                        Condition::Failed(format!("was not healthy after {} s", self.wait.as_secs()))
-                    }
-                    other => other,
+            let found = self.look(&services, before, began.elapsed(), &mut restarts)?;
+            let mut failed = Vec::new();
+            for (one, condition) in &found {
+                if let Condition::Failed(why) = condition {
+                    failed.push(self.failed(one, why));
                 }
-            });
-            let conditions: Vec<_> = conditions.collect();
-            let failed = found.iter().zip(&conditions).filter_map(|(one, condition)| match condition {
-                Condition::Failed(why) => Some(self.failed(one, why)),
-                _ => None,
-            });
-            let mut failed: Vec<_> = failed.collect();
-            if let (Some(refused), true) = (&refused, failed.is_empty()) {
-                failed.push(Failed {
-                    service: listed(&services),
-                    image: None,
-                    why: format!("did not start: {refused}"),
-                });
             }
-            if !failed.is_empty() || conditions.iter().all(|condition| *condition == Condition::Healthy) {
-                return Ok(failed);
+            if let (Some(refused), true) = (&refused, failed.is_empty()) {
+                let why = format!("did not start: {refused}");
+                failed.push(Failed { service: listed(&services), image: None, why });
+            }
+            if !failed.is_empty() || found.iter().all(|(_, condition)| *condition == Condition::Healthy) {
+                for (done, _) in found.iter().filter(|(one, _)| failed.is_empty() && one.has_succeeded()) {
+                    self.ui.status("Done", &format!("{} (ended with status 0)", done.service));
+                }
+                return Ok(Started { services: found.into_iter().map(|(one, _)| one.service).collect(), failed });
             }
             interrupt::check()?;
             thread::sleep(TICK);
         }
+    }
+
+    /// Lets Compose start services, without those that are none any more; why it does not, if it does not.
+    fn compose_up(&self, services: &mut BTreeSet<Service>) -> anyhow::Result<Option<String>> {
+        let sh = Shell::new()?;
+        loop {
+            let up = docker::up(&sh, self.options, services.iter().filter(|_| !self.all));
+            let done = match process::output_or_leave(self.ui, up, self.wait + COMPOSE) {
+                Ok(done) if done.status.success() => return Ok(None),
+                Ok(done) => done,
+                Err(error) => {
+                    let failure = Failure::of(&error);
+                    return match failure.code {
+                        exit_code::INTERRUPTED => Err(failure
+                            .kept("a service that was stopped to be replaced may be down until the next `rebuild`, which goes on here")
+                            .into()),
+                        _ => Ok(Some(failure.cause)),
+                    };
+                }
+            };
+            let refused = done.last_error();
+            let gone = refused.rsplit_once("no such service: ").and_then(|(_, name)| name.parse::<Service>().ok());
+            match gone.filter(|_| services.len() > 1).and_then(|gone| services.take(&gone)) {
+                Some(gone) => {
+                    self.ui.warning(&format!("`{gone}` still runs, and is no service of the project any more"));
+                }
+                None => return Ok(Some(refused.to_owned())),
+            }
+        }
+    }
+
+    /// How the containers are now that were started: those of `services`, and all that were not up `before`.
+    fn look(
+        &self,
+        services: &BTreeSet<Service>,
+        before: &[Container],
+        waited: Duration,
+        restarts: &mut BTreeMap<String, u64>,
+    ) -> anyhow::Result<Vec<(Container, Condition)>> {
+        let is_wanted = |one: &Container| services.iter().any(|service| service.as_str() == one.service);
+        let found = containers::of_project(self.ui, &self.project.name)?;
+        let found = found.into_iter().filter(|one| is_wanted(one) || one.was_started(before)).map(|one| {
+            let restarts = *restarts.entry(one.id.clone()).or_insert(one.restarts);
+            let condition = match one.condition(waited, restarts) {
+                // What did not run before may be a job that has the health check of a server's image.
+                Condition::Failed(_) if !is_wanted(&one) && one.has_succeeded() => Condition::Healthy,
+                Condition::Starting if waited > self.wait.max(containers::GRACE) => {
+                    Condition::Failed(format!("was not healthy after {} s", self.wait.as_secs()))
+                }
+                other => other,
+            };
+            (one, condition)
+        });
+        Ok(found.collect())
     }
 
     /// Says how a container failed: what its health check said, and the end of its log.
@@ -224,8 +248,8 @@ impl Up<'_> {
         Ok(())
     }
 
-    /// Moves every tag back to where it was, and starts what ran before.
-    fn go_back(&self, pending: &Pending, failed: &[Failed], images: &Images) -> anyhow::Result<()> {
+    /// Moves every tag back to where it was, and starts what ran before; what is to be said of it.
+    fn go_back(&self, pending: &Pending, failed: &[Failed], images: &Images) -> anyhow::Result<Failure> {
         let moves = pending.before.iter().filter_map(|(tag, before)| {
             let now = images.get(tag).map(|image| image.id.clone());
             (now.as_ref() != Some(before)).then(|| Move { tag: tag.clone(), from: now, to: before.clone() })
@@ -235,10 +259,9 @@ impl Up<'_> {
         let what = what.join(", ");
         if moves.is_empty() {
             pending.end();
-            return Err(Failure::no(format!("{what}, and there is nothing to go back to"))
+            return Ok(Failure::no(format!("{what}, and there is nothing to go back to"))
                 .kept("nothing was stopped")
-                .hint("look at it: docker compose ps --all; docker compose logs")
-                .into());
+                .hint("look at it: docker compose ps --all; docker compose logs"));
         }
         let bad = self.bad(failed, &moves, images);
         self.mark(&bad)?;
@@ -249,7 +272,8 @@ impl Up<'_> {
         let value = culprit.or(before.values().next()).and_then(|image| image.label(label::CACHE_BUST));
         let value = crate::ui::plain(value.unwrap_or("what was there before"), 128);
         self.ui.status("Going back", &format!("to {value}"));
-        let still = self.bring_up(&pending.services, &containers::of_project(self.ui, &self.project.name)?)?;
+        let found = containers::of_project(self.ui, &self.project.name)?;
+        let still = self.bring_up(&pending.services, &found)?.failed;
         // What Compose refuses for the old version too is no fault of the new one, which is tried again.
         if failed.iter().chain(&still).all(|one| one.image.is_none()) && !still.is_empty() {
             for (service, bad) in &bad {
@@ -257,15 +281,14 @@ impl Up<'_> {
             }
         }
         pending.end();
-        Err(match still.first() {
+        Ok(match still.first() {
             None => Failure::no(format!("{what}; rolled back to {value}"))
                 .kept("every tag is where it was, and what ran before runs again")
                 .hint("correct it and push"),
             Some(old) => Failure::no(format!("{what}, and after going back to {value} `{}` {}", old.service, old.why))
                 .kept("every tag is where it was; nothing was stopped")
                 .hint("look at it: docker compose ps --all; docker compose logs"),
-        }
-        .into())
+        })
     }
 }
 

@@ -7,12 +7,11 @@ use buildkit_report::summary::Summary;
 use xshell::Shell;
 
 use super::Context;
-use crate::cli;
 use crate::error::{Failure, exit_code};
 use crate::facts::gather::read_project;
 use crate::report::{human, summary};
 use crate::sys::process;
-use crate::value::measure;
+use crate::value::{Service, measure};
 
 /// How long the command may take before it is asked to stop; ten seconds later it is killed.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -24,20 +23,20 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub fn told(
     context: &Context,
     command: &str,
-    options: &cli::Build,
+    services: &[Service],
     act: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let done = act();
     let failure = done.as_ref().err().map(Failure::of);
     if failure.as_ref().is_none_or(|failure| failure.code != exit_code::INTERRUPTED)
-        && let Err(error) = tell(context, command, options, failure.as_ref())
+        && let Err(error) = tell(context, command, services, failure.as_ref())
     {
         context.ui.warning(&format!("nobody was notified: {error:#}"));
     }
     done
 }
 
-fn tell(context: &Context, command: &str, options: &cli::Build, failure: Option<&Failure>) -> anyhow::Result<()> {
+fn tell(context: &Context, command: &str, services: &[Service], failure: Option<&Failure>) -> anyhow::Result<()> {
     let Context { ui, settings, ending, .. } = context;
     let failure_code = failure.map(|failure| failure.code);
     let failure = failure.map(summary::failure);
@@ -48,7 +47,7 @@ fn tell(context: &Context, command: &str, options: &cli::Build, failure: Option<
         _ if failure_code == Some(exit_code::USAGE) => return Ok(()),
         _ => {
             // A run that failed before it knew what to do; where the project cannot be read either, nobody can be told.
-            let Ok((workspace, project)) = read_project(ui, settings.selection(&options.services)) else {
+            let Ok((workspace, project)) = read_project(ui, settings.selection(services)) else {
                 return Ok(());
             };
             let summary = Summary {

@@ -14,10 +14,13 @@ use crate::value::ImageRef;
 /// Runs the command.
 pub fn run(context: &Context, options: &cli::Rebuild) -> anyhow::Result<()> {
     if options.up.up.is_some() && options.build.push {
-        return Err(Failure::usage("`--up` starts images of this engine, and `--push` brings images to a registry")
-            .kept("nothing was changed")
-            .hint("run `cargo xtask rebuild --push` where images are built, and `cargo xtask rebuild --up` where they run")
-            .into());
+        return Err(Failure::usage(
+            "`--up` and `--push` exclude each other: `--push` builds what the registry lacks, so this engine may not have \
+             the images that would be started",
+        )
+        .kept("nothing was changed")
+        .hint("to start what a registry has: `cargo xtask rebuild --push`, then `docker compose pull` and `docker compose up -d --wait`")
+        .into());
     }
     let run = Run::of_rebuild(context, &options.build, options.local.clone(), options.no_wait)?;
     let run = Run { step_timeout: options.step_timeout, forward: options.forward, ..run };
@@ -42,25 +45,24 @@ pub fn run(context: &Context, options: &cli::Rebuild) -> anyhow::Result<()> {
         return Ok(());
     }
     let (_lock, facts, planned) = run.lock(facts, planned)?;
-    if let Some(left) = Pending::left(&state, &project.name) {
-        up.resume(left)?;
-    }
+    let left = Pending::left(&state, &project.name);
+    let mut healthy = left.map(|left| up.resume(left)).transpose()?.unwrap_or_default();
     let before = up.names.iter().filter_map(|name| Some((name.clone(), facts.images.get(name)?.id.clone())));
-    let pending = Pending::new(&state, &project.name, before.collect());
-    if options.up.up.is_some() {
+    let mut pending = options.up.up.map(|_| Pending::new(&state, &project.name, before.collect()));
+    if let Some(pending) = &pending {
         pending.write()?;
     }
-    let mut summary = match planned.is_fresh() {
-        true => {
-            human::services(&context.ui, &planned);
-            run.summary(&facts, &planned, None, None)
+    let summary = run.carry_out(&facts, &planned, || {
+        if let Some(pending) = pending.take() {
+            healthy.extend(up.start(pending)?);
         }
-        false => run.carry_out(&facts, &planned).inspect_err(|_| pending.end())?,
-    };
-    if options.up.up.is_some() {
-        up.start(pending)?;
-        summary.total_ms = u64::try_from(context.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(healthy.into_iter().collect())
+    });
+    // Nothing was promoted, so nothing is to be started.
+    if let Some(pending) = pending {
+        pending.end();
     }
+    let summary = summary?;
     if options.forward {
         for service in planned.services.iter().filter(|service| service.moves()) {
             bad::remove(&context.ui, &project, &service.service, service.key.as_str())?;

@@ -1,6 +1,8 @@
 //! `rollback`: move the mutable tags back to a version that is still there.
 
-use super::Context;
+use buildkit_report::summary::{ServiceSummary, Summary};
+
+use super::{Context, notify};
 use crate::cli;
 use crate::error::{Failure, exit_code};
 use crate::facts::gather::read_project;
@@ -13,20 +15,28 @@ use crate::promote::{self, Move};
 use crate::ui::{Ui, plain};
 use crate::up::bad;
 use crate::up::pending::Pending;
-use crate::value::{Service, measure};
+use crate::value::{CacheBust, Service, measure};
 
 /// Runs the command.
 pub fn run(context: &Context, options: &cli::Rollback) -> anyhow::Result<()> {
-    let Context { ui, settings, .. } = context;
+    if let Some(value) = &options.value {
+        return notify::told(context, "rollback", &[], || go_back(context, options, value));
+    }
+    let (_, project) = read_project(&context.ui, context.settings.selection(&[]))?;
+    let _lock = context.lock(&project.name, !options.no_wait)?;
+    list(context, &rollback::versions(&store::read(&context.ui)?, &project));
+    Ok(())
+}
+
+/// Moves the tags to the version of this name, and starts it if that was asked for.
+fn go_back(context: &Context, options: &cli::Rollback, value: &CacheBust) -> anyhow::Result<()> {
+    let Context { ui, settings, ending, .. } = context;
     let (workspace, project) = read_project(ui, settings.selection(&[]))?;
+    let _ = ending.notify.set(workspace.config.notify.clone());
     let state = &workspace.state;
     let _lock = context.lock(&project.name, !options.no_wait)?;
     let store = store::read(ui)?;
     let versions = rollback::versions(&store, &project);
-    let Some(value) = &options.value else {
-        list(context, &versions);
-        return Ok(());
-    };
     let Some(version) = versions.iter().find(|version| version.cache_bust == *value) else {
         let known: Vec<_> = versions.iter().map(|version| version.cache_bust.as_str()).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -64,20 +74,46 @@ pub fn run(context: &Context, options: &cli::Rollback) -> anyhow::Result<()> {
         ui.status("Promoted", &format!("{} to {value}", one.tag));
         ui.message("image", &serde_json::json!({"image": one.tag, "cache_bust": value, "id": one.to}));
     }
-    let start = match options.up.up {
+    let (start, healthy) = match options.up.up {
         Some(_) => {
-            up.start(pending).inspect_err(|error| {
+            let started = up.start(pending).inspect_err(|error| {
                 if Failure::of(error).code == exit_code::NO {
                     forget(ui, &project, &left);
                 }
-            })?;
-            ""
+            });
+            ("", started?.into_iter().collect())
         }
-        None => "start it with `docker compose up -d`; ",
+        None => ("start it with `docker compose up -d`; ", Vec::new()),
     };
+    if !healthy.is_empty() || moves.iter().any(|one| one.from.as_ref() != Some(&one.to)) {
+        let _ = ending.summary.set(summary(context, &project, version, healthy));
+    }
     let stays = "it stays there until there is a newer commit; `cargo xtask rebuild --forward` goes forward again";
     ui.status("Finished", &format!("{start}{stays}"));
     Ok(())
+}
+
+/// What the rollback did.
+fn summary(context: &Context, project: &Project, version: &Version, healthy: Vec<String>) -> Summary {
+    let service = |service: &Service| ServiceSummary {
+        service: service.to_string(),
+        image: project.services[service].image.to_string(),
+        action: "reuse".to_owned(),
+        why: "rolled back".to_owned(),
+        cache_bust: version.cache_bust.to_string(),
+        revision: version.revision.clone(),
+        sources: Vec::new(),
+    };
+    let summary = Summary {
+        project: project.name.to_string(),
+        command: "rollback".to_owned(),
+        services: version.images.keys().map(service).collect(),
+        started: context.settings.now,
+        total_ms: measure::milliseconds(context.started.elapsed()),
+        healthy,
+        ..Summary::default()
+    };
+    summary.with_build(None, &[])
 }
 
 /// The versions that the services leave, which no run goes to by itself from now on.

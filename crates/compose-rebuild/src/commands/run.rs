@@ -122,34 +122,47 @@ impl<'a> Run<'a> {
         Ok((lock, facts, plan))
     }
 
-    /// Builds, verifies, promotes and reports what is not fresh.
-    pub(super) fn carry_out(&self, facts: &Facts, plan: &Plan) -> anyhow::Result<Summary> {
-        let Context { ui, .. } = self.context;
+    /// Builds, verifies and promotes what is not fresh, starts services with `start`, which says which ones are healthy, and
+    /// reports.
+    pub(super) fn carry_out(
+        &self,
+        facts: &Facts,
+        plan: &Plan,
+        start: impl FnOnce() -> anyhow::Result<Vec<String>>,
+    ) -> anyhow::Result<Summary> {
+        let Context { ui, started, ending, .. } = self.context;
         let state = &facts.workspace.state;
         kept::prepare(state)?;
         human::services(ui, plan);
         let mut built = None;
-        let done = self.act(facts, plan, &mut built);
-        let failure = done.as_ref().err().map(Failure::of);
-        let summary = self.summary(facts, plan, built.as_ref(), failure.as_ref());
-        self.step_summary(&summary);
-        if failure.is_some() || (*done.as_ref().unwrap_or(&false) && changes(facts, plan, built.as_ref())) {
-            let _ = self.context.ending.summary.set(summary.clone());
-        }
-        let promoted = done.inspect_err(|_| {
-            if built.is_some()
-                && let Err(unwritten) = kept::write(state, &summary)
-            {
-                ui.warning(&format!("there is no report of this build: {unwritten:#}"));
+        let promoted = self.act(facts, plan, &mut built);
+        let mut summary = self.summary(facts, plan, built.as_ref(), None);
+        // What was built is on record, however the rest of the run ends.
+        let is_report = !plan.is_fresh();
+        let done = promoted.and_then(|promoted| {
+            human::steps(ui, &summary);
+            for service in plan.services.iter().filter(|service| promoted && service.moves()) {
+                ui.status("Promoted", &format!("{} to {}", service.image, service.cache_bust));
+                ui.message("image", service);
             }
-        })?;
-        human::steps(ui, &summary);
-        for service in plan.services.iter().filter(|service| promoted && service.moves()) {
-            ui.status("Promoted", &format!("{} to {}", service.image, service.cache_bust));
-            ui.message("image", service);
+            if is_report {
+                kept::write(state, &summary)?;
+            }
+            summary.healthy = start()?;
+            Ok(promoted && changes(facts, plan, built.as_ref()) || !summary.healthy.is_empty())
+        });
+        summary.failure = done.as_ref().err().map(|error| summary::failure(&Failure::of(error)));
+        summary.total_ms = measure::milliseconds(started.elapsed());
+        self.step_summary(&summary);
+        if *done.as_ref().unwrap_or(&true) {
+            let _ = ending.summary.set(summary.clone());
         }
-        kept::write(state, &summary)?;
-        Ok(summary)
+        if (built.is_some() && done.is_err() || is_report && !summary.healthy.is_empty())
+            && let Err(unwritten) = kept::write(state, &summary)
+        {
+            ui.warning(&format!("there is no report of this build: {unwritten:#}"));
+        }
+        done.map(|_| summary)
     }
 
     /// What the run did.

@@ -42,6 +42,9 @@ pub struct Container {
     /// How often it ended and was started again.
     #[serde(skip)]
     pub restarts: u64,
+    /// Whether the engine leaves it alone when it ends well, as it does with a job.
+    #[serde(skip)]
+    pub may_end: bool,
 }
 
 /// How a container is, in the engine's words.
@@ -50,6 +53,7 @@ pub struct Container {
 pub struct State {
     status: String,
     exit_code: i64,
+    started_at: String,
     health: Option<Health>,
 }
 
@@ -73,7 +77,7 @@ struct Probe {
 pub enum Condition {
     /// Nobody can tell yet.
     Starting,
-    /// Its health check passed, or it runs on without one.
+    /// Its health check passed, or without one it runs on, or it was a job and is done.
     Healthy,
     /// It does not, and why.
     Failed(String),
@@ -92,6 +96,22 @@ struct Inspected {
     state: State,
     #[serde(default)]
     restart_count: u64,
+    #[serde(default)]
+    host_config: HostConfig,
+}
+
+/// How the engine runs a container.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct HostConfig {
+    restart_policy: RestartPolicy,
+}
+
+/// When the engine starts a container again.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct RestartPolicy {
+    name: String,
 }
 
 /// What a container was started with.
@@ -116,6 +136,7 @@ impl Container {
         match (self.state.status.as_str(), health) {
             ("running", Some("healthy")) => Condition::Healthy,
             ("running", Some("unhealthy")) => Condition::Failed("is unhealthy".to_owned()),
+            ("exited", None) if self.may_end && self.has_succeeded() => Condition::Healthy,
             ("exited" | "dead", _) => Condition::Failed(format!("ended with status {}", self.state.exit_code)),
             (_, None) if restarts > 0 => Condition::Failed(format!("ended with status {}", self.state.exit_code)),
             _ if restarts >= RESTARTS => Condition::Failed(format!("ended {restarts} times")),
@@ -127,6 +148,12 @@ impl Container {
     /// Whether it ended well.
     pub fn has_succeeded(&self) -> bool {
         self.state.status == "exited" && self.state.exit_code == 0
+    }
+
+    /// Whether it was not up `before`, and was started since then.
+    pub fn was_started(&self, before: &[Self]) -> bool {
+        let is_same = |old: &Self| old.is_up() || old.state.started_at == self.state.started_at;
+        !before.iter().any(|old| old.id == self.id && is_same(old))
     }
 
     /// What its health check said last.
@@ -159,12 +186,14 @@ fn inspect(ui: &Ui, ids: &[String]) -> anyhow::Result<Vec<Container>> {
 }
 
 fn by_name(inspected: Vec<Inspected>) -> Vec<Container> {
-    let container = |Inspected { id, name, image, config, state, restart_count }: Inspected| {
+    let container = |Inspected { id, name, image, config, state, restart_count, host_config }: Inspected| {
         let label = |name: &str| config.labels.as_ref().and_then(|labels| labels.get(name));
         let revision = label(label::REVISION).map(|text| plain(text, 200));
         let service = label(SERVICE).cloned().unwrap_or_default();
         let name = plain(name.trim_start_matches('/'), 100);
-        Container { id, name, service, image, revision, image_name: config.image, state, restarts: restart_count }
+        let may_end = !matches!(host_config.restart_policy.name.as_str(), "always" | "unless-stopped");
+        let (image_name, restarts) = (config.image, restart_count);
+        Container { id, name, service, image, revision, image_name, state, restarts, may_end }
     };
     let mut containers: Vec<_> = inspected.into_iter().map(container).collect();
     containers.sort_by(|one, other| one.name.cmp(&other.name));
@@ -204,5 +233,40 @@ mod tests {
         assert_eq!(condition(&checked("unhealthy"), 1, 0), failed("is unhealthy"));
         assert_eq!(condition(r#""Status":"exited","ExitCode":1"#, 1, 0), failed("ended with status 1"));
         assert_eq!(condition(r#""Status":"created""#, 1, 99), Condition::Starting);
+    }
+
+    #[test]
+    fn a_job_that_is_done_is_well_and_a_server_that_ends_is_not() {
+        let condition = |policy: &str, code: u8, health: &str| {
+            let state = format!(r#""State":{{"Status":"exited","ExitCode":{code}{health}}}"#);
+            let policy = format!(r#""HostConfig":{{"RestartPolicy":{{"Name":"{policy}"}}}}"#);
+            let json = format!(r#"[{{"Image":"i","Config":{{}},{state},{policy}}}]"#);
+            let found = by_name(docker::json(json.as_bytes()).expect("valid"));
+            found[0].condition(Duration::ZERO, 0)
+        };
+        let failed = |code: u8| Condition::Failed(format!("ended with status {code}"));
+        for policy in ["", "no", "on-failure"] {
+            assert_eq!(condition(policy, 0, ""), Condition::Healthy, "{policy}");
+            assert_eq!(condition(policy, 1, ""), failed(1), "{policy}");
+            assert_eq!(condition(policy, 0, r#","Health":{"Status":"starting"}"#), failed(0), "{policy}");
+        }
+        for policy in ["always", "unless-stopped"] {
+            assert_eq!(condition(policy, 0, ""), failed(0), "{policy}");
+        }
+    }
+
+    #[test]
+    fn what_was_started_again_is_told_from_what_ran_on() {
+        let one = |status: &str, at: &str| {
+            let json = format!(
+                r#"[{{"Id":"a","Image":"i","Config":{{}},"State":{{"Status":"{status}","StartedAt":"{at}"}}}}]"#
+            );
+            by_name(docker::json(json.as_bytes()).expect("valid")).remove(0)
+        };
+        assert!(one("running", "2").was_started(&[one("exited", "1")]));
+        assert!(one("running", "1").was_started(&[]));
+        for before in [one("running", "1"), one("exited", "2"), one("restarting", "1")] {
+            assert!(!one("running", "2").was_started(std::slice::from_ref(&before)), "{before:?}");
+        }
     }
 }

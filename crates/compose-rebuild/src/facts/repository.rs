@@ -21,6 +21,8 @@ const DEPTH: u32 = 1000;
 pub const DEPTHS: [u32; 2] = [100, 5000];
 /// How long a remote may take to send commits or trees.
 const DEADLINE: Duration = Duration::from_secs(60);
+/// Most packs that a repository has: every fetch adds one, and nothing puts them together.
+const PACKS: usize = 100;
 /// How long another run may hold a lock of the repository.
 const BUSY: Duration = Duration::from_secs(5);
 /// How long git may take for what is here.
@@ -163,8 +165,17 @@ impl<'a> Repository<'a> {
         Err(remotes::refusal(&finished, self.remote.url).into())
     }
 
-    /// Fetches; what a killed run left half done is thrown away and made again.
+    /// Whether it has so many packs that one fetch of everything is better.
+    fn is_full(&self) -> bool {
+        let files = fs_err::read_dir(self.path.join("objects/pack")).into_iter().flatten().flatten();
+        files.filter(|file| file.path().extension().is_some_and(|end| end == "pack")).count() >= PACKS
+    }
+
+    /// Fetches; what a killed run left half done is thrown away and made again, and so is what many fetches left.
     fn fetch(&self, filter: &str, depth: u32, commits: &[(&Commit, &str)]) -> anyhow::Result<Finished> {
+        if self.is_full() {
+            self.init(commits[0].0)?;
+        }
         let Remote { url, access } = self.remote;
         let cmd = || git::fetch(&self.sh, &self.path, url, filter, depth, commits, access);
         let mut finished = process::output(self.ui, cmd(), DEADLINE)?;

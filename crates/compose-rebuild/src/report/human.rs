@@ -73,14 +73,17 @@ pub fn steps(ui: &Ui, summary: &Summary) {
 
 /// How a run ended, for people who were not there.
 pub fn sentence(summary: &Summary) -> String {
-    let Summary { project, command, total_ms, .. } = summary;
+    let Summary { project, command, total_ms, healthy, .. } = summary;
     if let Some(failure) = &summary.failure {
         let cause = failure.cause.lines().next().unwrap_or_default();
         return format!("{project}: {command} failed with exit code {}: {}", failure.code, plain(cause, 300));
     }
     let moved = summary.services.iter().filter(|service| matches!(service.action.as_str(), "build" | "reuse"));
-    let moved: Vec<_> = moved.map(|service| format!("{} {}", service.service, service.cache_bust)).collect();
-    format!("{project}: {command} finished in {}: {}", measure::seconds(*total_ms), moved.join(", "))
+    let mut what: Vec<_> = moved.map(|service| format!("{} {}", service.service, service.cache_bust)).collect();
+    if !healthy.is_empty() {
+        what.push(format!("started {}", healthy.join(", ")));
+    }
+    format!("{project}: {command} finished in {}: {}", measure::seconds(*total_ms), what.join(", "))
 }
 
 /// The last line of a run.
@@ -100,7 +103,8 @@ pub fn finished(ui: &Ui, summary: &Summary) {
         "finished",
         &serde_json::json!({
             "command": summary.command, "project": summary.project, "total_ms": summary.total_ms,
-            "build_ms": summary.build_ms, "rebuilt": rebuilt, "cached": cached, "log": summary.log,
+            "build_ms": summary.build_ms, "rebuilt": rebuilt, "cached": cached, "healthy": summary.healthy,
+            "log": summary.log,
         }),
     );
 }

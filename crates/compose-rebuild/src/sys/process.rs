@@ -30,6 +30,8 @@ const TICK: Duration = Duration::from_millis(20);
 const LINGER: Duration = Duration::from_millis(200);
 /// How long a process may take to stop after it was asked to.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long a process may take to stop that nobody waits for.
+const BRIEF: Duration = Duration::from_millis(500);
 
 /// What a process left behind.
 #[derive(Debug)]
@@ -60,7 +62,15 @@ impl Finished {
 /// # Errors
 /// Exit code 3 when it cannot start or takes longer than `limit`, 130 when a signal came.
 pub fn output(ui: &Ui, cmd: Cmd<'_>, limit: Duration) -> anyhow::Result<Finished> {
-    bounded_output(ui, cmd, limit, 0)
+    bounded_output(ui, cmd, End { limit: Some(limit), signals: 0, grace: GRACE })
+}
+
+/// Runs `cmd`, which a signal ends within half a second whatever it does: what it leaves is finished later.
+///
+/// # Errors
+/// Fails when [`output`] does.
+pub fn output_or_leave(ui: &Ui, cmd: Cmd<'_>, limit: Duration) -> anyhow::Result<Finished> {
+    bounded_output(ui, cmd, End { limit: Some(limit), signals: 0, grace: BRIEF })
 }
 
 /// Runs `cmd`, which cleans up after this run: neither the signals that came before it starts stop it, nor the first that
@@ -69,11 +79,23 @@ pub fn output(ui: &Ui, cmd: Cmd<'_>, limit: Duration) -> anyhow::Result<Finished
 /// # Errors
 /// Fails when [`output`] does, with a limit of one minute.
 pub fn cleanup(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<Finished> {
-    bounded_output(ui, cmd, Duration::from_secs(60), interrupt::count() + 1)
+    let end = End { limit: Some(Duration::from_secs(60)), signals: interrupt::count() + 1, grace: GRACE };
+    bounded_output(ui, cmd, end)
 }
 
-fn bounded_output(ui: &Ui, cmd: Cmd<'_>, limit: Duration, signals: usize) -> anyhow::Result<Finished> {
-    let (finished, stdout) = bounded_read(ui, cmd, limit, signals, |stdout| {
+/// What ends a process early.
+#[derive(Clone, Copy)]
+struct End {
+    /// How long it may take.
+    limit: Option<Duration>,
+    /// How many signals do not stop it.
+    signals: usize,
+    /// How long it may take to stop after it was asked to.
+    grace: Duration,
+}
+
+fn bounded_output(ui: &Ui, cmd: Cmd<'_>, end: End) -> anyhow::Result<Finished> {
+    let (finished, stdout) = bounded_read(ui, cmd, end, |stdout| {
         let mut bytes = Vec::new();
         // A read error means a closed pipe: the exit status tells the rest.
         let _ = stdout.take(OUTPUT_LIMIT).read_to_end(&mut bytes);
@@ -90,18 +112,17 @@ pub fn read<T: Send + 'static>(
     limit: Duration,
     take: impl FnOnce(&mut dyn Read) -> T + Send + 'static,
 ) -> anyhow::Result<(Finished, Option<T>)> {
-    bounded_read(ui, cmd, limit, 0, take)
+    bounded_read(ui, cmd, End { limit: Some(limit), signals: 0, grace: GRACE }, take)
 }
 
 fn bounded_read<T: Send + 'static>(
     ui: &Ui,
     cmd: Cmd<'_>,
-    limit: Duration,
-    signals: usize,
+    end: End,
     take: impl FnOnce(&mut dyn Read) -> T + Send + 'static,
 ) -> anyhow::Result<(Finished, Option<T>)> {
     let shown = cmd.to_string();
-    let mut child = spawn(ui, cmd, signals)?;
+    let mut child = spawn(ui, cmd, end.signals)?;
     let stdout = child.stdout.take();
     let (send, receive) = sync_channel(1);
     thread::spawn(move || {
@@ -109,7 +130,7 @@ fn bounded_read<T: Send + 'static>(
         let _ = send.send(take(&mut stdout));
     });
     let mut taken = None;
-    let finished = supervise(ui, child, &shown, Some(limit), signals, receive, |item| {
+    let finished = supervise(ui, child, &shown, end, receive, |item| {
         taken = item.or(taken.take());
         Ok(())
     })?;
@@ -157,7 +178,8 @@ pub fn stream(
     });
     let mut errors = Tail::default();
     let mut last = Instant::now();
-    let finished = supervise(ui, child, &shown, None, 0, receive, |line: Option<Vec<u8>>| {
+    let end = End { limit: None, signals: 0, grace: GRACE };
+    let finished = supervise(ui, child, &shown, end, receive, |line: Option<Vec<u8>>| {
         let Some(line) = line else { return hear(Heard::Nothing(last.elapsed())) };
         last = Instant::now();
         if line.first() == Some(&b'{') {
@@ -180,7 +202,8 @@ pub fn tell(ui: &Ui, cmd: Cmd<'_>, input: Vec<u8>, limit: Duration) -> anyhow::R
     let stdin = child.stdin.take();
     thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
     let (_, nothing) = sync_channel::<()>(0);
-    supervise(ui, child, &shown, Some(limit), 0, nothing, |_| Ok(()))
+    let end = End { limit: Some(limit), signals: 0, grace: GRACE };
+    supervise(ui, child, &shown, end, nothing, |_| Ok(()))
 }
 
 fn spawn(ui: &Ui, cmd: Cmd<'_>, signals: usize) -> anyhow::Result<Child> {
@@ -212,13 +235,12 @@ fn start(ui: &Ui, mut command: Command, signals: usize, shown: &str) -> anyhow::
 }
 
 /// Takes what the reading thread sends, or at every tick without it nothing, until it ends, then the exit status; stops the process group early at the limit,
-/// when `take` fails, and on a signal beyond the first `signals`.
+/// when `take` fails, and on a signal beyond the first ones.
 fn supervise<T>(
     ui: &Ui,
     mut child: Child,
     shown: &str,
-    limit: Option<Duration>,
-    signals: usize,
+    End { limit, signals, grace }: End,
     receive: Receiver<T>,
     mut take: impl FnMut(Option<T>) -> anyhow::Result<()>,
 ) -> anyhow::Result<Finished> {
@@ -245,7 +267,7 @@ fn supervise<T>(
             Err(_) => take(None).err(),
         };
         if let Some(error) = failed.or_else(|| interrupt::check_since(signals).err().map(Into::into)) {
-            stop(&mut child);
+            stop(&mut child, grace);
             return Err(error);
         }
         if ended.is_none() {
@@ -281,14 +303,14 @@ fn wait_briefly(child: &mut Child) -> std::io::Result<Option<ExitStatus>> {
     }
 }
 
-/// Asks the whole group to stop, and kills it after ten seconds or at the next signal.
-fn stop(child: &mut Child) {
+/// Asks the whole group to stop, and kills it after a while or at the next signal.
+fn stop(child: &mut Child, grace: Duration) {
     let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
     let (asked, signals) = (Instant::now(), interrupt::count());
     // The group may be gone already, which is what is wanted.
     let _ = killpg(group, Signal::SIGINT);
     while let Ok(None) = child.try_wait() {
-        if asked.elapsed() > GRACE || interrupt::count() > signals {
+        if asked.elapsed() > grace || interrupt::count() > signals {
             let _ = killpg(group, Signal::SIGKILL);
             let _ = child.wait();
             return;

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use crate::faults::says;
 use crate::schema::{faults, published};
+use crate::space::value;
+use crate::support::state::Running;
 use crate::support::{MUTABLE, World, commit};
 
 #[test]
@@ -136,4 +138,59 @@ fn a_notifier_that_does_not_end_is_ended() {
     assert_eq!(outcome.code, Some(0), "{outcome}");
     let outcome = outcome.says("nobody was notified").says("did not answer within 10 s");
     assert!(outcome.elapsed < Duration::from_secs(25), "{outcome}");
+}
+
+#[test]
+fn everything_that_is_told_of_a_run_says_how_the_start_ended() {
+    let world = notifying(WRITE);
+    let shown = world.path("shown");
+    let run = |args: &[&str]| {
+        fs::write(&shown, "").unwrap();
+        world.run(args.iter().copied()).env("GITHUB_STEP_SUMMARY", shown.to_str().unwrap()).finish()
+    };
+    let page = || fs::read_to_string(&shown).unwrap_or_default();
+    run(&["rebuild"]).ok();
+    let image = world.image(MUTABLE[2]).unwrap().id;
+    let [project, service, name] = ["vibevoice", "vibevoice", "vibevoice-1"].map(str::to_owned);
+    world.engine(|engine| engine.running = vec![Running { project, service, name, image, revision: commit('a') }]);
+    world.push(&commit('b'));
+    run(&["rebuild"]).ok();
+    told(&world).expect("told of the build");
+
+    // Nothing is built, and what was built before is started.
+    run(&["rebuild", "--up"]).ok();
+    let (said, summary) = told(&world).expect("told of the start");
+    assert!(said.ends_with(": started vibevoice|"), "{said}");
+    assert_eq!(summary["healthy"], serde_json::json!(["vibevoice"]));
+    assert_eq!(world.engine(|engine| engine.running[0].image.clone()), world.image(MUTABLE[2]).unwrap().id);
+    assert!(page().contains("healthy: <code>vibevoice"), "{}", page());
+    run(&["rebuild", "--up"]).ok();
+    assert_eq!((told(&world), page().as_str()), (None, ""), "nothing happened");
+
+    world.push(&commit('c'));
+    run(&["rebuild", "--up"]).ok();
+    assert_eq!(told(&world).expect("told of both").1["healthy"], serde_json::json!(["vibevoice"]));
+    assert_eq!((&world.report()["failure"], &world.report()["healthy"][0]), (&Value::Null, &"vibevoice".into()));
+
+    world.push(&commit('d'));
+    world.engine(|engine| engine.broken.push(commit('d')));
+    run(&["rebuild", "--up"]).fails(1);
+    let (said, summary) = told(&world).expect("told of the failure");
+    assert!(said.contains("failed with exit code 1: `vibevoice` is unhealthy; rolled back to"), "{said}");
+    assert_eq!((&summary["failure"]["code"], &world.report()["failure"]["code"]), (&1.into(), &1.into()));
+    assert!(!world.report()["steps"].as_array().unwrap().is_empty(), "the build is on record");
+    assert!(page().contains("rolled back to") && page().contains(": failed"), "{}", page());
+
+    run(&["rollback", &value('a')]).ok();
+    let (said, summary) = told(&world).expect("told of the rollback");
+    let schema = published();
+    assert_eq!(faults(&summary, &schema, &schema, "summary"), [""; 0]);
+    assert!(said.contains("vibevoice: rollback finished in ") && said.contains(&value('a')), "{said}");
+    run(&["rollback"]).ok();
+    run(&["rollback", "v9.9.9-aaaaaaaaaaaa"]).fails(2);
+    run(&["rollback", &value('a')]).ok();
+    assert_eq!(told(&world), None, "nothing changed");
+    world.engine(|engine| engine.broken.push(commit('b')));
+    run(&["rollback", &value('b'), "--up"]).fails(1);
+    assert!(told(&world).expect("told of it").0.contains("rollback failed with exit code 1"));
 }

@@ -104,6 +104,26 @@ fn a_push_that_changes_none_of_its_paths_is_no_reason_to_build() {
 }
 
 #[test]
+fn what_many_pushes_left_is_thrown_away() {
+    let world = with_paths(r#"["backend"]"#);
+    world.run(["rebuild"]).ok();
+    let repositories = fs::read_dir(world.project().join("target/xtask/git")).unwrap();
+    let directories: Vec<_> = repositories.map(|entry| entry.unwrap().path().join("objects/pack")).collect();
+    let packs = || {
+        let all = directories.iter().flat_map(|directory| fs::read_dir(directory).unwrap());
+        all.filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|end| end == "pack")).count()
+    };
+    for directory in &directories {
+        (0..100).for_each(|number| fs::write(directory.join(format!("pack-{number}.pack")), "").unwrap());
+    }
+    let newest = push(&world, "backend/run.py");
+    push(&world, "docs/a.txt");
+    world.run(["rebuild"]).ok().says("1 commit on main changes nothing for this image");
+    assert_eq!(revision(&world, MUTABLE[2]), newest);
+    assert!(packs() < 100, "{}", packs());
+}
+
+#[test]
 fn a_merge_counts_as_what_it_brings_to_the_branch() {
     let world = with_paths(r#"["backend"]"#);
     let first = tip(&world);

@@ -1,9 +1,12 @@
 //! `--up`: which services are started, what goes back, and what is remembered of a version that was not healthy.
 
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal::SIGINT;
 use serde_json::json;
 
 use crate::space::value;
-use crate::support::state::Running;
+use crate::support::state::{Rule, Running};
 use crate::support::{MUTABLE, World, commit};
 
 /// A world at commit aaaa that runs.
@@ -128,4 +131,21 @@ fn waiting_needs_something_to_wait_for() {
     world.run(["rebuild", "--up=some"]).fails(2);
     let state = world.path("state");
     assert!(state.exists() && world.calls_of("bake").is_empty(), "{}", json!(world.tags()));
+}
+
+#[test]
+fn ctrl_c_does_not_wait_for_compose_and_the_next_run_goes_on() {
+    let world = running();
+    world.push(&commit('b'));
+    let said = "started\n".to_owned();
+    world.fault(&["compose up"], Rule { hang: true, deaf: true, times: Some(1), stderr: said, ..Rule::default() });
+    let run = world.run(["rebuild", "--up"]).start();
+    world.until_obeyed("starting");
+    let asked = Instant::now();
+    run.signal(SIGINT);
+    run.wait().fails(130).says("may be down until the next `rebuild`");
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert!(world.path("state/heard").exists(), "Compose was asked to end first");
+    world.run(["rebuild"]).ok().says("Resuming");
+    assert_eq!(runs(&world)[0], world.image(MUTABLE[2]).unwrap().id);
 }

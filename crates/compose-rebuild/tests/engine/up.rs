@@ -1,6 +1,7 @@
 //! From built to running: containers follow their images, and go back when they are not healthy.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal::{self, SIGINT, SIGKILL};
 
@@ -16,7 +17,8 @@ services:
   web: {<<: *health, image: NAME/web, build: {context: ., target: web}, volumes: [./shared:/shared]}
   api: {<<: *health, image: NAME/api, build: {context: ., target: api}}
   parts: {image: NAME/parts, build: {context: ., target: code}, scale: 0}
-  other: {image: BASE_IMAGE, init: true, command: [sleep, '10000']}
+  other: {image: BASE_IMAGE, init: true, command: [sh, -c, 'test ! -e /shared/ends || exit 3; sleep 10000'], volumes: [./shared:/shared]}
+  job: {image: NAME/web, init: true, command: [sh, -c, 'test -e /shared/quick || sleep 10000'], volumes: [./shared:/shared]}
 ";
 const DOCKERFILE: &str = "FROM BASE_IMAGE AS code
 ARG CACHE_BUST
@@ -100,6 +102,23 @@ fn what_changed_and_ran_is_started_and_goes_back_when_it_is_not_healthy() {
     world.xtask(["rebuild", "--up=all"]).ok();
     assert_eq!(runs(&world), all_at(&later));
 
+    // A job that ends well is done. What is started again is watched, whatever it runs.
+    world.file("shared/quick", "");
+    let later = world.push_file("web.sh", &format!("# with a job\n{GOOD}"));
+    up(&world).ok().says("job (ended with status 0)");
+    assert_eq!(runs(&world), all_at(&later));
+    let job = world.compose(&["ps", "--all", "--quiet", "job"]);
+    let ended = world.docker(&["inspect", "--format", "{{.State.Status}} {{.State.ExitCode}} {{.Image}}", &job]);
+    assert_eq!(ended, format!("exited 0 {}", world.id(&world.image("/web")).unwrap()));
+    let other = container(&world, "other");
+    world.compose(&["stop", "other"]);
+    world.file("shared/ends", "");
+    world.xtask(["rebuild", "--up=all"]).fails(1).says("`other` ended with status 3").says("nothing to go back to");
+    std::fs::remove_file(world.project().join("shared/ends")).unwrap();
+    world.xtask(["rebuild", "--up=all"]).ok();
+    assert_eq!(container(&world, "other"), other);
+    assert_eq!(runs(&world), all_at(&later));
+
     let images_before = images(&world);
     for (bad, says) in [
         ("echo it broke; exit 3\n", "ended with status 3"),
@@ -172,11 +191,12 @@ fn stopped(world: &World, phase: &str, shim: &str, signal: Signal) {
     world.shim("docker", shim);
     let mut run = world.start(["rebuild", "--up", "--wait-timeout", "20s"]);
     world.until_held(&mut run);
+    let asked = Instant::now();
     run.signal(signal);
     let outcome = run.wait();
     if signal == SIGINT {
         assert_eq!(outcome.code, Some(130), "{phase}: {outcome}");
-        container(world, "web");
+        assert!(asked.elapsed() < Duration::from_secs(1), "{phase}: {:?}", asked.elapsed());
     }
     world.unshim("docker");
     world.end_orphans();

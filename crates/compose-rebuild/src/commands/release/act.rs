@@ -74,7 +74,7 @@ impl Session<'_> {
             plan.leave_mutable();
         }
         if !plan.services.is_empty() {
-            run.carry_out(&facts, &plan)?;
+            run.carry_out(&facts, &plan, || Ok(Vec::new()))?;
         }
         let sources: Vec<_> = made.iter().map(|(_, made)| made.clone()).collect();
         let found = images::inspect(ui, &sources)?;
