@@ -8,6 +8,7 @@ pub mod plan;
 pub mod prune;
 mod publish;
 pub mod rebuild;
+mod record;
 pub mod release;
 pub mod report;
 pub mod rollback;

@@ -41,7 +41,7 @@ pub fn run(context: &Context, options: &cli::Rebuild) -> anyhow::Result<()> {
             run.remove_left(&facts)?;
         }
         human::services(&context.ui, &planned);
-        human::finished(&context.ui, &run.summary(&facts, &planned, None, None));
+        human::finished(&context.ui, &run.summary(&facts, &planned, None));
         return Ok(());
     }
     let (_lock, facts, planned) = run.lock(facts, planned)?;

@@ -3,7 +3,6 @@
 use std::thread;
 use std::time::Duration;
 
-use buildkit_report::markdown;
 use buildkit_report::summary::Summary;
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -19,7 +18,6 @@ use crate::plan::{Action, Attestations, Plan, Request};
 use crate::project::key;
 use crate::promote::{self, Move};
 use crate::report::{human, summary};
-use crate::sys::files;
 use crate::sys::lock::Lock;
 use crate::sys::threads::both;
 use crate::value::measure;
@@ -136,7 +134,7 @@ impl<'a> Run<'a> {
         human::services(ui, plan);
         let mut built = None;
         let promoted = self.act(facts, plan, &mut built);
-        let mut summary = self.summary(facts, plan, built.as_ref(), None);
+        let mut summary = self.summary(facts, plan, built.as_ref());
         // What was built is on record, however the rest of the run ends.
         let is_report = !plan.is_fresh();
         let done = promoted.and_then(|promoted| {
@@ -149,7 +147,7 @@ impl<'a> Run<'a> {
                 kept::write(state, &summary)?;
             }
             summary.healthy = start()?;
-            Ok(promoted && changes(facts, plan, built.as_ref()) || !summary.healthy.is_empty())
+            Ok(promoted && Self::changes(facts, plan, built.as_ref()) || !summary.healthy.is_empty())
         });
         summary.failure = done.as_ref().err().map(|error| summary::failure(&Failure::of(error)));
         summary.total_ms = measure::milliseconds(started.elapsed());
@@ -163,42 +161,6 @@ impl<'a> Run<'a> {
             ui.warning(&format!("there is no report of this build: {unwritten:#}"));
         }
         done.map(|_| summary)
-    }
-
-    /// What the run did.
-    pub(super) fn summary(
-        &self,
-        facts: &Facts,
-        plan: &Plan,
-        built: Option<&(build::Outcome, Foresight)>,
-        failure: Option<&Failure>,
-    ) -> Summary {
-        let before = built.map(|_| kept::before(&self.context.ui, &facts.workspace.state, plan.project.as_str()));
-        let foreseen = built.map(|(_, foresight)| foresight.of(plan));
-        let (prediction, upstream) = foreseen.map_or_else(Default::default, |one| (one.prediction, one.upstream));
-        let summary = Summary {
-            project: plan.project.to_string(),
-            command: self.command.to_owned(),
-            services: summary::services(plan),
-            prediction,
-            upstream,
-            failure: failure.map(summary::failure),
-            started: self.context.settings.now,
-            total_ms: measure::milliseconds(self.context.started.elapsed()),
-            ..Summary::default()
-        };
-        let build = built.map(|(outcome, _)| summary::build(&facts.project, plan, outcome));
-        summary.with_build(build, &before.unwrap_or_default())
-    }
-
-    /// Shows the summary beside the run in GitHub Actions.
-    fn step_summary(&self, summary: &Summary) {
-        let Context { ui, settings, .. } = self.context;
-        if let Some(path) = &settings.environment.step_summary
-            && let Err(unwritten) = files::append(Utf8Path::new(path), markdown::page(summary).as_bytes())
-        {
-            ui.warning(&format!("the step summary was not written: {unwritten:#}"));
-        }
     }
 
     /// Builds, verifies and promotes; `built` is what the build did, beside what was foreseen, whatever comes after it.
@@ -302,19 +264,6 @@ impl<'a> Run<'a> {
         })?;
         Ok(true)
     }
-}
-
-/// Whether an image is another one than before, or a tag moved to one that was there.
-fn changes(facts: &Facts, plan: &Plan, built: Option<&(build::Outcome, Foresight)>) -> bool {
-    plan.services.iter().any(|service| match &service.action {
-        Action::Fresh | Action::Held | Action::Shared(_) => false,
-        Action::Reuse(_) => true,
-        Action::Build(_) => {
-            let digest = built.and_then(|(outcome, _)| outcome.digests.get(&service.service));
-            let before = facts.images.get(&service.image);
-            !before.zip(digest).is_some_and(|(before, digest)| digest.is_of(&before.id))
-        }
-    })
 }
 
 /// The sources that some service of the plan takes without being told the commit.
