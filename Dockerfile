@@ -71,7 +71,7 @@ RUN --mount=type=cache,id=vibevoice-source,target=/var/cache/source,sharing=lock
 set -eu
 export GIT_TERMINAL_PROMPT=0 GIT_ALLOW_PROTOCOL=https:http:ssh:git
 # Whoever answers instead of the host would have to have the commit that is asked for.
-export GIT_SSH_COMMAND='ssh -oBatchMode=yes -oStrictHostKeyChecking=accept-new'
+export GIT_SSH_COMMAND='ssh -oBatchMode=yes -oStrictHostKeyChecking=accept-new -oConnectTimeout=30 -oServerAliveInterval=20'
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0="credential.$GITHUB_REPO.helper"
 export GIT_CONFIG_VALUE_0='!echo "username=$GIT_AUTH_USER"; sed s/^/password=/ /run/secrets/GIT_AUTH_TOKEN #'
 fail() { echo "error: $2" >&2; exit "$1"; }
@@ -82,7 +82,10 @@ repository=/var/cache/source/$format.git
 in_repository() {
     git -C "$repository" -c fetch.unpackLimit=1 -c gc.autoDetach=false -c maintenance.autoDetach=false "$@"
 }
-fetch() { in_repository fetch --quiet --no-tags "$1" -- "$GITHUB_REPO" "$2"; }
+# A server that sends nothing for a minute is given up.
+fetch() {
+    in_repository -c http.lowSpeedLimit=1 -c http.lowSpeedTime=60 fetch --quiet --no-tags "$1" -- "$GITHUB_REPO" "$2"
+}
 start_over() { rm -rf "$repository" && git init --quiet --bare --object-format="$format" "$repository"; }
 
 # Puts the files of the commit into app/: one chain, so that whatever fails in it is a failure of the function.

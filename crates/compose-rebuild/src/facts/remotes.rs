@@ -1,6 +1,7 @@
 //! The commit that a remote really has.
 
 use std::collections::BTreeSet;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,12 @@ use crate::value::{Commit, GitRef, GitUrl};
 
 /// Waits before the second and the third try; only for what may pass by itself.
 const WAITS: [Duration; 2] = [Duration::from_millis(500), Duration::from_millis(1500)];
+
+/// The longest wait that a remote can ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// How long an answer may take before the wait is mentioned.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long an answer may take that nobody may want.
 const SOON: Duration = Duration::from_secs(2);
@@ -67,7 +74,25 @@ fn meaning(lines: &[u8], git_ref: &GitRef) -> Option<String> {
 
 fn ask(ui: &Ui, url: &GitUrl, git_ref: &GitRef, access: &Access, limit: Duration) -> anyhow::Result<Finished> {
     let sh = Shell::new()?;
-    process::output(ui, git::ls_remote(&sh, url, git_ref, access), limit)
+    let (done, ended) = channel::<()>();
+    let mut finished = thread::scope(|scope| {
+        scope.spawn(move || {
+            if limit > SOON && ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                ui.status("Waiting", &format!("for {url}"));
+            }
+        });
+        let _done = done;
+        process::output(ui, git::ls_remote(&sh, url, git_ref, access), limit)
+    })?;
+    let wanted = |line: &&str| !line.contains(git::HTTP_TRACE) || retry_after(line).is_some();
+    finished.stderr = finished.stderr.lines().filter(wanted).map(|line| format!("{line}\n")).collect();
+    Ok(finished)
+}
+
+/// How long a remote asks to be left alone, in a line of what git traced.
+fn retry_after(line: &str) -> Option<Duration> {
+    let line = line.split_once(git::HTTP_TRACE)?.1.to_ascii_lowercase();
+    Some(Duration::from_secs(line.split_once("<= recv header: retry-after:")?.1.trim().parse().ok()?))
 }
 
 /// What the first answer of a remote says, or a later one, when the first may be due to what passes by itself.
@@ -78,7 +103,9 @@ pub fn conclude(ui: &Ui, first: Finished, url: &GitUrl, git_ref: &GitRef, access
         let Some(wait) = waits.next().filter(|_| may_pass(&finished)) else {
             return Err(refusal(&finished, url).into());
         };
-        ui.status("Retrying", &format!("{url}: {}", finished.last_error()));
+        let asked = finished.stderr.lines().find_map(retry_after);
+        let wait = asked.map_or(wait, |asked| asked.min(LONGEST_WAIT).max(wait));
+        ui.status("Retrying", &format!("{url} in {} s: {}", wait.as_secs_f64(), finished.last_error()));
         pause(wait)?;
         finished = ask(ui, url, git_ref, access, git::DEADLINE)?;
     }
@@ -238,6 +265,15 @@ mod tests {
         assert_eq!(means(&tag, "v1"), full("refs/tags/v1"));
         assert_eq!(means(&format!("{id}\trefs/heads/v1\n{tag}"), "v1"), full("refs/heads/v1"), "what git clones");
         assert_eq!(means(&format!("{id}\trefs/heads/x/v1\n"), "v1"), None);
+    }
+
+    #[test]
+    fn only_a_header_with_a_number_says_when_to_ask_again() {
+        let of = |words: &str| retry_after(&format!("16:02:53.1 http.c:845              <= Recv header: {words}"));
+        assert_eq!(of("Retry-After: 3"), Some(Duration::from_secs(3)));
+        assert_eq!(of("retry-after: 99999999"), Some(Duration::from_secs(99_999_999)));
+        assert_eq!([of("Retry-After: -1"), of("Retry-After: Fri, 31 Dec 1999 23:59:59 GMT"), of("X: 3")], [None; 3]);
+        assert_eq!(retry_after("fatal: Retry-After: 3"), None);
     }
 
     #[test]

@@ -105,8 +105,17 @@ pub fn ls_remote<'a>(sh: &'a Shell, url: &GitUrl, git_ref: &GitRef, access: &Acc
         _ => vec![format!("refs/heads/{name}"), format!("refs/tags/{name}"), format!("refs/tags/{name}^{{}}")],
     };
     let target = (name == "HEAD").then_some("--symref");
-    with_remote(sh, url, access).arg("ls-remote").args(target).args(["--", url.as_str()]).args(names)
+    with_remote(sh, url, access)
+        // The headers of answers, without secrets, are traced: one of them says when to ask again.
+        .envs([("GIT_TRACE_CURL", "1"), ("GIT_TRACE_CURL_NO_DATA", "1"), ("GIT_TRACE_REDACT", "1")])
+        .arg("ls-remote")
+        .args(target)
+        .args(["--", url.as_str()])
+        .args(names)
 }
+
+/// What stands in every line in which git traces HTTP.
+pub const HTTP_TRACE: &str = " http.c:";
 
 /// `git describe` of the nearest tag that looks like a version.
 pub fn describe<'a>(sh: &'a Shell, directory: &Utf8Path) -> Cmd<'a> {

@@ -109,6 +109,21 @@ fn a_remote_that_is_busy_for_a_moment_is_asked_again() {
 }
 
 #[test]
+fn a_remote_says_when_it_may_be_asked_again_and_no_trace_of_git_is_shown() {
+    for (asked, at_least) in [("2", 2.0), ("soon", 0.5), ("0", 0.5)] {
+        let world = moved();
+        let trace = "16:02:53.123456 http.c:845              <= Recv header:";
+        let busy = format!(
+            "{trace} Retry-After: {asked}\n{trace} X: permission denied\nfatal: The requested URL returned error: 429"
+        );
+        world.fault(&["ls-remote"], Rule { times: Some(1), ..says(&busy, 128) });
+        let outcome = world.run(["rebuild"]).ok().says("Retrying").says("error: 429");
+        assert!(!outcome.stderr.contains("http.c"), "{outcome}");
+        assert!(outcome.elapsed.as_secs_f64() > at_least && outcome.elapsed < Duration::from_secs(8), "{outcome}");
+    }
+}
+
+#[test]
 fn a_remote_that_stays_away_is_asked_three_times() {
     let world = moved();
     world.forget_calls();
@@ -121,7 +136,7 @@ fn a_remote_that_stays_away_is_asked_three_times() {
 fn a_remote_that_stalls_is_given_up_after_the_deadline() {
     let world = moved();
     world.fault(&["ls-remote"], Rule { hang: true, ..Rule::default() });
-    let outcome = fails_without_a_trace(&world, 3);
+    let outcome = fails_without_a_trace(&world, 3).says("Waiting for https://");
     assert!(outcome.elapsed >= Duration::from_secs(10) && outcome.elapsed < Duration::from_secs(14), "{outcome}");
 }
 

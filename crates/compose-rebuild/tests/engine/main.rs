@@ -23,6 +23,7 @@ mod random;
 mod refusals;
 mod registry;
 mod release;
+mod remotes;
 mod sources;
 mod space;
 mod support;

@@ -12,7 +12,7 @@ mod run;
 mod shim;
 mod web_server;
 
-pub(crate) use git_server::serve_private;
+pub(crate) use git_server::{Fault, GitServer, On, serve_private};
 pub(crate) use random::Random;
 pub(crate) use registry::{BrokenRegistry, RemoteBuilder};
 pub(crate) use run::{Outcome, Running, until};
