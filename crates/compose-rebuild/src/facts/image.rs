@@ -124,3 +124,20 @@ impl Image {
         if self.config.working_dir.is_empty() { "/" } else { &self.config.working_dir }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_and_no_label_says_how_old_an_image_is() {
+        let image = |last_tag_time: &str| {
+            let labels = serde_json::json!({"org.opencontainers.image.created": "1999-01-01T00:00:00Z"});
+            let image = serde_json::json!({"Created": "2026-01-01T00:00:00Z", "Config": {"Labels": labels},
+                "Metadata": {"LastTagTime": last_tag_time}});
+            serde_json::from_value::<Image>(image).expect("an image").had()
+        };
+        assert_eq!(image("2026-02-01T00:00:00Z"), "2026-02-01T00:00:00Z".parse().expect("a time"));
+        assert_eq!(image("0001-01-01T00:00:00Z"), "2026-01-01T00:00:00Z".parse().expect("a time"));
+    }
+}

@@ -73,6 +73,8 @@ fn parse(json: &[u8], name: &ImageRef) -> Result<Image, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -88,5 +90,23 @@ mod tests {
         }
         assert_eq!(read(r#"{"config": {}}"#).expect("valid").label("k"), None);
         assert_eq!(read("nothing").expect_err("no JSON").code, 3);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_answer_makes_it_panic(flips in prop::collection::vec((0..120_usize, any::<u8>()), 0..9), cut in 0..240_usize) {
+            let text = r#"{"manifest":{"digest":"sha256:1"},"image":{"linux/amd64":{"config":{"Labels":{"k":"v"},"WorkingDir":"/w"}}}}"#;
+            let mut bytes = text.as_bytes().to_vec();
+            for (at, byte) in flips {
+                let length = bytes.len();
+                bytes[at % length] = byte;
+            }
+            bytes.truncate(cut);
+            if let Err(failure) = parse(&bytes, &"h:5000/a:b".parse().expect("name")) {
+                prop_assert_eq!(failure.code, 3);
+            }
+        }
     }
 }

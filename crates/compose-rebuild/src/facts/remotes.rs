@@ -232,6 +232,8 @@ pub fn refusal(finished: &Finished, url: &GitUrl) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn picked(lines: &str, name: &str) -> Result<String, String> {
@@ -282,5 +284,28 @@ mod tests {
         assert!(picked(&both, "main").expect_err("two").contains("both a branch and a tag"));
         assert!(picked("", "main").expect_err("none").contains("ref not found"));
         assert!(picked("garbage\trefs/heads/main\n\u{fffd}", "main").is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever a remote sends, a commit comes from a whole line of exactly this name.
+        #[test]
+        fn no_answer_is_taken_for_another_name(parts in prop::collection::vec(prop_oneof![
+            prop::sample::select(vec!["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "bbbb", "\t", "\n", "refs/heads/main",
+                "refs/tags/main", "^{}", "refs/heads/x/", "HEAD", "\0", " "]).prop_map(|text| text.as_bytes().to_vec()),
+            prop::collection::vec(any::<u8>(), 0..9),
+        ], 0..16)) {
+            let bytes = parts.concat();
+            let url = GitUrl::parse("https://h/n", &[]).expect("address");
+            if let Ok(commit) = pick(&bytes, &url, &"main".parse().expect("ref")) {
+                let whole = |name: &str| format!("{commit}\t{name}").into_bytes();
+                let names = ["refs/heads/main", "refs/tags/main", "refs/tags/main^{}"].map(whole);
+                prop_assert!(bytes.split(|byte| *byte == b'\n').any(|line| names.iter().any(|name| name == line)));
+            }
+            let text = String::from_utf8_lossy(&bytes);
+            retry_after(&text);
+            retry_after(&format!(" http.c: <= Recv header: Retry-After:{text}"));
+        }
     }
 }

@@ -139,6 +139,19 @@ fn a_tag_that_the_engine_refuses_leaves_every_mutable_tag_where_it_was() {
 }
 
 #[test]
+fn a_tag_that_did_not_move_though_the_engine_said_so_is_found() {
+    let world = moved();
+    let before = world.image(MUTABLE[2]).unwrap().id;
+    world.fault(&["image tag", &format!(" {} ", MUTABLE[2])], Rule { exit: Some(0), ..Rule::default() });
+    let outcome = world.run(["rebuild"]).fails(3).says(&format!("`{}` points to {before}", MUTABLE[2]));
+    assert_eq!(world.image(MUTABLE[2]).unwrap().id, before, "the fault did not fire\n{outcome}");
+    assert!(!outcome.stderr.contains("Promoted"), "{outcome}");
+    world.heal();
+    world.run(["rebuild"]).ok();
+    assert_eq!(world.image(MUTABLE[2]).unwrap().version, Some(commit('b') + "\n"));
+}
+
+#[test]
 fn nobody_claims_that_tags_went_back_when_they_did_not() {
     let world = World::built();
     let old = world.image(MUTABLE[1]).unwrap().id;

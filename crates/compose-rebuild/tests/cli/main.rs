@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run programs and read the environment")]
 
 mod age;
+mod answers;
 mod deep;
 mod deploy;
 mod doctor;
@@ -13,6 +14,7 @@ mod found;
 mod interrupt;
 mod local;
 mod lock;
+mod matrix;
 mod messages;
 mod paths;
 mod pipelines;

@@ -136,6 +136,30 @@ fn pipes_in_place_of_state_hang_nothing() {
 }
 
 #[test]
+#[cfg(target_os = "linux")] // `/proc` tells how much memory it took.
+fn state_of_three_gigabytes_takes_no_memory() {
+    let world = World::built();
+    let reports = fs::read_dir(world.project().join("target/xtask/reports")).unwrap();
+    let own = fs::read_dir(world.path("tmp")).unwrap().map(|entry| entry.unwrap().path());
+    let kept = own.flat_map(|own| fs::read_dir(own).unwrap()).chain(reports).map(|entry| entry.unwrap().path());
+    let marker = world.project().join("target/xtask/staged-vibevoice");
+    let files: Vec<_> = kept.filter(|path| path.extension().is_none_or(|ending| ending != "lock")).collect();
+    assert!(files.len() > 2, "{files:?}");
+    for path in files.into_iter().chain([marker]) {
+        fs::File::create(path).unwrap().set_len(3 << 30).unwrap();
+    }
+    world.push(&commit('b'));
+    world.forget_calls();
+    // That a report cannot be read is a warning.
+    let outcome = world.run(["rebuild"]).finish();
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    assert_eq!(world.image(MUTABLE[2]).unwrap().version, Some(commit('b') + "\n"));
+    let peak = world.calls().iter().map(|call| call.parent_peak).max().unwrap();
+    assert!(peak <= 60_000, "{peak} kB");
+    world.assert_nothing_staged();
+}
+
+#[test]
 fn a_kept_image_gets_back_the_name_that_it_lost() {
     for push in [false, true] {
         let world = World::built();

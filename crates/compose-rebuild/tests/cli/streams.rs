@@ -3,6 +3,7 @@
 use base64::Engine;
 use serde_json::json;
 
+use crate::support::run::figure;
 use crate::support::state::Rule;
 use crate::support::{MUTABLE, World, commit};
 
@@ -140,10 +141,12 @@ fn peak(flood_mb: usize, flood_line_kb: usize) -> u64 {
     let log = world.written().into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "log"));
     let longest = log.map(|path| path.metadata().unwrap().len()).max().unwrap();
     assert!(longest >= (flood_mb as u64) << 20, "the flood did not arrive: {longest} bytes of log");
-    world.calls().iter().map(|call| call.parent_peak).max().unwrap()
+    let peak = world.calls().iter().map(|call| call.parent_peak).max().unwrap();
+    figure("memory", json!({"log_mb": flood_mb, "line_kb": flood_line_kb, "peak_kb": peak}));
+    peak
 }
 
-// More log than the limit of memory is enough to see whether it is kept; the engine tests send a whole gigabyte.
+// More log than the limit of memory is enough to see whether it is kept.
 #[test]
 #[cfg(target_os = "linux")] // `/proc` tells how much memory it took.
 fn a_flood_of_log_lines_needs_little_memory() {

@@ -15,6 +15,7 @@ mod found;
 mod fresh;
 mod hostile;
 mod interrupt;
+mod kills;
 mod model;
 mod pipelines;
 mod plan;

@@ -113,7 +113,7 @@ fn a_download_that_is_reset_is_a_failed_remote_and_goes_on_where_it_stopped() {
 }
 
 #[test]
-fn a_model_that_is_short_or_has_wrong_bytes_is_refused() {
+fn a_model_that_is_short_or_has_wrong_bytes_is_refused_and_ends_right() {
     let world = World::new().with_own_model();
     // In this order: what is short stays and is completed, what is wrong goes.
     for fault in [Fault::Flip, Fault::Short] {
@@ -123,6 +123,9 @@ fn a_model_that_is_short_or_has_wrong_bytes_is_refused() {
         assert!(bytes >= size() - 1, "{fault}: {bytes} bytes were sent");
         assert!(world.tags().is_empty(), "{fault}: {:?}", world.tags());
     }
+    // What is here already does not help with a hub that sends everything again.
+    let faulty = Faulty::new(Fault::IgnoreRange);
     world.rebuild();
+    drop(faulty);
     assert_eq!(digest(&world), sandbox().hub().sha256().unwrap());
 }

@@ -1,10 +1,11 @@
 //! A Git server that fails, on the way to the tool and in the step that clones.
 
+use std::process::Command;
 use std::time::Duration;
 
 use sandbox::Kind;
 
-use crate::support::{Fault, GitServer, On, World};
+use crate::support::{Fault, GitServer, On, World, text};
 
 /// A world that was built once from a server that can fail.
 fn served() -> (World, GitServer) {
@@ -99,4 +100,25 @@ fn a_branch_that_changes_after_the_resolution_is_built_as_it_was_or_not_at_all()
     // What is there now is what the image holds.
     world.rebuild();
     world.assert_current(&before);
+}
+
+#[test]
+fn submodules_are_refused_and_nothing_of_them_runs() {
+    let (world, _server) = served();
+    let (state, tip, work) = (world.state(), world.tip(), world.upstream.work());
+    let canary = world.path("canary");
+    // The address of a submodule has run commands once (CVE-2018-17456), and so has its path (CVE-2024-32002).
+    let modules = format!(
+        "[submodule \"x\"]\n\tpath = x\n\turl = -u./evil\n\tupdate = !touch {0}\n\
+         [submodule \"y\"]\n\tpath = ../y\n\turl = ext::sh -c touch% {0}\n",
+        canary.display()
+    );
+    let git = |args: &[&str]| text(Command::new("git").arg("-C").arg(&work).args(args));
+    git(&["update-index", "--add", "--cacheinfo", &format!("160000,{tip},x")]);
+    let commit = world.push_file(".gitmodules", &modules);
+    assert!(world.git(&["ls-tree", &commit]).contains("160000 "), "the commit has no submodule");
+    world.xtask(["rebuild"]).fails(3).says("submodules");
+    assert!(!canary.exists());
+    assert_eq!(world.state(), state);
+    world.assert_nothing_staged();
 }

@@ -1,7 +1,7 @@
 //! The one helper of the tests that run the real program: a project of its own, an environment with nothing in it that
 //! was not put there, and results that fail on everything unexpected.
 
-mod run;
+pub(crate) mod run;
 #[path = "../fake/state.rs"]
 #[allow(dead_code, reason = "the fakes use the rest")]
 pub(crate) mod state;

@@ -235,8 +235,6 @@ fn secrets_are_no_arguments() {
 const PARTS: &str = "FROM a~ AS b~\n~\n~RUN ~ARG ~ENV ~A=1~ ~\\\n~<<E~\nE\n~$A~${A~}~$(~)~((~`~\"~'~git clone ~-b~--branch~https://u@h~hf download ~snapshot_download(~CACHE_BUST~echo ~#~[~\"sh\", \"-c\"~]~;~&&~|~é~\u{0}~\r\n~COPY <<X Y ~=~env ~xargs -n 1 ";
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
     #[test]
     fn no_text_makes_the_checks_panic(text in "\\PC*") {
         found_any(&text);

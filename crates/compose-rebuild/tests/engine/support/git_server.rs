@@ -147,7 +147,7 @@ impl GitServer {
         } else {
             backend.env("GIT_PROTOCOL", header("git-protocol"));
         }
-        let mut child = backend.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
+        let mut child = backend.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
         child.stdin.take()?.write_all(&body).ok()?;
         let output = child.wait_with_output().ok()?.stdout;
         let status = output.strip_prefix(b"Status: ").and_then(|rest| rest.split(|byte| *byte == b'\r').next());

@@ -15,7 +15,7 @@ mod web_server;
 pub(crate) use git_server::{Fault, GitServer, On, serve_private};
 pub(crate) use random::Random;
 pub(crate) use registry::{BrokenRegistry, RemoteBuilder};
-pub(crate) use run::{Outcome, Running, until};
+pub(crate) use run::{Outcome, Running, figure, until};
 pub(crate) use web_server::serve_text;
 
 use std::collections::BTreeMap;
