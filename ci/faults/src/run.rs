@@ -117,7 +117,8 @@ pub(crate) fn alone(directory: &str, name: &str) -> Result<Option<bool>> {
         command.args(["--locked", "sandbox", "cargo"]);
     }
     command.args(["test", "--locked"]).args(cargo).args(["--", "--exact", test]).current_dir(directory);
-    command.env("CARGO_TARGET_DIR", format!("{ROOT}/target"));
+    // Programs of both have the same names.
+    command.env("CARGO_TARGET_DIR", format!("{ROOT}/target/faults-target"));
     Ok(listen(&mut command)?.0.get(test).copied())
 }
 

@@ -92,6 +92,9 @@ impl Failure {
             return failure.clone();
         }
         let cause = format!("{error:#}");
+        if let Some(path) = error.chain().find_map(|e| e.downcast_ref::<camino::FromPathBufError>()) {
+            return Self::usage(format!("the path {:?} is not UTF-8", path.as_path())).hint("rename it");
+        }
         match error.chain().find_map(|e| e.downcast_ref::<std::io::Error>()) {
             Some(io) if io.kind() == std::io::ErrorKind::StorageFull => {
                 Self::precondition(cause).hint("free disk space and run it again")
@@ -108,5 +111,21 @@ impl std::error::Error for Failure {}
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.cause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_not_utf_8_is_bad_input_and_no_bug() {
+        let path = std::path::PathBuf::from(std::ffi::OsString::from_vec(b"/srv/\xff".to_vec()));
+        let error = camino::Utf8PathBuf::try_from(path).expect_err("not UTF-8");
+        let failure = Failure::of(&error.into());
+        assert_eq!((failure.code, failure.hint.as_deref()), (exit_code::USAGE, Some("rename it")));
+        assert!(failure.cause.contains("/srv/"), "{failure}");
     }
 }

@@ -248,7 +248,8 @@ fn failure(finished: &Finished, progress: &Progress, log: &Utf8Path) -> Failure 
                 .kept(kept)
                 .hint(format!("correct it, push, and run it again; the whole log: less {log}")),
             Some(_) => {
-                Failure::precondition(cause).kept(kept).hint("the remote that the step needs failed; run it again")
+                let hint = "the step says what the remote that it needs did; if it was only busy, run it again";
+                Failure::precondition(cause).kept(kept).hint(hint)
             }
             None => Failure::precondition(cause).kept(kept).hint("check base images and the engine, then run it again"),
         };

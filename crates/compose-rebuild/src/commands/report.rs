@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Context, kept};
 use crate::cli;
 use crate::error::Failure;
-use crate::facts::workspace;
+use crate::facts::{compose, workspace};
 use crate::sys::files;
 
 /// The report as data.
@@ -26,7 +26,10 @@ struct Message<'a> {
 pub fn run(context: &Context, options: &cli::Report) -> anyhow::Result<()> {
     let Context { ui, settings, .. } = context;
     let state = workspace::read(ui, settings.directory())?.state;
-    let mut all = kept::all(ui, &state);
+    // Several projects may share the directory; where Compose does not answer, the last build of any of them counts.
+    let project = compose::read(ui, settings.selection(&[])).ok().map(|project| project.name.to_string());
+    let is_meant = |(_, summary): &(_, Summary)| project.as_ref().is_none_or(|name| summary.project == *name);
+    let mut all = kept::all(ui, &state).filter(is_meant);
     let Some((path, last)) = all.next() else {
         return Err(Failure::no("no build is on record").hint("make one: `cargo xtask rebuild`").into());
     };

@@ -4,7 +4,7 @@ pub mod known;
 
 use std::collections::HashMap;
 
-use super::Context;
+use super::{Context, kept};
 use crate::cli;
 use crate::error::{Failure, exit_code};
 use crate::facts::containers::{self, Container};
@@ -18,7 +18,7 @@ use crate::sys::threads::{at_once, both};
 use crate::value::{Commit, GitUrl};
 use crate::verify::compare::Expected;
 use crate::verify::skip::Skip;
-use crate::verify::verdict::{Evidence, Row};
+use crate::verify::verdict::{Evidence, Row, Verdict};
 use crate::verify::{Opened, deep};
 use known::{Known, Side, Subject};
 
@@ -51,6 +51,15 @@ pub fn rows(context: &Context, options: &cli::Verify) -> anyhow::Result<Vec<Row>
     let (running, opened) = both(running, || at_once(&subjects, open));
     let opened = opened.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
     let running = running?;
+    let last = kept::all(ui, &known.workspace.state).find(|(_, last)| last.project == known.project.name.as_str());
+    let broken = last.filter(|(_, last)| last.failure.as_ref().is_some_and(|failure| failure.code == exit_code::STEP));
+    // A rebuild would end in the same failure.
+    let failed = |row: &Row| {
+        broken.iter().flat_map(|(_, last)| &last.services).any(|built| {
+            row.service.as_ref().is_some_and(|service| built.service == service.as_str())
+                && row.evidence.remote.as_ref() == Some(&built.revision)
+        })
+    };
     let mut rows = Vec::new();
     for (subject, mut evidence) in subjects.iter().zip(opened) {
         let of_service = |one: &&Container| subject.service.as_ref().is_some_and(|name| name.as_str() == one.service);
@@ -60,7 +69,9 @@ pub fn rows(context: &Context, options: &cli::Verify) -> anyhow::Result<Vec<Row>
             evidence.newer = newer(context, &known, subject)?;
         }
         let mut row = Row::new(subject.service.clone(), subject.name.clone(), evidence, subject.alone);
-        if known.store == Store::Registry {
+        if row.verdict == Verdict::Behind && failed(&row) {
+            row.cure = Some("its last build failed, correct it and push: cargo xtask report".to_owned());
+        } else if known.store == Store::Registry {
             row.cure = row.cure.map(|cure| cure.replace("xtask rebuild", "xtask rebuild --push"));
         }
         rows.push(row);

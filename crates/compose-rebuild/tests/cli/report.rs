@@ -220,6 +220,22 @@ fn github_gets_a_summary_and_annotations_and_nobody_else_does() {
 }
 
 #[test]
+fn a_report_is_of_the_own_project_where_several_share_a_directory() {
+    let world = World::built();
+    let (own, mut other) = (world.report(), world.report());
+    other["project"] = "other".into();
+    let directory = world.project().join("target/xtask/reports");
+    fs::write(directory.join("99991231T000000-other.json"), other.to_string()).unwrap();
+    let shown = |world: &World| world.run(["report", "--message-format", "json"]).ok().messages()[0]["summary"].clone();
+    assert_eq!(shown(&world), own);
+    // Without an answer of Compose the last one is shown.
+    world.run(["verify"]).ok();
+    world.file("compose.yml", "# Changed, so that Compose is asked again.\n");
+    world.fault(&["build --print"], crate::faults::says("broken", 1));
+    assert_eq!(shown(&world), other);
+}
+
+#[test]
 fn without_a_build_there_is_no_report_and_a_broken_one_is_left_out() {
     let world = World::new();
     world.run(["report"]).fails(1).says("compose-rebuild rebuild");

@@ -335,6 +335,19 @@ fn bad_names_are_refused_before_anything_starts() {
 }
 
 #[test]
+fn a_commit_whose_build_failed_is_not_to_be_built_again() {
+    let world = World::built();
+    history(&world, &[('a', "one"), ('b', "two")]);
+    world
+        .engine(|engine| engine.build.fail.insert("vibevoice".to_owned(), "did not complete: exit code: 1".to_owned()));
+    world.run(["rebuild"]).fails(4);
+    let outcome = world.run(["verify"]).fails(1).says("compose-rebuild report");
+    assert!(!outcome.stderr.contains("compose-rebuild rebuild"), "{outcome}");
+    history(&world, &[('a', "one"), ('b', "two"), ('c', "three")]);
+    world.run(["verify"]).fails(1).says("compose-rebuild rebuild");
+}
+
+#[test]
 fn every_kind_of_verdict_gives_its_cure_once() {
     let world = World::built();
     history(&world, &[('a', "one"), ('b', "two")]);
