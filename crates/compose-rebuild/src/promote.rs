@@ -11,7 +11,7 @@ use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::ImageRef;
 
-/// How long a registry may take to move a tag.
+/// How long a store may take to move a tag.
 const MOVE: Duration = Duration::from_secs(60);
 
 /// A tag and the image that it shall point to.
@@ -30,15 +30,15 @@ pub fn move_tags(ui: &Ui, store: Store, moves: &[Move]) -> anyhow::Result<()> {
     let Err(error) = add_tags(ui, store, moves) else { return Ok(()) };
     let mut lost = Vec::new();
     for one in moves {
-        let sh = Shell::new()?;
         let back = match (&one.from, store) {
-            (Some(id), Store::Engine) => docker::tag(&sh, id, &one.tag),
-            (None, Store::Engine) => docker::untag(&sh, std::slice::from_ref(&one.tag)),
-            (Some(digest), Store::Registry) => docker::registry_tag(&sh, &one.tag, digest),
+            (Some(id), Store::Engine) => docker::tag(id, &one.tag).cleanup(ui),
+            (None, Store::Engine) => docker::untag(std::slice::from_ref(&one.tag)).cleanup(ui),
+            (Some(digest), Store::Registry) => {
+                process::cleanup(ui, docker::registry_tag(&Shell::new()?, &one.tag, digest))
+            }
             // Registries take no tag away; the next run moves the others after it.
             (None, Store::Registry) => continue,
         };
-        let back = process::cleanup(ui, back);
         let absent = |stderr: &str| one.from.is_none() && stderr.to_lowercase().contains("no such image");
         if !back.is_ok_and(|done| done.status.success() || absent(&done.stderr)) {
             lost.push(one.tag.to_string());
@@ -75,7 +75,7 @@ fn tag(ui: &Ui, store: Store, one: &Move) -> anyhow::Result<()> {
     if store == Store::Registry {
         return point(ui, &one.tag, &one.to);
     }
-    docker::ask(ui, Duration::from_secs(60), |sh| docker::tag(sh, &one.to, &one.tag)).map(drop)
+    docker::tag(&one.to, &one.tag).ask(ui, MOVE).map(drop)
 }
 
 /// Makes a tag point to a manifest that its repository has; the registry does that at once, or not at all.

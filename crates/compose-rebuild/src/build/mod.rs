@@ -19,6 +19,7 @@ use crate::facts::Facts;
 use crate::facts::image::Store;
 use crate::plan::{Plan, bake};
 use crate::settings::Settings;
+use crate::sys::compose_files::Selection;
 use crate::sys::process::{self, Finished, Heard};
 use crate::sys::{docker, files};
 use crate::ui::Ui;
@@ -123,7 +124,7 @@ impl Solves<'_> {
     /// Builds what a definition says, and again when the engine broke off; why it failed, if it did.
     fn solve(&mut self, definition: &bake::Definition) -> anyhow::Result<Option<Failure>> {
         let Self { ui, settings, log, log_path, step_timeout, .. } = self;
-        let secrets = secrets(ui, &settings.compose, &definition.variables);
+        let secrets = secrets(ui, settings.selection(&[]), &definition.variables);
         let bake = docker::Bake {
             builder: settings.builder.as_ref(),
             metadata: &self.metadata,
@@ -169,12 +170,12 @@ impl Solves<'_> {
 
 /// The variables of secrets that are not in the environment: Compose also takes them from `.env`. What it does not say is
 /// missing in the build, which says so.
-fn secrets(ui: &Ui, options: &docker::ComposeOptions, wanted: &[String]) -> Vec<(String, String)> {
-    let mut wanted = wanted.iter().filter(|name| !docker::has_variable(name)).peekable();
+fn secrets(ui: &Ui, selection: Selection<'_>, wanted: &[String]) -> Vec<(String, String)> {
+    let mut wanted = wanted.iter().filter(|name| !docker::has_variable(name) && selection.may_know(name)).peekable();
     if wanted.peek().is_none() {
         return Vec::new();
     }
-    let answer = docker::ask(ui, Duration::from_secs(60), |sh| docker::compose_environment(sh, options));
+    let answer = docker::ask(ui, Duration::from_secs(60), |sh| docker::compose_environment(sh, selection.options));
     let known: Vec<(String, String)> = answer
         .unwrap_or_default()
         .lines()

@@ -4,10 +4,9 @@
 use std::os::unix::fs::symlink;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use xshell::Shell;
 
 use crate::facts::source::Local;
-use crate::sys::process::{self, Finished};
+use crate::sys::process::Finished;
 use crate::sys::{docker, files};
 use crate::ui::Ui;
 use crate::value::{ImageRef, ProjectName};
@@ -36,9 +35,8 @@ impl<'a> Staged<'a> {
     /// Removes what killed runs of the project left in the engine, which says by label and form what that is.
     pub fn remove_left(&self) {
         let is_left = |image: &ImageRef| image.is_staged() && !self.images.contains(image);
-        let removed = Shell::new().map_err(Into::into).and_then(|sh| {
-            remove_containers(self.ui, &self.project)?;
-            let tags = done(process::cleanup(self.ui, docker::project_tags(&sh, &self.project))?)?;
+        let removed = remove_containers(self.ui, &self.project).and_then(|()| {
+            let tags = done(docker::project_tags(&self.project).cleanup(self.ui)?)?;
             let left: Vec<_> = tags.lines().filter_map(|line| line.parse().ok()).filter(is_left).collect();
             untag(self.ui, &left)
         });
@@ -93,21 +91,19 @@ pub fn marker(state: &Utf8Path, project: &ProjectName) -> Utf8PathBuf {
 
 /// Takes staged tags away.
 fn untag(ui: &Ui, images: &[ImageRef]) -> anyhow::Result<()> {
-    let sh = Shell::new()?;
     match images.is_empty() {
         true => Ok(()),
-        false => done(process::cleanup(ui, docker::untag(&sh, images))?).map(drop),
+        false => done(docker::untag(images).cleanup(ui)?).map(drop),
     }
 }
 
 /// Removes the containers that verification left; none of them ever ran.
 fn remove_containers(ui: &Ui, project: &ProjectName) -> anyhow::Result<()> {
-    let sh = Shell::new()?;
-    let listed = done(process::cleanup(ui, docker::leftover_containers(&sh, project))?)?;
+    let listed = done(docker::leftover_containers(project).cleanup(ui)?)?;
     let left: Vec<_> = listed.lines().map(str::to_owned).collect();
     match left.is_empty() {
         true => Ok(()),
-        false => done(process::cleanup(ui, docker::remove_containers(&sh, &left))?).map(drop),
+        false => done(docker::remove_containers(&left).cleanup(ui)?).map(drop),
     }
 }
 

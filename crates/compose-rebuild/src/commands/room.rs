@@ -17,7 +17,7 @@ pub(super) fn preflight(ui: &Ui, facts: &Facts) -> anyhow::Result<()> {
     // Any image says where the data is; only without one the engine has to be asked, which takes longer.
     let directory = match facts.images.values().find_map(Image::data_directory) {
         Some(directory) => directory.to_owned(),
-        None => docker::ask(ui, Duration::from_secs(30), docker::data_root)?.trim().to_owned(),
+        None => docker::data_root().ask(ui, Duration::from_secs(30))?.trim().to_owned(),
     };
     match disk::free(&directory) {
         Some(free) if free < DISK_FLOOR => Err(Failure::precondition(format!(

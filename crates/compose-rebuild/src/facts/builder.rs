@@ -50,7 +50,7 @@ pub fn exports_cache(ui: &Ui, builder: &Builder) -> anyhow::Result<bool> {
 
 /// Whether the engine keeps images in containerd's store.
 pub fn has_containerd_store(ui: &Ui) -> anyhow::Result<bool> {
-    Ok(docker::ask(ui, DEADLINE, docker::info)?.contains("io.containerd.snapshotter"))
+    Ok(docker::info().ask(ui, DEADLINE)?.contains("io.containerd.snapshotter"))
 }
 
 /// A field in what `docker buildx inspect` prints, empty when it is not there.

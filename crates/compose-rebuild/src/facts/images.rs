@@ -33,7 +33,7 @@ pub fn inspect_all(ui: &Ui, wanted: &[String]) -> anyhow::Result<Vec<Image>> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let answer = docker::ask_existing(ui, DEADLINE, |sh| docker::image_inspect(sh, wanted))?;
+    let answer = docker::image_inspect(wanted).ask_existing(ui, DEADLINE)?;
     Ok(docker::json(answer.as_bytes())?)
 }
 

@@ -74,7 +74,7 @@ pub fn read(ui: &Ui) -> anyhow::Result<Inventory> {
     thread::scope(|scope| {
         // The engine counts the bytes of volumes too, file by file.
         let usage = scope.spawn(|| docker::ask(ui, LONG, docker::disk_usage));
-        let now = scope.spawn(|| docker::ask(ui, LONG, docker::clock));
+        let now = scope.spawn(|| docker::clock().ask(ui, LONG));
         let users = scope.spawn(|| match containers.is_empty() {
             true => Ok(String::new()),
             false => docker::ask_existing(ui, LONG, |sh| docker::container_images(sh, &containers)),

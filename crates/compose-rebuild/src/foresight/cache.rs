@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
-use xshell::Shell;
 
 use crate::facts::repository::Remote;
 use crate::facts::source::{Resolved, Revision};
@@ -14,7 +13,7 @@ use crate::foresight::predict::record::{Cache, Record};
 use crate::plan::Plan;
 use crate::settings::Settings;
 use crate::sys::threads::{at_once, both};
-use crate::sys::{docker, files, process};
+use crate::sys::{docker, files};
 use crate::ui::Ui;
 
 /// How long the builder may take to list its records.
@@ -48,8 +47,7 @@ fn bases(ui: &Ui, facts: &Facts, plan: &Plan) -> BTreeMap<String, String> {
 
 /// The IDs of the results that the builder has; nothing when it does not tell.
 pub(super) fn records(ui: &Ui, settings: &Settings) -> Option<BTreeSet<String>> {
-    let sh = Shell::new().ok()?;
-    let finished = process::output(ui, docker::cache_records(&sh, settings.builder.as_ref()), DEADLINE).ok()?;
+    let finished = docker::cache_records(settings.builder.as_ref()).output(ui, DEADLINE).ok()?;
     let text = String::from_utf8(finished.stdout).ok().filter(|_| finished.status.success())?;
     let regular = text.lines().filter_map(|line| line.strip_suffix(" regular"));
     Some(regular.map(|id| id.trim_end_matches('*').to_owned()).collect())

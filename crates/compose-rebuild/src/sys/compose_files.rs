@@ -27,6 +27,18 @@ impl Selection<'_> {
     pub fn directory(&self) -> &Utf8Path {
         self.files.first().and_then(|file| file.parent()).unwrap_or(Utf8Path::new("."))
     }
+
+    /// The files that Compose takes variables from, whether they exist or not.
+    fn env_files(&self) -> Option<Vec<Utf8PathBuf>> {
+        let here = Utf8PathBuf::try_from(std::env::current_dir().ok()?).ok()?;
+        Some(env_files(&here, self.options).into_iter().chain([self.directory().join(".env")]).collect())
+    }
+
+    /// Whether Compose may know a variable that the environment does not have.
+    pub fn may_know(&self, variable: &str) -> bool {
+        let mentions = |file: &Utf8PathBuf| fs_err::read_to_string(file).is_ok_and(|text| text.contains(variable));
+        self.env_files().is_none_or(|files| files.iter().any(mentions))
+    }
 }
 
 /// The compose files, absolute: given ones, those of COMPOSE_FILE in the environment or in `.env`, or the first default name
@@ -94,9 +106,8 @@ pub fn inputs(selection: Selection<'_>) -> Option<Inputs> {
         }
         parts.extend([file.to_string(), text]);
     }
-    let here = Utf8PathBuf::try_from(std::env::current_dir().ok()?).ok()?;
     let client = docker::client_directory()?.join("config.json");
-    let variables = env_files(&here, options).into_iter().chain([selection.directory().join(".env"), client]);
+    let variables = selection.env_files()?.into_iter().chain([client]);
     parts.extend(variables.map(|file| fs_err::read_to_string(&file).unwrap_or_default()));
     for program in docker::plugins()? {
         let about = fs_err::metadata(&program).ok()?;

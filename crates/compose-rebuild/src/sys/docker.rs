@@ -3,21 +3,26 @@
 #![expect(clippy::disallowed_methods, reason = "the environment says which engine and which plugins")]
 
 mod answer;
+mod call;
+mod client;
 mod kept;
+mod socket;
 
 use std::ffi::{OsStr, OsString};
-use std::io::Read;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use xshell::{Cmd, Shell, cmd};
 
 use crate::sys::git;
-use crate::value::{Builder, ImageRef, ProjectName, Service, label};
+use crate::value::{Builder, ImageRef, ProjectName, Service};
 pub use answer::{ask, ask_existing, ask_lines, failure, json, registry_failure};
+pub use call::{
+    Call, cache_records, clock, copy_file, create, data_root, image_inspect, info, leftover_containers, project_tags,
+    remove_containers, tag, untag,
+};
+use client::plugin;
+pub use client::{builder_was_chosen, client_directory, plugins};
 pub use kept::{containers, logs, mark};
-
-/// Label of the containers that verification creates and never starts: the project they belong to.
-pub const VERIFY_LABEL: &str = "io.xtask.verify";
 
 /// The options of Compose that decide which project it resolves, as the user gave them; Compose finds the rest itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,67 +90,6 @@ fn on(builder: Option<&Builder>) -> impl Iterator<Item = &str> {
     builder.into_iter().flat_map(|builder| ["--builder", builder.as_str()])
 }
 
-/// Whether somebody chose a builder with `docker buildx use`: asking buildx takes 0.2 s, and most never do.
-pub fn builder_was_chosen() -> bool {
-    let current = client_directory().and_then(|own| fs_err::read_to_string(own.join("buildx/current")).ok());
-    current.is_some_and(|text| !text.contains(r#""Name":"""#))
-}
-
-/// Everything about the engine, as one JSON object.
-pub fn info<'a>(sh: &'a Shell) -> Cmd<'a> {
-    cmd!(sh, "docker info --format").arg("{{json .}}")
-}
-
-/// The tags of the images that this tool built for a project, one a line.
-pub fn project_tags<'a>(sh: &'a Shell, project: &ProjectName) -> Cmd<'a> {
-    let filter = format!("label={}={project}", label::PROJECT);
-    cmd!(sh, "docker image ls --filter {filter} --format").arg("{{.Repository}}:{{.Tag}}")
-}
-
-/// A line `ID TYPE` for each record of the build cache.
-pub fn cache_records<'a>(sh: &'a Shell, builder: Option<&Builder>) -> Cmd<'a> {
-    buildx(sh).args(["du", "--format", "{{.ID}} {{.Type}}"]).args(on(builder))
-}
-
-/// The programs that answer questions about a project; nothing where a script or `docker` itself finds them.
-pub fn plugins() -> Option<[Utf8PathBuf; 2]> {
-    Some([plugin("docker-compose")?, plugin("docker-buildx")?])
-}
-
-/// Where the Docker CLI finds a plugin, in its own order (docker/cli `cli-plugins/manager`).
-fn plugin(name: &str) -> Option<Utf8PathBuf> {
-    if is_wrapped() {
-        return None;
-    }
-    let system =
-        ["/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec"].map(|dir| format!("{dir}/docker"));
-    let own = client_directory().into_iter().chain(system.map(Utf8PathBuf::from)).map(|dir| dir.join("cli-plugins"));
-    extra_directories().into_iter().chain(own).map(|dir| dir.join(name)).find(|path| path.is_file())
-}
-
-/// The directories that the user has added for plugins.
-fn extra_directories() -> Vec<Utf8PathBuf> {
-    let config = client_directory().and_then(|own| fs_err::read(own.join("config.json")).ok()).unwrap_or_default();
-    let config: serde_json::Value = serde_json::from_slice(&config).unwrap_or_default();
-    let listed = config["cliPluginsExtraDirs"].as_array().into_iter().flatten();
-    listed.filter_map(serde_json::Value::as_str).map(Utf8PathBuf::from).collect()
-}
-
-/// Whether `docker` is a script.
-fn is_wrapped() -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let program = std::env::split_paths(&path).map(|directory| directory.join("docker")).find(|path| path.is_file());
-    let mut start = [0; 2];
-    let read = program.map(|program| std::fs::File::open(program)?.read_exact(&mut start));
-    matches!(read, Some(Ok(()))) && start == *b"#!"
-}
-
-/// Where the Docker CLI keeps what belongs to this user.
-pub fn client_directory() -> Option<Utf8PathBuf> {
-    let own = std::env::var("DOCKER_CONFIG").map(Utf8PathBuf::from);
-    own.or_else(|_| std::env::var("HOME").map(|home| Utf8PathBuf::from(home).join(".docker"))).ok()
-}
-
 /// One build of a bake definition, which is read from the standard input; events come as JSON lines on the standard error.
 pub fn bake<'a>(sh: &'a Shell, bake: &Bake<'_>) -> Cmd<'a> {
     let options = ["bake", "--file", "-", "--progress", "rawjson", "--metadata-file", bake.metadata.as_str()];
@@ -193,21 +137,6 @@ pub struct Bake<'a> {
     pub attests: bool,
 }
 
-/// Everything about the images that exist, as a JSON array; the others are named on the standard error.
-pub fn image_inspect<'a>(sh: &'a Shell, images: &[String]) -> Cmd<'a> {
-    cmd!(sh, "docker image inspect --").args(images)
-}
-
-/// Gives the image `from` another name.
-pub fn tag<'a>(sh: &'a Shell, from: &str, to: &ImageRef) -> Cmd<'a> {
-    cmd!(sh, "docker image tag --").arg(from).arg(to.to_string())
-}
-
-/// Takes a name away, and the image with it when that was its last one; never forced.
-pub fn untag<'a>(sh: &'a Shell, images: &[ImageRef]) -> Cmd<'a> {
-    cmd!(sh, "docker image rm --no-prune --").args(images.iter().map(ToString::to_string))
-}
-
 /// The digest and the configuration of what a registry has under a name, as JSON; nothing is pulled.
 pub fn registry_inspect<'a>(sh: &'a Shell, image: &ImageRef) -> Cmd<'a> {
     let format = r#"{"manifest":{{json .Manifest}},"image":{{json .Image}}}"#;
@@ -243,14 +172,6 @@ pub fn export<'a>(
     buildx(sh).args(output).args(on(builder)).args(["--", directory.as_str()])
 }
 
-/// A container of this name that is never started, to copy files out of an image.
-pub fn create<'a>(sh: &'a Shell, name: &str, image: &ImageRef, project: &ProjectName) -> Cmd<'a> {
-    let image = image.to_string();
-    let label = format!("{VERIFY_LABEL}={project}");
-    // Images without a command need one here, although nothing runs it.
-    cmd!(sh, "docker create --pull never --network none --name {name} --label {label} -- {image} true")
-}
-
 /// A file or a directory out of a container as a tar stream; links are copied, never followed.
 pub fn copy_out<'a>(sh: &'a Shell, container: &str, path: impl AsRef<OsStr>) -> Cmd<'a> {
     let mut from = OsString::from(format!("{container}:"));
@@ -273,17 +194,6 @@ pub fn container_inspect<'a>(sh: &'a Shell, containers: &[String]) -> Cmd<'a> {
 pub fn images_with<'a>(sh: &'a Shell, labels: &[String]) -> Cmd<'a> {
     let filters = labels.iter().flat_map(|label| ["--filter".to_owned(), format!("label={label}")]);
     cmd!(sh, "docker image ls --quiet --no-trunc").args(filters)
-}
-
-/// Removes containers of ours that never ran, with the nameless volumes that the engine made for them.
-pub fn remove_containers<'a>(sh: &'a Shell, containers: &[String]) -> Cmd<'a> {
-    cmd!(sh, "docker rm --volumes --").args(containers)
-}
-
-/// The IDs of verification containers that an earlier run left behind.
-pub fn leftover_containers<'a>(sh: &'a Shell, project: &ProjectName) -> Cmd<'a> {
-    let label = format!("label={VERIFY_LABEL}={project}");
-    cmd!(sh, "docker ps --all --quiet --no-trunc --filter {label}")
 }
 
 /// The IDs of all images, intermediate ones too; one with several names comes several times.
@@ -315,16 +225,6 @@ pub fn remove_images<'a>(sh: &'a Shell, images: &[String]) -> Cmd<'a> {
 pub fn remove_cache<'a>(sh: &'a Shell, builder: Option<&Builder>, records: &[String]) -> Cmd<'a> {
     let filter = format!("id~=^({})$", records.join("|"));
     buildx(sh).args(["prune", "--force", "--filter", &filter]).args(on(builder))
-}
-
-/// The directory of the engine's data.
-pub fn data_root<'a>(sh: &'a Shell) -> Cmd<'a> {
-    cmd!(sh, "docker info --format").arg("{{.DockerRootDir}}")
-}
-
-/// What time it is for the engine.
-pub fn clock<'a>(sh: &'a Shell) -> Cmd<'a> {
-    cmd!(sh, "docker info --format").arg("{{.SystemTime}}")
 }
 
 /// Starts services from the images that are here; without any named, all of the project with what they depend on.

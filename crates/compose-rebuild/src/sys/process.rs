@@ -22,6 +22,8 @@ use streams::{Tail, read_line, tail};
 
 /// A limit for what may take the engine a while, such as removing many images.
 pub const LONG: Duration = Duration::from_secs(600);
+/// A limit for what cleans up after a run.
+pub const CLEANUP: Duration = Duration::from_secs(60);
 /// Most bytes that are kept of one stream.
 pub const OUTPUT_LIMIT: u64 = 64 << 20;
 /// How often a wait looks for signals and deadlines.
@@ -77,9 +79,9 @@ pub fn output_or_leave(ui: &Ui, cmd: Cmd<'_>, limit: Duration) -> anyhow::Result
 /// comes while it runs.
 ///
 /// # Errors
-/// Fails when [`output`] does, with a limit of one minute.
+/// Fails when [`output`] does, with [`CLEANUP`] as the limit.
 pub fn cleanup(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<Finished> {
-    let end = End { limit: Some(Duration::from_secs(60)), signals: interrupt::count() + 1, grace: GRACE };
+    let end = End { limit: Some(CLEANUP), signals: interrupt::count() + 1, grace: GRACE };
     bounded_output(ui, cmd, end)
 }
 

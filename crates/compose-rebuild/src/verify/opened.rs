@@ -39,9 +39,8 @@ impl<'a> Opened<'a> {
         let run = RandomState::new().build_hasher().finish();
         let name = |(number, &image): (usize, &&'a ImageRef)| (image, format!("xtask-verify-{run:016x}-{number}"));
         let opened = Self { ui, containers: images.iter().enumerate().map(name).collect() };
-        let create = |(image, name): &(&ImageRef, String)| {
-            docker::ask(ui, DEADLINE, |sh| docker::create(sh, name, image, project)).map(drop)
-        };
+        let create =
+            |(image, name): &(&ImageRef, String)| docker::create(name, image, project).ask(ui, DEADLINE).map(drop);
         at_once(&opened.containers, create).into_iter().collect::<anyhow::Result<()>>()?;
         Ok(opened)
     }
@@ -58,8 +57,7 @@ impl<'a> Opened<'a> {
     pub fn read(&self, name: &ImageRef, image: &Image, path: &str) -> anyhow::Result<Option<String>> {
         let Some(container) = self.container(name) else { return Ok(None) };
         let path = Utf8Path::new(image.working_directory()).join(path);
-        let sh = Shell::new()?;
-        let copied = process::output(self.ui, docker::copy_out(&sh, container, path.as_str()), DEADLINE)?;
+        let copied = docker::copy_file(container, path.as_str()).output(self.ui, DEADLINE)?;
         // What was so long that it was not read to its end is refused for that, however the engine took it.
         if copied.status.success() || copied.stdout.len() as u64 == process::OUTPUT_LIMIT {
             return Ok(Some(only_file(&copied.stdout, path.as_str())?));
@@ -100,10 +98,9 @@ fn is_absent(copied: &Finished) -> bool {
 impl Drop for Opened<'_> {
     fn drop(&mut self) {
         let containers: Vec<_> = self.containers.iter().map(|(_, container)| container.clone()).collect();
-        let Ok(sh) = Shell::new() else { return };
         if !containers.is_empty() {
             // What cannot be removed now, the next run removes by its label.
-            let _ = process::cleanup(self.ui, docker::remove_containers(&sh, &containers));
+            let _ = docker::remove_containers(&containers).cleanup(self.ui);
         }
     }
 }

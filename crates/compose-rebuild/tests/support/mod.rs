@@ -350,6 +350,8 @@ impl<'a> Run<'a> {
         // Nothing but the fakes is on PATH; Cargo is named by its path.
         command.env("PATH", self.world.path("bin")).env("CARGO", env!("CARGO"));
         command.env("HOME", self.world.path("home")).env("TMPDIR", self.world.path("tmp"));
+        // Whatever engine this machine has, the fake is asked.
+        command.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
         for name in ["CARGO_HOME", "RUSTUP_HOME"] {
             command.envs(std::env::var_os(name).map(|value| (name, value)));
         }

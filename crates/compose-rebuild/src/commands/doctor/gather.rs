@@ -18,18 +18,18 @@ use crate::facts::image::Image;
 use crate::facts::images;
 use crate::facts::workspace::Workspace;
 use crate::project::{Project, key};
+use crate::sys::process::{self, Finished};
 use crate::sys::threads::join;
-use crate::sys::{disk, docker, files, lock, process};
+use crate::sys::{disk, docker, files, lock};
 use crate::ui::Ui;
 use crate::value::{Builder, ImageRef};
 
 /// How long any program may take.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// What a command prints, or why it prints nothing.
-fn ask(ui: &Ui, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> Result<String, Failure> {
-    let sh = Shell::new().map_err(|error| Failure::precondition(error.to_string()))?;
-    let finished = process::output(ui, command(&sh), DEADLINE).map_err(|error| Failure::of(&error))?;
+/// What a command printed, or why it printed nothing.
+fn said(finished: anyhow::Result<Finished>) -> Result<String, Failure> {
+    let finished = finished.map_err(|error| Failure::of(&error))?;
     if finished.status.success() {
         return Ok(finished.text());
     }
@@ -41,7 +41,8 @@ fn ask(ui: &Ui, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> Result<St
 
 /// What a command prints, as the checks want it.
 pub(super) fn answer(ui: &Ui, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> Answer {
-    ask(ui, command).map_err(|failure| failure.cause)
+    let finished = Shell::new().map_err(Into::into).and_then(|sh| process::output(ui, command(&sh), DEADLINE));
+    said(finished).map_err(|failure| failure.cause)
 }
 
 /// The compose files with their texts.
@@ -56,7 +57,7 @@ pub(super) fn engine(ui: &Ui, builder: Option<&Builder>) -> Engine {
         let compose = scope.spawn(|| answer(ui, docker::compose_version));
         let buildx = scope.spawn(|| answer(ui, docker::buildx_version));
         let inspected = scope.spawn(|| answer(ui, |sh| docker::builder_inspect(sh, builder)));
-        let info = ask(ui, docker::info);
+        let info = said(docker::info().output(ui, DEADLINE));
         let mut engine = Engine {
             compose: Some(join(compose)),
             buildx: Some(join(buildx)),
@@ -125,11 +126,10 @@ pub(super) fn machine(
     let marker = state.filter(|state| staged::is_left(state, name)).map(|state| staged::marker(state, name));
     machine.left.extend(marker.map(|marker| format!("the marker `{marker}`")));
     if answers {
-        let containers =
-            docker::ask_lines(ui, DEADLINE, |sh| docker::leftover_containers(sh, name)).unwrap_or_default();
-        machine.left.extend(containers.iter().map(|id| format!("the container `{id:.12}`")));
-        let tags = docker::ask_lines(ui, DEADLINE, |sh| docker::project_tags(sh, name)).unwrap_or_default();
-        let staged = tags.iter().filter(|tag| tag.parse().is_ok_and(|image: ImageRef| image.is_staged()));
+        let containers = docker::leftover_containers(name).ask(ui, DEADLINE).unwrap_or_default();
+        machine.left.extend(containers.lines().map(|id| format!("the container `{id:.12}`")));
+        let tags = docker::project_tags(name).ask(ui, DEADLINE).unwrap_or_default();
+        let staged = tags.lines().filter(|tag| tag.parse().is_ok_and(|image: ImageRef| image.is_staged()));
         machine.left.extend(staged.map(|tag| format!("the tag `{tag}`")));
     }
     machine

@@ -13,7 +13,8 @@ use crate::value::ImageRef;
 
 /// What a command prints that has to work.
 pub fn ask(ui: &Ui, limit: Duration, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> anyhow::Result<String> {
-    answer(ui, limit, command, |_| false)
+    let sh = Shell::new()?;
+    text(process::output(ui, command(&sh), limit)?, |_| false)
 }
 
 /// What a command prints about things that may be gone: that one is gone is an answer too.
@@ -22,18 +23,17 @@ pub fn ask_existing(
     limit: Duration,
     command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>,
 ) -> anyhow::Result<String> {
-    answer(ui, limit, command, |error| error.contains("no such image") || error.contains("no such container"))
+    let sh = Shell::new()?;
+    text(process::output(ui, command(&sh), limit)?, is_absent)
+}
+
+/// Whether an error says that something is not there.
+pub(super) fn is_absent(error: &str) -> bool {
+    error.contains("no such image") || error.contains("no such container")
 }
 
 /// An answer, whatever status comes with it as long as every line of the standard error is one of the `expected`.
-fn answer(
-    ui: &Ui,
-    limit: Duration,
-    command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>,
-    expected: fn(&str) -> bool,
-) -> anyhow::Result<String> {
-    let sh = Shell::new()?;
-    let finished = process::output(ui, command(&sh), limit)?;
+pub(super) fn text(finished: Finished, expected: fn(&str) -> bool) -> anyhow::Result<String> {
     let errors = finished.stderr.to_lowercase();
     let mut errors = errors.lines().filter(|line| !line.trim().is_empty()).peekable();
     if !finished.status.success() && (errors.peek().is_none() || !errors.all(expected)) {
