@@ -2,8 +2,9 @@
 
 use super::run::Run;
 use crate::build::Output;
+use crate::facts::builder::{self, Builder};
 use crate::facts::image::{Image, Images, Store};
-use crate::facts::{Facts, builder, images, registry};
+use crate::facts::{Facts, images, registry};
 use crate::plan::Plan;
 use crate::plan::store::store_of;
 use crate::promote::{self, Move};
@@ -23,7 +24,11 @@ impl Run<'_> {
         if !named && !self.options.push && !exports {
             return Ok(Output { store: Store::Engine, cache: true, parallel, step_timeout: self.step_timeout });
         }
-        let builder = builder::ask(ui, settings.builder.as_ref())?;
+        let builder = match named {
+            true => builder::ask(ui, settings.builder.as_ref())?,
+            // What nobody chose is the engine's own, of which buildx would say no more.
+            false => Builder { name: "default".to_owned(), driver: "docker".to_owned() },
+        };
         let output = Output {
             store: store_of(&builder, self.options.push)?,
             cache: !exports || builder::exports_cache(ui, &builder)?,
@@ -44,6 +49,16 @@ impl Run<'_> {
         Ok(output)
     }
 
+    /// What the registry has under the names that the images of a plan get there: another run may have been faster, and what
+    /// it pushed may already be in use.
+    pub(super) fn pushed_before(&self, facts: &Facts, plan: &Plan) -> anyhow::Result<Images> {
+        if self.full {
+            return Ok(Images::new());
+        }
+        let own = plan.builds().map(|(service, _)| goal::own_image(facts, service)).collect::<Result<Vec<_>, _>>()?;
+        registry::inspect(&self.context.ui, &own)
+    }
+
     /// Brings verified images to the registry and moves the tags there, then the engine's own; whether they are now where
     /// this run wants them.
     pub(super) fn publish(
@@ -51,9 +66,9 @@ impl Run<'_> {
         facts: &Facts,
         plan: &Plan,
         verified: &[Verified<'_>],
-        store: Store,
+        (store, there): (Store, Images),
     ) -> anyhow::Result<bool> {
-        let pushed = self.upload(facts, verified, store)?;
+        let pushed = self.upload(facts, verified, store, &there)?;
         let promoted = self.settle(facts, plan, pushed)?;
         if promoted && store == Store::Engine {
             self.follow(facts, verified)?;
@@ -61,36 +76,38 @@ impl Run<'_> {
         Ok(promoted)
     }
 
-    /// Brings verified images to the registry under names of their own, which nobody relies on yet; what is there under
-    /// these names, as far as that was read back.
-    fn upload(&self, facts: &Facts, verified: &[Verified<'_>], store: Store) -> anyhow::Result<Images> {
+    /// Brings verified images to the registry under names of their own, which nobody relies on yet; the digest that each
+    /// name has there now.
+    fn upload(
+        &self,
+        facts: &Facts,
+        verified: &[Verified<'_>],
+        store: Store,
+        there: &Images,
+    ) -> anyhow::Result<Vec<(ImageRef, String)>> {
         let ui = &self.context.ui;
-        let own = verified.iter().map(|one| goal::own_image(facts, one.service));
-        let own = own.collect::<Result<Vec<_>, _>>()?;
-        // Another run may have been faster; what it pushed may already be in use.
-        let there = if self.full { Images::new() } else { registry::inspect(ui, &own)? };
-        let bring = |one: &Verified<'_>, name: &ImageRef| -> anyhow::Result<Option<Image>> {
+        let bring = |one: &Verified<'_>| -> anyhow::Result<(ImageRef, String)> {
+            let name = goal::own_image(facts, one.service)?;
             let wanted = |image: &&Image| goal::is_wanted(facts, one.service, image);
-            if let Some(image) = there.get(name).filter(wanted) {
-                return Ok(Some(image.clone()));
+            if let Some(image) = there.get(&name).filter(wanted) {
+                return Ok((name, image.id.clone()));
             }
             ui.status("Pushing", &name.to_string());
-            match store {
+            let to = one.image.id.clone();
+            let digest = match store {
                 Store::Engine => {
-                    let own = Move { tag: name.clone(), from: None, to: one.image.id.clone() };
-                    promote::add_tags(ui, Store::Engine, &[own])?;
-                    push::upload(ui, name).map(Some)
+                    promote::add_tags(ui, Store::Engine, &[Move { tag: name.clone(), from: None, to }])?;
+                    push::upload(ui, &name)?
                 }
-                Store::Registry => promote::point(ui, name, &one.image.id).map(|()| None),
-            }
+                Store::Registry => promote::point(ui, &name, &to).map(|()| to)?,
+            };
+            Ok((name, digest))
         };
-        let brought = at_once(verified.iter().zip(&own), |(one, name)| bring(one, name));
-        let brought = brought.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(own.into_iter().zip(brought).filter_map(|(name, image)| Some((name, image?))).collect())
+        at_once(verified, bring).into_iter().collect()
     }
 
     /// Moves the mutable tags of the registry, which has these images already; whether they are now where this run wants them.
-    pub(super) fn settle(&self, facts: &Facts, plan: &Plan, pushed: Images) -> anyhow::Result<bool> {
+    pub(super) fn settle(&self, facts: &Facts, plan: &Plan, pushed: Vec<(ImageRef, String)>) -> anyhow::Result<bool> {
         let superseded = settle::settle(&self.context.ui, facts, &self.request(facts)?, plan, pushed)?;
         if let Some(value) = &superseded {
             self.context

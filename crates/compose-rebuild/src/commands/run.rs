@@ -171,7 +171,7 @@ impl<'a> Run<'a> {
             let output = self.output(facts, plan)?;
             return match builds {
                 true => self.build(facts, plan, output, built),
-                false => self.settle(facts, plan, Images::new()),
+                false => self.settle(facts, plan, Vec::new()),
             };
         }
         if builds {
@@ -231,13 +231,14 @@ impl<'a> Run<'a> {
         let place = Place { store, builder: settings.builder.as_ref(), state: &facts.workspace.state };
         let taken = taken_as_they_are(facts, plan);
         let unmoved = || remotes::check_unmoved(ui, &taken, &facts.workspace.access);
-        let (unmoved, verified) = both(unmoved, || check::staged(ui, plan, place, digests));
+        let there = || if self.options.push { self.pushed_before(facts, plan) } else { Ok(Images::new()) };
+        let (unmoved, (there, verified)) = both(unmoved, || both(there, || check::staged(ui, plan, place, digests)));
         let verified = unmoved.and(verified)?;
         for one in &verified.images {
             ui.status("Verified", &format!("{} {}", one.service.service, one.service.cache_bust));
         }
         if self.options.push {
-            return self.publish(facts, plan, &verified.images, store);
+            return self.publish(facts, plan, &verified.images, (store, there?));
         }
         let moves: Vec<_> = verified
             .images

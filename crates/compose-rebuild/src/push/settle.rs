@@ -10,37 +10,42 @@ use crate::facts::{Facts, gather, registry};
 use crate::plan::decide::plan;
 use crate::plan::{Plan, Request};
 use crate::promote;
-use crate::push::goal;
+use crate::push::{self, goal};
+use crate::sys::threads::both;
 use crate::ui::Ui;
+use crate::value::ImageRef;
 
 /// How often tags may be found elsewhere than they were just moved to.
 const ROUNDS: usize = 5;
 
 /// Moves the mutable tags to the images of `ours`, or to those of a newer commit that another run has pushed meanwhile; the
-/// bust value of that one, if it is so. `found` is what the registry is known to have.
+/// bust value of that one, if it is so. `pushed` are names with the digests that the registry shall have there.
 ///
 /// # Errors
-/// Exit code 3 when remote or registry do not answer, or the tags do not come to rest.
+/// Exit code 3 when remote or registry do not answer, something else is there than was pushed, or the tags do not come to
+/// rest.
 pub fn settle(
     ui: &Ui,
     facts: &Facts,
     request: &Request,
     ours: &Plan,
-    mut found: Images,
+    pushed: Vec<(ImageRef, String)>,
 ) -> anyhow::Result<Option<String>> {
     // What was asked for has been done: from here on the images that are there count.
     let request = Request { full: false, pull: false, ..request.clone() };
-    for _ in 0..ROUNDS {
-        let mut now = facts.clone();
-        now.sources = gather::resolve_again(ui, facts)?;
-        let tip = plan(&now, &request)?;
-        let mut names = [goal::images_of(facts, ours)?, goal::images_of(facts, &tip)?].concat();
-        names.sort();
-        names.dedup();
+    let mut found = Images::new();
+    let wanted = goal::images_of(facts, ours)?;
+    for round in 0..ROUNDS {
         // Only names that move have to be asked for again.
         found.retain(|name, _| facts.project.services.values().all(|built| built.names().all(|own| own != name)));
-        names.retain(|name| !found.contains_key(name));
-        found.extend(registry::inspect(ui, &names)?);
+        let (sources, looked) = both(|| gather::resolve_again(ui, facts), || look(ui, &mut found, &wanted));
+        looked?;
+        if round == 0 {
+            pushed.iter().try_for_each(|(name, digest)| push::is_there(found.get(name), name, digest))?;
+        }
+        let tip = plan(&Facts { sources: sources?, ..facts.clone() }, &request)?;
+        let more: Vec<_> = goal::images_of(facts, &tip)?.into_iter().filter(|name| !wanted.contains(name)).collect();
+        look(ui, &mut found, &more)?;
         let revisions = |plan: &Plan| plan.services.iter().map(|one| one.revision.clone()).collect::<Vec<_>>();
         let newer = match revisions(&tip) != revisions(ours) {
             true => goal::moves(facts, &tip, &found)?,
@@ -56,6 +61,15 @@ pub fn settle(
         promote::move_tags(ui, Store::Registry, &moves)?;
     }
     Err(unsettled("the tags in the registry do not come to rest").into())
+}
+
+/// Asks the registry for the names of which nothing is known.
+fn look(ui: &Ui, found: &mut Images, names: &[ImageRef]) -> anyhow::Result<()> {
+    let mut open: Vec<_> = names.iter().filter(|name| !found.contains_key(name)).cloned().collect();
+    open.sort();
+    open.dedup();
+    found.extend(registry::inspect(ui, &open)?);
+    Ok(())
 }
 
 fn unsettled(cause: &str) -> Failure {

@@ -162,7 +162,8 @@ impl Session<'_> {
             if self.registered.contains_key(&tags.own) {
                 continue;
             }
-            let image = push::upload(ui, &tags.own)?;
+            let digest = push::upload(ui, &tags.own)?;
+            let image = push::read_back(ui, &tags.own, &digest)?;
             ui.status("Uploaded", &format!("{} {}", tags.own, image.id));
             self.registered.insert(tags.own.clone(), image);
         }
