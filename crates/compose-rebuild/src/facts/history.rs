@@ -4,7 +4,7 @@ use buildkit_report::text::plain;
 use buildkit_report::upstream::Missed;
 use camino::Utf8Path;
 
-use crate::facts::repository::{Remote, Repository};
+use crate::facts::repository::{Remote, Repository, TREES};
 use crate::sys::git;
 use crate::ui::Ui;
 use crate::value::Commit;
@@ -67,9 +67,11 @@ pub fn relation(
         return Ok(Relation::Elsewhere);
     }
     let repository = Repository::open(ui, state, "history", remote, tip)?;
-    let known = compare(&repository, label, tip)?;
-    if matches!(known, Some(Relation::Behind { .. } | Relation::Ahead { .. })) {
-        return Ok(known.unwrap_or(Relation::Unknown));
+    // Where paths matter, the commits have come with their trees.
+    for known in Repository::existing(ui, state, TREES, remote, tip)?.iter().chain([&repository]) {
+        if let Some(found @ (Relation::Behind { .. } | Relation::Ahead { .. })) = compare(known, label, tip)? {
+            return Ok(found);
+        }
     }
     if !repository.fetch_history(&[(tip, "tip")])? {
         return Ok(Relation::Unknown);

@@ -2,7 +2,7 @@
 
 use crate::error::{CONFIGURATION, Failure};
 use crate::facts::history::{self, Relation};
-use crate::facts::repository::{DEPTHS, Remote, Repository};
+use crate::facts::repository::{DEPTHS, Remote, Repository, TREES};
 use crate::facts::source::{Idle, Resolved, Revision, Source, Wanted};
 use crate::facts::workspace::Workspace;
 use crate::sys::git;
@@ -19,7 +19,7 @@ pub fn resolved(ui: &Ui, workspace: &Workspace, source: Source, revision: Revisi
         _ => return Ok(Resolved { source, revision, idle: None }),
     };
     let remote = Remote { url: &source.repository, access: &workspace.access };
-    let repository = Repository::open(ui, &workspace.state, "paths", remote, &tip)?;
+    let repository = Repository::open(ui, &workspace.state, TREES, remote, &tip)?;
     let Some(newest) = newest(ui, &repository, &source, &tip)? else {
         return Ok(Resolved { source, revision, idle: None });
     };

@@ -15,6 +15,8 @@ use crate::ui::Ui;
 use crate::value::digest::sha256;
 use crate::value::{Commit, GitUrl};
 
+/// The use of the repositories that have commits with their trees.
+pub const TREES: &str = "trees";
 /// How many commits of a branch are looked at.
 const DEPTH: u32 = 1000;
 /// How many commits come with their trees: at first, and at most.
@@ -32,6 +34,12 @@ const FILTERS: &str = "xtask-filters";
 
 /// In a repository whose answers lay beyond the first commits that were fetched.
 const DEEP: &str = "xtask-deep";
+
+/// Where the repository of a use is.
+fn place(state: &Utf8Path, kind: &str, remote: Remote<'_>, like: &Commit) -> Utf8PathBuf {
+    let digest = sha256(format!("{} {}", remote.url, like.as_str().len()));
+    state.join("git").join(format!("{kind}-{}.git", &digest[..16]))
+}
 
 /// Where code comes from.
 #[derive(Clone, Copy, Debug)]
@@ -53,17 +61,28 @@ pub struct Repository<'a> {
 impl<'a> Repository<'a> {
     /// The repository of this use for a remote whose commits are of the form of `like`; made if it is not there.
     pub fn open(ui: &'a Ui, state: &Utf8Path, kind: &str, remote: Remote<'a>, like: &Commit) -> anyhow::Result<Self> {
-        let directory = state.join("git");
-        let digest = sha256(format!("{} {}", remote.url, like.as_str().len()));
-        let path = directory.join(format!("{kind}-{}.git", &digest[..16]));
-        files::create_directory(state)?;
-        files::create_directory(&directory)?;
-        files::refuse_link(&path)?;
-        let opened = Self { ui, sh: Shell::new()?, path, remote };
-        if !opened.path.join("config").is_file() {
-            opened.init(like)?;
+        if let Some(there) = Self::existing(ui, state, kind, remote, like)? {
+            return Ok(there);
         }
-        Ok(opened)
+        let made = Self { ui, sh: Shell::new()?, path: place(state, kind, remote, like), remote };
+        files::create_directory(state)?;
+        files::create_directory(&state.join("git"))?;
+        made.init(like)?;
+        Ok(made)
+    }
+
+    /// The repository that [`Repository::open`] has made before, if it has.
+    pub fn existing(
+        ui: &'a Ui,
+        state: &Utf8Path,
+        kind: &str,
+        remote: Remote<'a>,
+        like: &Commit,
+    ) -> anyhow::Result<Option<Self>> {
+        let path = place(state, kind, remote, like);
+        files::refuse_link(&path)?;
+        let there = path.join("config").is_file().then(Shell::new).transpose()?;
+        Ok(there.map(|sh| Self { ui, sh, path, remote }))
     }
 
     fn init(&self, like: &Commit) -> anyhow::Result<()> {

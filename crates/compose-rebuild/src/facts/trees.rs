@@ -3,7 +3,7 @@
 use camino::Utf8Path;
 
 use crate::error::Failure;
-use crate::facts::repository::{Remote, Repository};
+use crate::facts::repository::{Remote, Repository, TREES};
 use crate::facts::tree::{Blob, Tree};
 use crate::sys::git;
 use crate::ui::Ui;
@@ -21,7 +21,7 @@ pub fn of_commit(
     commit: &Commit,
     offline: bool,
 ) -> anyhow::Result<Tree> {
-    let repository = Repository::open(ui, state, "trees", remote, commit)?;
+    let repository = Repository::open(ui, state, TREES, remote, commit)?;
     let list = || repository.ask(|sh, path| git::ls_tree(sh, path, commit));
     let listed = match list()? {
         Some(listed) => Some(listed),

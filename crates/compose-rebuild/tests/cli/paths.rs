@@ -187,7 +187,7 @@ fn the_end_of_what_was_fetched_is_no_change() {
     world.forget_calls();
     assert_eq!(plan(&world)["idle"][0]["count"], 251);
     let fetches = world.calls_of("--filter=blob:none");
-    assert_eq!(fetches.iter().filter(|call| call.args.iter().any(|arg| arg.contains("/paths-"))).count(), 1);
+    assert_eq!(fetches.iter().filter(|call| call.args.iter().any(|arg| arg.contains("/trees-"))).count(), 1);
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_server_without_filters_is_asked_for_one_commit_and_every_push_counts() {
     assert_eq!(outcome.code, Some(0), "{outcome}");
     outcome.says("every push to file://").says("does not support filters");
     assert_eq!(revision(&world, MUTABLE[2]), tip(&world));
-    let fetches = world.calls_of("/paths-");
+    let fetches = world.calls_of("/trees-");
     let depths = fetches.iter().flat_map(|call| call.args.iter().filter(|arg| arg.starts_with("--depth=")));
     assert_eq!(depths.collect::<Vec<_>>(), ["--depth=1"]);
 }
