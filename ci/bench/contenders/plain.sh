@@ -1,2 +1,3 @@
 # What everybody tries first; it cannot see a push.
 docker compose build $PUSH
+[ -z "$UP" ] || docker compose up --detach --wait

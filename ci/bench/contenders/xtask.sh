@@ -1,3 +1,3 @@
 # This tool.
 cd "$ROOT"
-exec cargo xtask rebuild $PUSH --message-format json -f "$PROJECT/compose.yml"
+exec cargo xtask rebuild $PUSH $UP --message-format json -f "$PROJECT/compose.yml"

@@ -39,6 +39,8 @@ pub(crate) enum Project {
     Vibevoice,
     /// Five services from one repository.
     Five,
+    /// A service, and another one that is made from it.
+    Linked,
 }
 
 impl Project {
@@ -47,6 +49,7 @@ impl Project {
         match self {
             Project::Vibevoice => "model-downloader backend-builder vibevoice",
             Project::Five => "one two three four five",
+            Project::Linked => "base app",
         }
     }
 
@@ -55,6 +58,7 @@ impl Project {
         match self {
             Project::Vibevoice => ("zhaokundev/vibevoicefusion:latest", "/workspace/zhao-kun/vibevoice"),
             Project::Five => ("five:three", "/app"),
+            Project::Linked => ("linked:app", "/app"),
         }
     }
 }
@@ -81,7 +85,11 @@ impl<'a> Entry<'a> {
     ) -> Result<Entry<'a>> {
         let mut entry = Entry { contender, project, sandbox, root, dir: root.to_owned(), registry };
         let here = root.join("ci/bench/contenders");
-        let from = if project == Project::Five { here.join("five") } else { root.to_owned() };
+        let from = match project {
+            Project::Vibevoice => root.to_owned(),
+            Project::Five => here.join("five"),
+            Project::Linked => here.join("linked"),
+        };
         if entry.owns_copy() {
             entry.dir = sandbox.dir().join(format!("bench/{project:?}-{}", contender.name));
             fs_err::create_dir_all(&entry.dir)?;
@@ -93,7 +101,7 @@ impl<'a> Entry<'a> {
     }
 
     fn owns_copy(&self) -> bool {
-        self.contender.name != XTASK || self.project == Project::Five
+        self.contender.name != XTASK || self.project != Project::Vibevoice
     }
 
     /// Where its images belong: what stands before their names.
@@ -107,6 +115,15 @@ impl<'a> Entry<'a> {
 
     /// Runs the script.
     pub(crate) fn run(&self) -> Result<Run> {
+        self.run_and("")
+    }
+
+    /// Runs the script, which also starts what it built and waits until that is healthy.
+    pub(crate) fn run_and_start(&self) -> Result<Run> {
+        self.run_and("--up")
+    }
+
+    fn run_and(&self, up: &str) -> Result<Run> {
         let script = self.root.join(format!("ci/bench/contenders/{}.sh", self.contender.name));
         let mut command = self.command("sh");
         command.args(["-eu", script.as_str()]).current_dir(&self.dir).env("BUILDKIT_PROGRESS", "plain");
@@ -115,6 +132,7 @@ impl<'a> Entry<'a> {
             ("ROOT", self.root.as_str()),
             ("SERVICES", self.project.services()),
             ("PUSH", self.push().unwrap_or_default()),
+            ("UP", up),
         ]);
         // Attestations give the same build a new digest every time; nobody here has them.
         timed(command.env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1"))
@@ -130,7 +148,13 @@ impl<'a> Entry<'a> {
                 command.env("CACHE_REGISTRY", format!("{place}/cache"));
             }
         }
-        if self.project == Project::Five {
+        if self.owns_copy() {
+            command.env("COMPOSE_PROJECT_NAME", format!("{:?}-{}", self.project, self.contender.name).to_lowercase());
+        }
+        // Each has its containers, and they run at the same time.
+        let port = 9527 + CONTENDERS.iter().position(|one| one.name == self.contender.name).unwrap_or_default();
+        command.env("VIBEVOICE_PORT", port.to_string());
+        if self.project != Project::Vibevoice {
             command.env("GITHUB_REPO", self.sandbox.repository_url().replace("vibevoice.git", "five.git"));
         }
         command
@@ -139,6 +163,11 @@ impl<'a> Entry<'a> {
     /// The option that brings images to the registry, where they belong there.
     pub(crate) fn push(&self) -> Option<&'static str> {
         self.registry.then_some("--push")
+    }
+
+    /// Compose on this project.
+    pub(crate) fn compose(&self, words: &[&str]) -> Result<()> {
+        crate::run::read(self.command("docker").current_dir(&self.dir).arg("compose").args(words)).map(drop)
     }
 
     /// The image that holds the code.

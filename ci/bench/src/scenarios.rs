@@ -24,12 +24,21 @@ enum Before {
     Push(&'static [Kind]),
     /// A push that touches one of five services.
     PushOne,
+    /// A push to the repository of a service that another one is made from.
+    PushBase,
+    /// A push to the backend, whose image runs.
+    Start,
     /// Pushes of these kinds; then a machine without build cache and without an image of the contender, whose last images
     /// and build cache are in a registry.
     Empty(&'static [Kind]),
 }
 
-const SCENARIOS: [(&str, Before); 10] = [
+/// A push to the code that another service is made from.
+pub(crate) const LINKED: &str = "a service made from another one";
+/// A push, and the new container answers.
+pub(crate) const HEALTHY: &str = "from a push to healthy";
+
+const SCENARIOS: [(&str, Before); 12] = [
     ("first build", Before::Nothing),
     ("nothing was pushed", Before::Push(&[])),
     ("backend push", Before::Push(&[Kind::Backend])),
@@ -39,6 +48,8 @@ const SCENARIOS: [(&str, Before); 10] = [
     ("pyproject push", Before::Push(&[Kind::Pyproject])),
     ("backend push after `docker builder prune -af`", Before::Prune),
     ("one of five services", Before::PushOne),
+    (LINKED, Before::PushBase),
+    (HEALTHY, Before::Start),
     ("an empty machine with a registry, nothing was pushed", Before::Empty(&[])),
     ("an empty machine with a registry, backend push", Before::Empty(&[Kind::Backend])),
 ];
@@ -58,18 +69,25 @@ pub(crate) fn measure(sandbox: &Sandbox, root: &Utf8Path) -> Result<Vec<Scenario
     let other = engine::containerd()?;
     let vibevoice = entries(sandbox, root, Project::Vibevoice, false)?;
     let five = entries(sandbox, root, Project::Five, false)?;
+    let linked = some(entries(sandbox, root, Project::Linked, false)?, &["plain", "expert", XTASK]);
+    let started = some(entries(sandbox, root, Project::Vibevoice, false)?, &["expert", XTASK]);
     let pushing = entries(&other, root, Project::Vibevoice, true)?;
     let upstream = five_services(sandbox)?;
     let mut scenarios = Vec::new();
     for (name, before) in SCENARIOS {
         let (sandbox, entries) = match before {
             Before::PushOne => (sandbox, &five),
+            Before::PushBase => (sandbox, &linked),
+            Before::Start => (sandbox, &started),
             Before::Empty(_) => (&other, &pushing),
             _ => (sandbox, &vibevoice),
         };
-        if matches!(before, Before::PushOne | Before::Empty(&[])) {
-            for entry in entries {
+        for entry in entries {
+            if matches!(before, Before::PushOne | Before::PushBase | Before::Start | Before::Empty(&[])) {
                 entry.run()?;
+            }
+            if before == Before::Start {
+                entry.compose(&["up", "--detach", "--wait"])?;
             }
         }
         let cold = matches!(before, Before::Nothing | Before::Prune | Before::Empty(_));
@@ -82,6 +100,9 @@ pub(crate) fn measure(sandbox: &Sandbox, root: &Utf8Path) -> Result<Vec<Scenario
                 }
             }
         }
+        if before == Before::Start {
+            entries.iter().try_for_each(|entry| entry.compose(&["down", "--volumes"]))?;
+        }
         scenarios.push(summed_up(name, entries, &samples));
     }
     Ok(scenarios)
@@ -90,6 +111,12 @@ pub(crate) fn measure(sandbox: &Sandbox, root: &Utf8Path) -> Result<Vec<Scenario
 /// All contenders on a project.
 fn entries<'a>(sandbox: &'a Sandbox, root: &'a Utf8Path, project: Project, registry: bool) -> Result<Vec<Entry<'a>>> {
     CONTENDERS.iter().map(|contender| Entry::new(sandbox, root, contender, project, registry)).collect()
+}
+
+/// Those of these names.
+fn some<'a>(mut entries: Vec<Entry<'a>>, names: &[&str]) -> Vec<Entry<'a>> {
+    entries.retain(|entry| names.contains(&entry.contender.name));
+    entries
 }
 
 /// A repository with five services that need the same package.
@@ -123,7 +150,8 @@ fn sample(sandbox: &Sandbox, entry: &Entry<'_>, before: Before, five: &Upstream)
                 crate::run::read(entry.command("docker").args(["builder", "prune", "--all", "--force"]))?;
             }
         }
-        Before::PushOne => {
+        Before::Start => drop(sandbox.push(Kind::Backend)?),
+        Before::PushOne | Before::PushBase => {
             let file = five.work().join("services/three/main.py");
             let text = fs_err::read_to_string(&file)?;
             fs_err::write(&file, text + "print('and more')\n")?;
@@ -132,7 +160,7 @@ fn sample(sandbox: &Sandbox, entry: &Entry<'_>, before: Before, five: &Upstream)
     }
     let (hub, disk) = (sandbox.hub().bytes()?, engine::disk_bytes(sandbox)?);
     let registry = sandbox.registry().bytes()?;
-    let run = entry.run()?;
+    let run = if before == Before::Start { entry.run_and_start()? } else { entry.run()? };
     let after = sandbox.registry().bytes()?;
     let sample = Sample {
         wall_s: run.wall_s,
@@ -141,7 +169,7 @@ fn sample(sandbox: &Sandbox, entry: &Entry<'_>, before: Before, five: &Upstream)
         registry_bytes: (after.0 - registry.0, after.1 - registry.1),
         disk_bytes: engine::disk_bytes(sandbox)? - disk,
         right: match before {
-            Before::PushOne => five_right(sandbox, entry, five)?,
+            Before::PushOne | Before::PushBase => five_right(sandbox, entry, five)?,
             Before::Empty(_) => {
                 crate::run::read(entry.command("docker").args(["pull", "--quiet", &entry.image()]))?;
                 right(sandbox, entry)?

@@ -70,7 +70,7 @@ impl World {
             engine.config = config(shape, &project);
             engine.images = (0..shape.images).map(image).collect();
             engine.rules = vec![Rule {
-                when: vec!["--progress json build".to_owned()],
+                when: vec!["bake".to_owned()],
                 stdout_file: "events".to_owned(),
                 flood_mb: shape.log_mb,
                 flood_line_kb: 16,
