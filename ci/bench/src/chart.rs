@@ -1,4 +1,4 @@
-//! The medians as a chart: one row a scenario, one dot a contender, on a logarithmic axis.
+//! The medians as a chart: one row a scenario, one dot a contender, each on a line of its own, on a logarithmic axis.
 
 use crate::contenders::{CONTENDERS, XTASK};
 use crate::results::{Results, Scenario};
@@ -13,10 +13,12 @@ const COLOURS: [(&str, &str); CONTENDERS.len()] = [
     ("#1a7f37", "#56d364"),
 ];
 const WIDTH: usize = 980;
-const ROW: usize = 32;
+const ROW: usize = 52;
+/// Distance of the lines of two contenders within a row.
+const LANE: usize = 7;
 /// Where the axis begins and ends, and what it shows there in seconds.
-const AXIS: ((f64, f64), (f64, f64)) = ((250.0, 840.0), (0.1, 100.0));
-const TOP: usize = 96;
+const AXIS: ((f64, f64), (f64, f64)) = ((410.0, 880.0), (0.1, 100.0));
+const TOP: usize = 114;
 
 /// The chart; colours follow the theme of the reader.
 pub(crate) fn svg(results: &Results) -> String {
@@ -51,8 +53,11 @@ pub(crate) fn svg(results: &Results) -> String {
         svg += &format!("<line class=\"axis\" x1=\"{x:.0}\" x2=\"{x:.0}\" y1=\"{}\" y2=\"{}\"/>", TOP - 8, height - 12);
         svg += &text(x as usize, TOP - 14, "middle", &format!("{tick} s"));
     }
+    svg += &text(880, TOP - 34, "end", "logarithmic scale: each line is ten times the one before");
     for (number, scenario) in results.scenarios.iter().enumerate() {
-        svg += &row(scenario, TOP + ROW * number + ROW / 2);
+        let y = TOP + ROW * number;
+        svg += &format!("<line class=\"axis\" x1=\"24\" x2=\"{}\" y1=\"{y}\" y2=\"{y}\"/>", WIDTH - 24);
+        svg += &row(scenario, y + ROW / 2);
     }
     svg + "\n</svg>\n"
 }
@@ -61,8 +66,8 @@ fn row(scenario: &Scenario, y: usize) -> String {
     let mut row = text(24, y + 4, "start", &scenario.name.replace('`', ""));
     for (number, contender) in CONTENDERS.iter().enumerate() {
         let Some(measured) = scenario.of(contender.name) else { continue };
-        let (radius, stale) = (if contender.name == XTASK { 7 } else { 5 }, if measured.right { "" } else { " stale" });
-        let x = place(measured.median_s);
+        let (radius, stale) = (if contender.name == XTASK { 6 } else { 4 }, if measured.right { "" } else { " stale" });
+        let (x, y) = (place(measured.median_s), y + LANE * number - LANE * (CONTENDERS.len() - 1) / 2);
         row += &format!("<circle class=\"c{number}{stale}\" cx=\"{x:.1}\" cy=\"{y}\" r=\"{radius}\"/>");
     }
     let time = scenario.of(XTASK).map_or(String::new(), |tool| seconds(tool.median_s));
@@ -72,7 +77,7 @@ fn row(scenario: &Scenario, y: usize) -> String {
 /// Where a time is on the axis.
 fn place(seconds: f64) -> f64 {
     let ((left, right), (least, most)) = AXIS;
-    left + (right - left) * (seconds / least).ln() / (most / least).ln()
+    left + (right - left) * (seconds.clamp(least, most) / least).ln() / (most / least).ln()
 }
 
 fn text(x: usize, y: usize, anchor: &str, text: &str) -> String {

@@ -97,7 +97,7 @@ impl Sandbox {
     }
 
     /// Makes another upstream repository; its address is that of the first one with `name` in place of `vibevoice`.
-    /// Its commits are numbered from `first`, so that no two repositories have the same changes.
+    /// The commits are numbered from `first`, so that no two repositories have the same changes.
     pub fn another_upstream(&self, name: &str, object_format: &str, first: u64) -> Result<Upstream> {
         Upstream::another(&self.dir.join("upstream"), name, object_format, first)
     }

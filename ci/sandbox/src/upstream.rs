@@ -164,7 +164,7 @@ impl Upstream {
 /// A `git` command that no configuration of the user reaches.
 struct Git(Command);
 
-/// The same commits get the same dates, so that two sandboxes have the same first commit.
+/// Equal commits get equal dates, so that two sandboxes have the same first commit.
 fn git(dir: &Utf8Path, number: u64) -> Git {
     let mut command = Command::new("git");
     // 2026-01-01, and a minute later with every commit.

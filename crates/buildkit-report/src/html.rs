@@ -8,19 +8,21 @@ use crate::measure::{bytes, seconds};
 use crate::stages::StageSummary;
 use crate::steps::{Status, StepSummary};
 use crate::summary::{ServiceSummary, Summary};
-use crate::text::html;
+use crate::text::{html, html_with_code};
+use crate::upstream::Upstream;
 
 const STYLE: &str = include_str!("html/style.css");
 
 /// The page of a summary; `before` are the earlier ones of the project, the newest first, `writer` the command
 /// that made the page.
 pub fn page(summary: &Summary, before: &[Summary], writer: &str) -> String {
-    let title = html(&format!("{} {}", summary.project, summary.command));
+    let title = format!("{} {}", summary.project, summary.command);
     let sections = [
         header(summary),
         failure(summary),
         tiles(summary),
         section("Services", &services(summary)),
+        section("Commits", &commits(summary)),
         section("Timeline", &timeline::draw(summary)),
         format!(
             "<div class=\"pair\">{}{}</div>",
@@ -31,6 +33,12 @@ pub fn page(summary: &Summary, before: &[Summary], writer: &str) -> String {
         section("Last builds", &trend::draw(summary, before)),
         footer(summary, writer),
     ];
+    document(&title, &sections)
+}
+
+/// A page of our own look, from HTML; `title` is text.
+pub fn document(title: &str, sections: &[String]) -> String {
+    let title = html(title);
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -41,7 +49,8 @@ pub fn page(summary: &Summary, before: &[Summary], writer: &str) -> String {
     )
 }
 
-fn section(title: &str, content: &str) -> String {
+/// A part of a page with its heading, from HTML.
+pub fn section(title: &str, content: &str) -> String {
     format!("<section>\n<h2>{title}</h2>\n{content}\n</section>")
 }
 
@@ -62,7 +71,7 @@ fn header(summary: &Summary) -> String {
 fn failure(summary: &Summary) -> String {
     let Some(failure) = &summary.failure else { return String::new() };
     let cause = failure.cause.lines().next().unwrap_or_default();
-    let mut text = format!("<section class=\"failure\">\n<h2>It failed</h2>\n<p>{}</p>", html(cause));
+    let mut text = format!("<section class=\"failure\">\n<h2>It failed</h2>\n<p>{}</p>", html_with_code(cause));
     for step in summary.steps.iter().filter(|step| step.status() == Status::Failed) {
         let tail: Vec<_> = step.tail.iter().map(|line| html(line)).collect();
         text += &format!("\n<h3>{}</h3>\n<pre>{}</pre>", html(&step.title()), tail.join("\n"));
@@ -70,12 +79,14 @@ fn failure(summary: &Summary) -> String {
     text + "\n</section>"
 }
 
+/// A figure with its name and a note, from HTML.
+pub fn tile(name: &str, value: &str, note: &str) -> String {
+    format!("<div class=\"tile\"><dt>{name}</dt><dd>{value}</dd><dd class=\"note\">{note}</dd></div>")
+}
+
 fn tiles(summary: &Summary) -> String {
     let figures = &summary.figures;
     let count = summary.steps.len();
-    let tile = |name: &str, value: &str, note: &str| {
-        format!("<div class=\"tile\"><dt>{name}</dt><dd>{value}</dd><dd class=\"note\">{note}</dd></div>")
-    };
     let share = format!(
         "{} of {}<span class=\"share\"><i style=\"width:{}%\"></i></span>",
         figures.cached,
@@ -88,8 +99,12 @@ fn tiles(summary: &Summary) -> String {
         0 => String::new(),
         downloaded => tile("Downloaded", &bytes(downloaded), "by steps of the build"),
     };
+    let up = match summary.healthy.is_empty() {
+        true => String::new(),
+        false => tile("Started", "healthy", &html(&summary.healthy.join(", "))),
+    };
     format!(
-        "<dl class=\"tiles\">{}{}{}{}{downloads}</dl>",
+        "<dl class=\"tiles\">{}{}{}{}{downloads}{up}</dl>",
         tile("Total", &seconds(summary.total_ms), &format!("build {}", seconds(summary.build_ms))),
         tile("From the cache", &format!("{} %", figures.cached_share(count)), &share),
         tile("Critical path", &seconds(figures.critical_ms), &format!("{} in a row", counted(figures.critical.len()))),
@@ -100,11 +115,15 @@ fn tiles(summary: &Summary) -> String {
 fn services(summary: &Summary) -> String {
     let row = |service: &ServiceSummary| {
         format!(
-            "<tr><th scope=\"row\">{}</th><td>{}</td><td><code>{}</code></td><td>{}</td></tr>",
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td><code>{}</code></td><td>{}{}</td></tr>",
             html(&service.service),
             html(&service.action),
             html(&service.cache_bust),
-            html(&service.why)
+            html_with_code(&service.why),
+            match service.made_from.is_empty() {
+                true => String::new(),
+                false => format!("<small>made from {}</small>", html(&service.made_from.join(", "))),
+            }
         )
     };
     let rows: String = summary.services.iter().map(row).collect();
@@ -114,6 +133,35 @@ fn services(summary: &Summary) -> String {
     )
 }
 
+/// What was built of each repository, and the commits that were new in it.
+fn commits(summary: &Summary) -> String {
+    let mut sources: Vec<_> = summary.services.iter().flat_map(|service| &service.sources).collect();
+    sources.sort_by_key(|source| (&source.repository, &source.wanted, &source.revision));
+    sources.dedup_by_key(|source| (&source.repository, &source.wanted, &source.revision));
+    let built = sources.iter().map(|source| {
+        let revision: String = source.revision.chars().take(12).collect();
+        format!("<li>{} {} <code>{}</code></li>", html(&source.repository), html(&source.wanted), html(&revision))
+    });
+    let built: String = built.collect();
+    let news: String = summary.upstream.iter().map(news).collect();
+    match sources.is_empty() {
+        true => "<p class=\"note\">No service has code from a repository.</p>".to_owned(),
+        false => format!("<div class=\"commits\"><h3>Built</h3><ul>{built}</ul>{news}</div>"),
+    }
+}
+
+/// The commits of one source that the images before did not have.
+fn news(upstream: &Upstream) -> String {
+    let lines = upstream.lines();
+    let (head, commits) = lines.split_first().map_or(("", &[][..]), |(head, rest)| (head.as_str(), rest));
+    let row = |line: &String| match line.split_once(' ') {
+        Some((id, rest)) if id != "and" => format!("<li><code>{}</code> {}</li>", html(id), html(rest)),
+        _ => format!("<li>{}</li>", html(line)),
+    };
+    let services = html(&upstream.services.join(", "));
+    format!("<h3>New in {services}: {}</h3><ul>{}</ul>", html(head), commits.iter().map(row).collect::<String>())
+}
+
 fn prediction(stages: &[StageSummary]) -> String {
     let row = |stage: &StageSummary| {
         let mark = match stage.as_expected {
@@ -121,7 +169,7 @@ fn prediction(stages: &[StageSummary]) -> String {
             Some(false) => "<span class=\"no\" title=\"not as predicted\">✗</span>",
             None => "",
         };
-        let why = stage.why.as_ref().map_or(String::new(), |why| format!("<small>{}</small>", html(why)));
+        let why = stage.why.as_ref().map_or(String::new(), |why| format!("<small>{}</small>", html_with_code(why)));
         format!(
             "<tr><th scope=\"row\">{}{why}</th><td>{}</td><td>{} {mark}</td></tr>",
             html(&stage.title),
@@ -166,7 +214,8 @@ fn counted(steps: usize) -> String {
 
 fn step_row(step: &StepSummary, summary: &Summary) -> String {
     let note = match (summary.because(step), step.last_ms) {
-        (Some(because), _) => format!("{} {because}", step.status().word()),
+        (Some(because), _) if step.status() == Status::Ran => format!("ran {because}"),
+        (Some(because), _) => format!("{}; it ran {because}", step.status().word()),
         (None, Some(last)) => format!("took {} the last time", seconds(last)),
         (None, None) => step.status().word().to_owned(),
     };
@@ -177,7 +226,7 @@ fn step_row(step: &StepSummary, summary: &Summary) -> String {
         step.status().word(),
         html(&step.name),
         html(&step.title()),
-        html(&note),
+        html_with_code(&note),
         html(&step.services.join(", "))
     )
 }

@@ -18,9 +18,9 @@ pub struct StageSummary {
     pub services: Vec<String>,
     /// What happened: the most that happened to one of its steps.
     pub status: Status,
-    /// Its steps that ran.
+    /// The steps that ran.
     pub ran: usize,
-    /// Its steps that came from the cache.
+    /// The steps that came from the cache.
     pub cached: usize,
     /// How long its steps took.
     pub duration_ms: u64,
@@ -102,6 +102,7 @@ pub fn summed_up(steps: &[StepSummary], prediction: &[StagePrediction]) -> Vec<S
         stage.services.sort_unstable();
         stage.services.dedup();
     }
+    let finished = steps.iter().all(|step| !matches!(step.status(), Status::Failed | Status::Canceled));
     for expected in prediction {
         let shares = |services: &[String]| services.iter().any(|service| expected.services.contains(service));
         let is_meant = |stage: &StageSummary| {
@@ -113,7 +114,7 @@ pub fn summed_up(steps: &[StepSummary], prediction: &[StagePrediction]) -> Vec<S
             stages.push(StageSummary { stage, services, ..StageSummary::default() });
             stages.len() - 1
         });
-        compare(&mut stages[number], expected);
+        compare(&mut stages[number], expected, finished);
     }
     give_titles(&mut stages);
     stages
@@ -130,14 +131,16 @@ fn give_titles(stages: &mut [StageSummary]) {
     }
 }
 
-/// Puts what was expected beside what happened. A stage that failed or was not finished tells nothing about it.
-fn compare(stage: &mut StageSummary, expected: &StagePrediction) {
+/// Puts what was expected beside what happened. A stage that failed, was not finished or was not reached because another one
+/// failed tells nothing about it.
+fn compare(stage: &mut StageSummary, expected: &StagePrediction, finished: bool) {
     stage.expected = Some(expected.expected);
     stage.why = Some(expected.why.clone());
     stage.expected_ms = expected.expected_ms;
     stage.as_expected = match (expected.expected, stage.status) {
-        (Expected::Unknown, _) | (_, Status::Canceled) => None,
-        (Expected::Runs, status) => Some(matches!(status, Status::Ran | Status::Failed)),
+        (Expected::Unknown, _) | (_, Status::Canceled | Status::Failed) => None,
+        (Expected::Runs, Status::Absent) if !finished => None,
+        (Expected::Runs, status) => Some(status == Status::Ran),
         (Expected::Cached, status) => Some(matches!(status, Status::Cached | Status::Absent)),
     };
 }

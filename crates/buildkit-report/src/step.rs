@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::measure::milliseconds;
+use crate::text::plain;
 use crate::time::Timestamp;
 
 /// One vertex of the build graph.
@@ -68,13 +69,43 @@ impl Step {
             // One unnamed stage and one target: `[2/5] RUN ...`.
             (None, _) => ("", None),
         };
-        Some(StepPlace { service, stage, instruction })
+        // containerd's store takes two steps for one `COPY --link`.
+        (!instruction.starts_with("LINK ")).then_some(StepPlace { service, stage, instruction })
+    }
+
+    /// What people call it: stage and instruction, or what the builder does at the end; nothing for what it does by itself.
+    pub fn shown(&self) -> Option<String> {
+        match self.place() {
+            Some(place) => Some(title(place.stage, place.instruction)),
+            None if self.name.contains("exporting") => Some("writing the image".to_owned()),
+            None => None,
+        }
     }
 
     /// Whether it failed only because another one did.
     pub fn was_canceled(&self) -> bool {
         self.error.as_ref().is_some_and(|error| error.contains("context canceled"))
     }
+}
+
+/// Longest instruction in a title, in characters.
+const INSTRUCTION: usize = 90;
+/// Digits of a digest that are shown.
+const DIGITS: usize = 12;
+
+/// Stage and instruction on one line, without the options of the instruction, such as mounts: they hide what it is about.
+pub(crate) fn title(stage: &str, instruction: &str) -> String {
+    let (word, rest) = instruction.split_once(' ').unwrap_or((instruction, ""));
+    let words = rest.split_whitespace().skip_while(|word| word.starts_with("--"));
+    let words: String = words.map(|word| format!(" {}", with_short_digest(word))).collect();
+    let instruction = plain(&format!("{word}{words}"), INSTRUCTION);
+    if stage.is_empty() { instruction } else { format!("[{stage}] {instruction}") }
+}
+
+/// A word whose digest, if it has one, is as short as everywhere.
+fn with_short_digest(word: &str) -> &str {
+    let end = word.find("@sha256:").map_or(word.len(), |at| at + "@sha256:".len() + DIGITS);
+    word.get(..end).unwrap_or(word)
 }
 
 #[cfg(test)]

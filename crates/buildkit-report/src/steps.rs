@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::Progress;
 use crate::measure::milliseconds;
-use crate::step::{Step, StepPlace};
+use crate::step::{Step, StepPlace, title};
 use crate::time::Timestamp;
 
 /// What happened to one step.
@@ -77,19 +77,9 @@ impl StepSummary {
         self.name.starts_with("FROM ")
     }
 
-    /// Stage and instruction, on one line; options of the instruction, such as mounts, hide what it is about.
+    /// Stage and instruction on one line.
     pub fn title(&self) -> String {
-        let place = if self.stage.is_empty() { String::new() } else { format!("[{}] ", self.stage) };
-        place + &self.instruction()
-    }
-
-    /// The instruction without its options.
-    pub fn instruction(&self) -> String {
-        let (instruction, mut rest) = self.name.split_once(' ').unwrap_or((&self.name, ""));
-        while let Some((_, after)) = rest.split_once(' ').filter(|(option, _)| option.starts_with("--")) {
-            rest = after;
-        }
-        format!("{instruction} {rest}").chars().take(90).collect()
+        title(&self.stage, &self.name)
     }
 }
 
@@ -135,7 +125,7 @@ pub struct BuiltService {
     pub name: String,
     /// The service.
     pub service: String,
-    /// Its Dockerfile; stages of different ones may have the same name.
+    /// The Dockerfile; stages of different ones may have the same name.
     pub dockerfile: String,
     /// The stages that its image needs, in lower case.
     pub stages: BTreeSet<String>,
@@ -183,11 +173,16 @@ pub fn summed_up<'a>(
     let all = progress.steps();
     let first = all.iter().filter_map(|step| step.started).min();
     let last = all.iter().filter_map(|step| step.completed.max(step.started)).max();
-    let mut numbers = BTreeMap::new();
+    let mut numbers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let mut steps: Vec<StepSummary> = Vec::new();
     for index in ordered(all) {
-        let Some(mut step) = one(&all[index], targets, &times) else { continue };
-        step.inputs = all[index].inputs.iter().filter_map(|input| numbers.get(input).copied()).collect();
+        let inputs = all[index].inputs.iter().filter_map(|input| numbers.get(input)).flatten().copied().collect();
+        let Some(mut step) = one(&all[index], targets, &times) else {
+            // What is made from a step that is not listed is made from what that one is made from.
+            numbers.insert(index, inputs);
+            continue;
+        };
+        step.inputs = inputs;
         if !step.cached {
             let ran: Vec<_> = step.inputs.iter().copied().filter(|&input| !steps[input].cached).collect();
             step.cause = if ran.is_empty() { Cause::Root } else { Cause::Inputs(ran) };
@@ -197,7 +192,7 @@ pub fn summed_up<'a>(
         if all[index].is_running() {
             step.duration_ms = between(all[index].started, last);
         }
-        numbers.insert(index, steps.len());
+        numbers.insert(index, vec![steps.len()]);
         steps.push(step);
     }
     share_services(&mut steps);

@@ -71,7 +71,7 @@ pub struct FailureSummary {
 pub struct ServiceSummary {
     /// The service.
     pub service: String,
-    /// Its mutable tag.
+    /// The mutable tag.
     pub image: String,
     /// `fresh`, `reuse` or `build`.
     pub action: String,
@@ -84,6 +84,9 @@ pub struct ServiceSummary {
     /// What it was made from, source by source.
     #[serde(default)]
     pub sources: Vec<SourceSummary>,
+    /// The other services and the base images that it is made from.
+    #[serde(default)]
+    pub made_from: Vec<String>,
 }
 
 /// What is taken of one source.

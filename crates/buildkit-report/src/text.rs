@@ -57,6 +57,15 @@ pub fn html(text: &str) -> String {
     safe
 }
 
+/// For HTML, where what stands in backticks becomes code.
+pub fn html_with_code(text: &str) -> String {
+    let parts: Vec<_> = text.split('`').map(html).collect();
+    let (closed, rest) = parts.split_at(if parts.len() % 2 == 1 { parts.len() } else { parts.len() - 1 });
+    let closed = closed.iter().enumerate();
+    let closed = closed.map(|(at, part)| if at % 2 == 1 { format!("<code>{part}</code>") } else { part.clone() });
+    closed.chain(rest.iter().map(|part| format!("`{part}"))).collect()
+}
+
 /// For one cell of a Markdown table: as code, every sign that Markdown or HTML could know as a number.
 pub fn markdown(text: &str) -> String {
     let mut safe = String::from("<code>");
@@ -77,6 +86,13 @@ mod tests {
     #[test]
     fn html_has_no_tag_attribute_or_entity_of_the_text() {
         assert_eq!(html("<a b='c' d=\"e\">&amp;\u{1b}[2K"), "&lt;a b=&#39;c&#39; d=&quot;e&quot;&gt;&amp;amp;[2K");
+    }
+
+    #[test]
+    fn backticks_become_code() {
+        assert_eq!(html_with_code("run `a<b` or `c`"), "run <code>a&lt;b</code> or <code>c</code>");
+        assert_eq!(html_with_code("`a` and `b"), "<code>a</code> and `b");
+        assert_eq!(html_with_code(""), "");
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct Upstream {
 /// A commit that an image does not have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missed {
-    /// Its ID.
+    /// The ID.
     pub commit: String,
     /// When its author made it, as RFC 3339 has it.
     pub date: String,

@@ -1,10 +1,13 @@
 //! The command line as it is written; `settings` makes values of it.
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::plan::release::version::Wanted;
 use crate::ui::{self, Color, Format};
@@ -13,10 +16,8 @@ use crate::value::{Builder, CacheBust, GitRef, ImageRef, Service, measure};
 /// Rebuild exactly what the remote changed.
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100)]
-#[command(
-    after_help = "Exit codes: 0 done or up to date, 1 a check failed, 2 bad input or configuration, 3 something is \
-missing (engine, remote, disk, lock), 4 a build step failed, 101 a bug, 130 interrupted"
-)]
+#[command(after_help = "Exit codes: 0 done or up to date, 1 a check failed, 2 bad input or configuration,\n\
+            3 something is missing (engine, remote, disk, lock), 4 a build step failed, 101 a bug, 130 interrupted")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -26,10 +27,50 @@ pub struct Cli {
     pub global: Global,
 }
 
+/// Global options that mean nothing to a command, by their names in [`Global`].
+const MEANINGLESS: [(&str, &[&str]); 3] =
+    [("report", &["env_file", "profile", "builder"]), ("verify", &["builder"]), ("rollback", &["builder"])];
+
+impl Cli {
+    /// The command line as it is read and explained: a command shows only those global options that mean something to it.
+    pub fn of(name: &'static str) -> clap::Command {
+        let cli = Self::command().name(name).bin_name(name);
+        let hidden = |id: &&str| cli.get_arguments().find(|arg| arg.get_id() == *id).map(|arg| arg.clone().hide(true));
+        let hidden =
+            |(command, options): (&'static str, &[&str])| (command, options.iter().filter_map(hidden).collect());
+        let all: Vec<(&str, Vec<_>)> = MEANINGLESS.into_iter().map(hidden).collect();
+        all.into_iter().fold(cli, |cli, (command, hidden)| cli.mut_subcommand(command, |one| one.args(hidden)))
+    }
+
+    /// Reads the words of a command line.
+    ///
+    /// # Errors
+    /// Fails for a global option that means nothing to the command, and for what clap refuses.
+    pub fn read(name: &'static str, words: &[OsString]) -> Result<Self, clap::Error> {
+        let mut cli = Self::of(name);
+        let matches = cli.try_get_matches_from_mut(words)?;
+        let given = |(command, options): (&str, &'static [&'static str])| {
+            let own = matches.subcommand_matches(command)?;
+            options
+                .iter()
+                .find(|id| own.value_source(id) == Some(ValueSource::CommandLine))
+                .map(|id| (command.to_owned(), id))
+        };
+        match MEANINGLESS.into_iter().find_map(given) {
+            Some((command, id)) => {
+                let said = format!("`{command}` has no use for `--{}`", id.replace('_', "-"));
+                Err(cli.error(ErrorKind::ArgumentConflict, said))
+            }
+            None => Self::from_arg_matches(&matches),
+        }
+    }
+}
+
 /// Options of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Compose file; several are merged as Compose does [default: compose.yml here or above]
+    /// Compose file; several are merged as Compose does{n}[default: compose.yml here or above]
     #[arg(short, long = "file", value_name = "FILE", global = true)]
     pub files: Vec<Utf8PathBuf>,
     /// File with variables for the compose files, instead of `.env`
@@ -41,8 +82,8 @@ pub struct Global {
     /// Buildx builder to use [default: BUILDX_BUILDER, or the current one]
     #[arg(long, value_name = "NAME", global = true)]
     pub builder: Option<Builder>,
-    /// Format of the data on the standard output
-    #[arg(long, value_enum, default_value_t, global = true)]
+    /// Format of the data: human or json
+    #[arg(long, value_enum, default_value_t, global = true, hide_possible_values = true, value_name = "FORMAT")]
     pub message_format: Format,
     /// Print only warnings, errors and data
     #[arg(short, long, global = true)]
@@ -50,8 +91,8 @@ pub struct Global {
     /// Print every command before it runs, and cached steps
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
-    /// Whether to colour messages
-    #[arg(long, value_enum, default_value_t, global = true)]
+    /// Whether to colour messages: auto, always or never
+    #[arg(long, value_enum, default_value_t, global = true, hide_possible_values = true, value_name = "WHEN")]
     pub color: Color,
 }
 
@@ -94,14 +135,14 @@ pub enum Command {
     Rollback(Rollback),
     /// List the steps of a release (changelog, commit, images, tags); `--execute` carries them out
     Release(Release),
-    /// List every source of code and every problem of engine, machine and project, each with its fix
+    /// List every source of code, and every problem of engine, machine and project with its fix
     Doctor(Doctor),
 }
 
 /// Options of `doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// Print a patch that adds or moves cache-bust arguments, for `git apply` at the top of the repository
+    /// Print a patch that adds or moves cache-bust arguments, for{n}`git apply` at the top of the repository
     #[arg(long)]
     pub patch: bool,
 }
@@ -132,7 +173,7 @@ pub struct Prune {
     /// Remove kept images that no service uses any more
     #[arg(long)]
     pub models: bool,
-    /// Remove build cache above this size, for example 20GB, the least recently used first
+    /// Remove build cache above this size, for example 20GB, the{n}least recently used first
     #[arg(long, value_name = "SIZE", value_parser = measure::size)]
     pub cache_limit: Option<u64>,
     /// Fail instead of waiting for another run of the same project
@@ -156,13 +197,13 @@ pub struct Rollback {
 /// Options of `release`.
 #[derive(Debug, Args)]
 pub struct Release {
-    /// major, minor, patch, rc (the next release candidate) or the version itself [default: what Cargo.toml says]
+    /// major, minor, patch, rc (the next release candidate) or the version{n}itself [default: what Cargo.toml says]
     #[arg(value_name = "LEVEL|VERSION")]
     pub wanted: Option<Wanted>,
     /// Carry out the steps
     #[arg(long)]
     pub execute: bool,
-    /// Also publish: push the images to their registry, then the branch and the tag to `origin`
+    /// Also publish: push the images to their registry, then the{n}branch and the tag to `origin`
     #[arg(long)]
     pub push: bool,
     /// The branch on which releases are made [default: that of `origin`, else main]
@@ -179,19 +220,30 @@ pub struct Build {
     /// Services to build [default: all that have a build section]
     #[arg(value_name = "SERVICE")]
     pub services: Vec<Service>,
-    /// The cache-bust value, or how it is made: auto, version, commit, timestamp, build-number
-    /// [default: CACHE_BUST, or the configuration, or auto]
+    /// The cache-bust value, or how it is made: auto, version, commit,{n}timestamp, build-number [default: CACHE_BUST, or
+    /// the{n}configuration, or auto]
     #[arg(long, value_name = "VALUE")]
     pub cache_bust: Option<String>,
     /// Ask registries for newer base images
     #[arg(long)]
     pub pull: bool,
-    /// Push images to their registry, and compare with that registry instead of this engine
+    /// Push images to their registry, and compare with that registry{n}instead of this engine
     #[arg(long)]
     pub push: bool,
-    /// Build at most this many services at once [default: COMPOSE_PARALLEL_LIMIT, or all]
+}
+
+/// Limits of a run that builds.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Limits {
+    /// Build at most this many services at once{n}[default: COMPOSE_PARALLEL_LIMIT, or all]
     #[arg(long, value_name = "N")]
     pub parallel: Option<NonZeroUsize>,
+    /// End the build if no step prints anything for this long, for example 30m
+    #[arg(long, value_name = "DURATION", value_parser = measure::duration)]
+    pub step_timeout: Option<Duration>,
+    /// Fail instead of waiting for another run of the same project
+    #[arg(long)]
+    pub no_wait: bool,
 }
 
 /// Options of `plan`.
@@ -217,9 +269,10 @@ pub enum Started {
 /// Options of the commands that start services.
 #[derive(Debug, Args)]
 pub struct Up {
-    /// Start the running services whose image changed, or all services, wait until they are healthy, and go back to the
-    /// images of before if they are not
-    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "changed", value_name = "WHAT")]
+    /// Start the running services whose image changed (`--up=all`: every{n}service), wait until they are healthy, and
+    /// go back to the{n}images of before if they are not
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "changed", value_name = "WHAT",
+        hide_possible_values = true)]
     pub up: Option<Started>,
     /// How long a service may take to become healthy
     #[arg(long, value_name = "DURATION", value_parser = measure::duration, default_value = "120s", requires = "up")]
@@ -235,18 +288,15 @@ pub struct Rebuild {
     /// What to start.
     #[command(flatten)]
     pub up: Up,
+    /// How far it may go.
+    #[command(flatten)]
+    pub limits: Limits,
     /// Go to the newest version even if it was not healthy or was rolled back
     #[arg(long)]
     pub forward: bool,
     /// Print what `plan` prints, and build nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Fail instead of waiting for another run of the same project
-    #[arg(long)]
-    pub no_wait: bool,
-    /// End the build if no step prints anything for this long, for example 30m
-    #[arg(long, value_name = "DURATION", value_parser = measure::duration)]
-    pub step_timeout: Option<Duration>,
     /// Build the files of this directory instead of those of the remote
     #[arg(long, value_name = "PATH", conflicts_with = "push")]
     pub local: Option<Utf8PathBuf>,
@@ -258,22 +308,19 @@ pub struct Full {
     /// What to build and how.
     #[command(flatten)]
     pub build: Build,
+    /// How far it may go.
+    #[command(flatten)]
+    pub limits: Limits,
     /// Reuse kept images instead of rebuilding them
     #[arg(long)]
     pub keep_models: bool,
-    /// Fail instead of waiting for another run of the same project
-    #[arg(long)]
-    pub no_wait: bool,
     /// Do not ask for confirmation
     #[arg(long)]
     pub yes: bool,
-    /// End the build if no step prints anything for this long, for example 30m
-    #[arg(long, value_name = "DURATION", value_parser = measure::duration)]
-    pub step_timeout: Option<Duration>,
 }
 
 /// Options of `verify`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Verify {
     /// Services to verify [default: all that have a build section]
     #[arg(value_name = "SERVICE")]
@@ -287,6 +334,9 @@ pub struct Verify {
     /// Also ask registries whether base images have moved
     #[arg(long, conflicts_with = "offline")]
     pub pull: bool,
+    /// Write an HTML page about all services and print its path
+    #[arg(long)]
+    pub html: bool,
     /// Verify the images in their registry, by their labels alone
     #[arg(long, conflicts_with = "deep")]
     pub registry: bool,

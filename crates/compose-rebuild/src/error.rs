@@ -36,7 +36,7 @@ pub struct Failure {
     pub cause: String,
     /// What is still as it was, when something was at stake.
     pub kept: Option<String>,
-    /// The next command or the cure.
+    /// The next command or the fix.
     pub hint: Option<String>,
 }
 
@@ -72,7 +72,7 @@ impl Failure {
             .hint("run the same command again to go on")
     }
 
-    /// Adds the next command or the cure.
+    /// Adds the next command or the fix.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

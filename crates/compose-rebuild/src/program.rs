@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
 use camino::Utf8PathBuf;
-use clap::{CommandFactory, FromArgMatches};
 
 use crate::cli::{Cli, Command, Global};
 use crate::commands::notify::told;
@@ -18,10 +17,10 @@ use crate::ui::{self, Ui};
 
 /// Runs the command line of this process, whose help and hints call the program `name`, and returns its exit code.
 pub fn main(name: &'static str) -> ExitCode {
-    let parsed = Cli::command().name(name).bin_name(name).try_get_matches();
-    match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let words: Vec<_> = std::env::args_os().collect();
+    match Cli::read(name, &words) {
         Ok(cli) => run(name, &cli.global, &cli.command),
-        Err(error) => ui::usage(name, &error, &std::env::args_os().collect::<Vec<_>>()),
+        Err(error) => ui::usage(name, &error, &words),
     }
 }
 

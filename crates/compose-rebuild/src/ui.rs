@@ -92,6 +92,11 @@ impl Ui {
         self.format == Format::Json
     }
 
+    /// Whether more was asked for than usual.
+    pub fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
     /// Whether progress can be redrawn, that is, the standard error is a terminal.
     pub fn is_live(&self) -> bool {
         !self.progress.is_hidden()
@@ -214,7 +219,7 @@ impl Ui {
     }
 
     /// A text that calls the program by the name under which it was started.
-    fn named(&self, text: String) -> String {
+    pub fn named(&self, text: String) -> String {
         if self.program == PROGRAM { text } else { text.replace(PROGRAM, &self.program) }
     }
 

@@ -154,7 +154,8 @@ pub fn is_digest(text: &str) -> bool {
 
 /// A commit, or the digest of a local directory in its place, as people read it.
 pub fn short(revision: &str) -> &str {
-    if revision.starts_with("local-") { revision } else { revision.get(..12).unwrap_or(revision) }
+    let digits = if revision.starts_with("local-") { 18 } else { 12 };
+    revision.get(..digits).unwrap_or(revision)
 }
 
 #[cfg(test)]

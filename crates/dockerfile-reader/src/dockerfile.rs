@@ -25,13 +25,13 @@ pub struct Dockerfile {
 /// A stage as it is written.
 #[derive(Clone, Debug)]
 pub struct Stage {
-    /// Its `FROM`.
+    /// The `FROM`.
     pub from: Instruction,
     /// The name after `AS`, lower case.
     pub name: Option<String>,
     /// What it starts from, as it is written.
     pub base: String,
-    /// Its instructions without `FROM`.
+    /// The instructions without `FROM`.
     pub instructions: Vec<Instruction>,
 }
 

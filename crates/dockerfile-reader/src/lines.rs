@@ -9,15 +9,15 @@ pub struct Instruction {
     pub line: usize,
     /// The last of its lines, here-documents included.
     pub end: usize,
-    /// Its keyword in upper case.
+    /// The keyword in upper case.
     pub keyword: String,
-    /// Its flags without their dashes and quotes: `from=x`.
+    /// The flags without their dashes and quotes: `from=x`.
     pub flags: Vec<String>,
     /// What follows, without flags and with continued lines joined.
     pub text: Text,
-    /// Its here-documents.
+    /// The here-documents.
     pub documents: Vec<Document>,
-    /// Its lines as they are written, without comments and empty lines between them.
+    /// The lines as they are written, without comments and empty lines between them.
     pub source: String,
     /// The character that escapes others.
     pub(crate) escape: char,
@@ -47,12 +47,12 @@ impl Instruction {
         self.flags.iter().find_map(|flag| flag.strip_prefix(name)?.strip_prefix('='))
     }
 
-    /// Its words where they are a JSON array.
+    /// The words where they are a JSON array.
     pub fn json(&self) -> Option<Vec<String>> {
         json(&self.text)
     }
 
-    /// Its words as they are written, of a JSON array or between white space.
+    /// The words as they are written, of a JSON array or between white space.
     pub fn words(&self) -> Vec<String> {
         self.json().unwrap_or_else(|| self.plain().split_whitespace().map(str::to_owned).collect())
     }

@@ -22,7 +22,7 @@ pub enum What {
     Context(Vec<String>),
     /// An image.
     Image {
-        /// Its name with tag and digest, as far as they are written.
+        /// The name with tag and digest, as far as they are written.
         name: String,
         /// The platform that the `FROM` asks for.
         platform: Option<String>,
@@ -31,28 +31,28 @@ pub enum What {
     Named(String),
     /// A file of a web server.
     Url {
-        /// Its address.
+        /// The address.
         address: String,
         /// Whether its checksum is written down.
         has_checksum: bool,
     },
     /// A repository that BuildKit itself fetches.
     Git {
-        /// Its address without user information.
+        /// The address without user information.
         address: String,
         /// What is taken from it.
         reference: Reference,
     },
     /// A secret of the build.
     Secret {
-        /// Its name in the build.
+        /// The name in the build.
         id: String,
         /// Whether the step fails without it.
         is_required: bool,
     },
     /// An agent of SSH.
     Ssh {
-        /// Its name in the build.
+        /// The name in the build.
         id: String,
         /// Whether the step fails without it.
         is_required: bool,

@@ -12,7 +12,7 @@ pub struct Document {
     pub is_quoted: bool,
     /// Whether tabs before its end do not count, as after `<<-`.
     pub(crate) strips_tabs: bool,
-    /// Its lines.
+    /// The lines.
     pub text: Text,
 }
 

@@ -8,7 +8,7 @@ const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "zsh", "ksh"];
 /// A program behind `xargs`, `sudo` and the like, with its arguments.
 #[derive(Clone, Copy, Debug)]
 pub struct Tool<'a> {
-    /// Its name without its directory.
+    /// The name without its directory.
     pub name: &'a str,
     /// What follows it.
     pub args: &'a [Word],

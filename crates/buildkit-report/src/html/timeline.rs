@@ -55,9 +55,8 @@ fn bar(step: &StepSummary, y: usize, end: u64, critical: bool) -> String {
         (_, false) => "beside",
     };
     let (x, width) = (share(step.start_ms, end), share(step.duration_ms, end).max(0.4));
-    // The inner drawing cuts a name that is too long.
     format!(
-        "<g class=\"{class}\"><title>{}</title><svg y=\"{y}\" width=\"80%\" height=\"20\"><text y=\"15\">{}</text></svg>\
+        "<g class=\"{class}\"><title>{}</title><foreignObject y=\"{y}\" width=\"80%\" height=\"20\"><div class=\"cut\">{}</div></foreignObject>\
          <text class=\"end\" x=\"100%\" y=\"{}\">{}</text>\
          <rect x=\"{:.2}%\" y=\"{}\" width=\"{width:.2}%\" height=\"10\" rx=\"3\"/></g>",
         html(&step.name),

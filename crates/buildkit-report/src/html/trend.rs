@@ -17,11 +17,17 @@ pub(super) fn draw(summary: &Summary, before: &[Summary]) -> String {
     builds.reverse();
     let most = builds.iter().map(|build| build.total_ms).max().unwrap_or(0).max(1);
     let width = 100.0 / builds.len().max(8) as f64;
+    // The day, or where all are of one day the time.
+    let is_day = builds.iter().any(|build| build.when().get(..10) != summary.when().get(..10));
+    let label = if is_day { 5..10 } else { 11..16 };
     let mut svg = format!(
         "<svg class=\"trend\" width=\"100%\" height=\"{}\" role=\"img\" aria-label=\"How long the last builds took\">",
         HEIGHT + ABOVE + BELOW
     );
     for (number, build) in builds.iter().enumerate() {
+        // On a phone there is room for every third label.
+        let last = if number + 1 == builds.len() { " last" } else { "" };
+        let more = if builds.len() > 8 && (builds.len() - 1 - number) % 3 > 0 { " more" } else { "" };
         let class = match (&build.failure, number + 1 == builds.len()) {
             (Some(_), _) => "failed",
             (None, true) => "critical",
@@ -32,7 +38,7 @@ pub(super) fn draw(summary: &Summary, before: &[Summary]) -> String {
         let y = ABOVE + HEIGHT - height;
         let middle = x + width / 2.0;
         svg += &format!(
-            "<g class=\"{class}\"><title>{} on {}: {}, {} ran, {} cached</title>\
+            "<g class=\"{class}{more}{last}\"><title>{} on {}: {}, {} ran, {} cached</title>\
              <rect x=\"{:.2}%\" y=\"{y:.1}\" width=\"{:.2}%\" height=\"{height:.1}\" rx=\"3\"/>\
              <text x=\"{middle:.2}%\" y=\"{:.1}\">{}</text><text class=\"date\" x=\"{middle:.2}%\" y=\"{:.1}\">{}</text></g>",
             html(&build.command),
@@ -45,7 +51,7 @@ pub(super) fn draw(summary: &Summary, before: &[Summary]) -> String {
             y - 5.0,
             short(build.total_ms),
             HEIGHT + ABOVE + 15.0,
-            build.when().get(5..10).unwrap_or_default()
+            build.when().get(label.clone()).unwrap_or_default()
         );
     }
     svg + "</svg>"

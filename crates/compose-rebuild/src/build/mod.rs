@@ -5,8 +5,10 @@ pub mod digests;
 pub mod live;
 pub mod staged;
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::num::NonZeroUsize;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -22,7 +24,7 @@ use crate::settings::Settings;
 use crate::sys::compose_files::Selection;
 use crate::sys::process::{self, Finished, Heard};
 use crate::sys::{docker, files};
-use crate::ui::Ui;
+use crate::ui::{Ui, plain};
 use crate::value::Service;
 use digests::Digests;
 use live::Live;
@@ -62,13 +64,14 @@ pub struct Outcome {
 
 /// Builds every service of the plan under its staged tag; `local` takes the place of the source stage. How it failed is
 /// part of the outcome: exit code 4 with step and log when a step does, 3 when the engine or a remote does, 130 when a
-/// signal came.
+/// signal came. `expected` is how long it should take, as soon as somebody knows.
 pub fn run(
     ui: &Ui,
     settings: &Settings,
     (facts, plan): (&Facts, &Plan),
     local: Option<&Utf8Path>,
     output: Output,
+    expected: &OnceLock<Duration>,
 ) -> anyhow::Result<Outcome> {
     let state = &facts.workspace.state;
     let push = output.store == Store::Registry;
@@ -85,6 +88,8 @@ pub fn run(
         log: std::io::BufWriter::new(files::create(&log_path)?),
         log_path,
         progress: Progress::default(),
+        started,
+        expected,
         retried: false,
     };
     let (mut digests, mut failure) = (Digests::new(), None);
@@ -117,6 +122,8 @@ struct Solves<'a> {
     log: std::io::BufWriter<std::fs::File>,
     log_path: Utf8PathBuf,
     progress: Progress,
+    started: Instant,
+    expected: &'a OnceLock<Duration>,
     retried: bool,
 }
 
@@ -137,7 +144,7 @@ impl Solves<'_> {
             // What an earlier build wrote says nothing about this one.
             let _ = fs_err::remove_file(&self.metadata);
             let mut progress = self.progress.clone();
-            let mut live = Live::new(ui);
+            let mut live = Live::new(ui, self.started, self.expected);
             let (sh, input) = (Shell::new()?, definition.json.to_string().into_bytes());
             let streamed = process::stream(ui, docker::bake(&sh, &bake), input, |heard| match heard {
                 Heard::Line(line) => {
@@ -145,9 +152,13 @@ impl Solves<'_> {
                         write_event(log, &event, &progress).with_context(|| format!("could not write `{log_path}`"))?;
                         live.show(&event, &progress);
                     }
+                    live.tick(&progress);
                     Ok(())
                 }
-                Heard::Nothing(silence) => live.wait(silence, *step_timeout),
+                Heard::Nothing(silence) => {
+                    live.tick(&progress);
+                    live.wait(silence, *step_timeout)
+                }
             });
             drop(live);
             let failure = match streamed {
@@ -220,6 +231,17 @@ fn engine_failed(finished: &Finished, progress: &Progress) -> bool {
     says(&finished.stderr) && progress.failed().is_none_or(|step| says(step.error.as_deref().unwrap_or_default()))
 }
 
+/// The line of a log that says why a step failed: of a stack of Python the last one with an error, else the first, as
+/// compilers and package managers have it.
+fn telling_line(tail: &VecDeque<String>) -> String {
+    let signs = ["error", "fatal", "exception", "not found", "no such", "denied", "cannot", "panicked"];
+    let tells = |line: &&String| signs.iter().any(|sign| line.to_lowercase().contains(sign));
+    let mut lines = tail.iter().filter(tells);
+    let is_stack = tail.iter().any(|line| line.starts_with("Traceback "));
+    let line = if is_stack { lines.next_back() } else { lines.next() }.or_else(|| tail.back());
+    line.map_or(String::new(), |line| format!(": {}", plain(line, 300)))
+}
+
 fn failure(finished: &Finished, progress: &Progress, log: &Utf8Path) -> Failure {
     let kept = "every tag is where it was";
     let error = error_of(finished);
@@ -239,15 +261,20 @@ fn failure(finished: &Finished, progress: &Progress, log: &Utf8Path) -> Failure 
     if let Some(step) = progress.failed() {
         let reason = step.error.as_deref().unwrap_or_default();
         let tail: String = step.tail.iter().map(|line| format!("\n      {line}")).collect();
-        let name: String = step.name.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(100).collect();
+        let place = step.place();
+        let of = place.as_ref().and_then(|place| place.service.filter(|service| *service != place.stage));
+        let of = of.map_or(String::new(), |service| format!(" of {service}"));
         // BuildKit repeats the whole script before the exit code.
-        let brief =
-            reason.rsplit_once(": exit code: ").map_or(reason.to_owned(), |(_, code)| format!("exit code {code}"));
-        let cause = format!("step `{name}` failed: {brief}{tail}\n      full log: {log}");
+        let brief = match reason.rsplit_once(": exit code: ") {
+            Some((_, code)) => format!("failed with exit code {code}{}", telling_line(&step.tail)),
+            None => format!("failed: {}", reason),
+        };
+        let name = step.shown().unwrap_or_else(|| plain(&step.name, 100));
+        let cause = format!("step `{name}`{of} {brief}{tail}\n      full log: {log}");
         return match step.place() {
-            Some(_) if !reason.contains(EX_UNAVAILABLE) => Failure::step(cause)
-                .kept(kept)
-                .hint(format!("correct it, push, and run it again; the whole log: less {log}")),
+            Some(_) if !reason.contains(EX_UNAVAILABLE) => {
+                Failure::step(cause).kept(kept).hint("fix it, push, and run it again")
+            }
             Some(_) => {
                 let hint = "the step says what the remote that it needs did; if it was only busy, run it again";
                 Failure::precondition(cause).kept(kept).hint(hint)

@@ -15,13 +15,13 @@ use crate::value::measure;
 /// # Errors
 /// Exit code 2 without a terminal and `--yes`, and those of every phase.
 pub fn run(context: &Context, options: &cli::Full) -> anyhow::Result<()> {
-    let rebuild = Run::of_rebuild(context, &options.build, None, options.no_wait)?;
+    let rebuild = Run::of_rebuild(context, &options.build, None)?;
     let run = Run {
         command: "full",
         full: true,
         forward: true,
         keep_models: options.keep_models,
-        step_timeout: options.step_timeout,
+        limits: options.limits,
         ..rebuild
     };
     let (facts, plan) = run.gather()?;
@@ -41,7 +41,7 @@ pub fn run(context: &Context, options: &cli::Full) -> anyhow::Result<()> {
         }
     }
     // The answer may have taken a while, in which another run brought something newer.
-    let _lock = context.lock(&facts.project.name, !options.no_wait)?;
+    let _lock = context.lock(&facts.project.name, !options.limits.no_wait)?;
     let (facts, plan) = run.gather()?;
     let summary = run.carry_out(&facts, &plan, || Ok(Vec::new()))?;
     human::finished(&context.ui, &summary);

@@ -9,7 +9,7 @@ use crate::{cli, report};
 
 /// Runs the command.
 pub fn run(context: &Context, options: &cli::Plan) -> anyhow::Result<()> {
-    let (facts, plan) = Run::of_rebuild(context, &options.build, options.local.clone(), false)?.gather()?;
+    let (facts, plan) = Run::of_rebuild(context, &options.build, options.local.clone())?.gather()?;
     show(context, &facts, &plan);
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! `prune`: free disk without losing what is needed.
 
+use std::collections::BTreeSet;
+
 use super::Context;
 use crate::cli;
 use crate::facts::gather::read_project;
@@ -23,17 +25,23 @@ pub fn run(context: &Context, options: &cli::Prune) -> anyhow::Result<()> {
         cache_limit: options.cache_limit,
     };
     let lines = prune::plan(&before, &project, &policy)?;
-    for line in &lines {
-        show(ui, line, if line.remove { "remove" } else { "keep" });
-    }
+    show(ui, &lines, options.execute);
     let (images, cache): (Vec<_>, Vec<_>) = lines.iter().filter(|line| line.remove).partition(|line| !line.cache);
     if images.is_empty() && cache.is_empty() {
-        ui.status("Finished", "nothing to prune");
+        ui.status("Finished", &format!("nothing to prune{}", stays(&before, &lines, &policy)));
         return Ok(());
     }
-    let frees = measure::bytes(images.iter().chain(&cache).map(|line| line.bytes).sum());
+    if policy.keep < 2 && lines.iter().any(|line| line.remove && line.why == prune::too_old(policy.keep)) {
+        ui.warning(&format!(
+            "`--keep {}` removes the versions that `cargo xtask rollback` could go back to",
+            policy.keep
+        ));
+    }
     if !options.execute {
-        ui.status("Finished", &format!("{} images and {} cache records would go, {frees}", images.len(), cache.len()));
+        let frees = measure::bytes(images.iter().chain(&cache).map(|line| line.bytes).sum());
+        let what = format!("{} and {}", counted(images.len(), "image"), counted(cache.len(), "cache record"));
+        let stays = stays(&before, &lines, &policy);
+        ui.status("Finished", &format!("removing {what} would free {frees}{stays}"));
         ui.status("Note", "nothing was removed; run it again with `--execute`");
         return Ok(());
     }
@@ -44,8 +52,30 @@ pub fn run(context: &Context, options: &cli::Prune) -> anyhow::Result<()> {
     let released = released.cache.iter().filter(|record| !record.held).filter(held).map(|record| record.id.clone());
     let records: Vec<_> = released.chain(cache.iter().map(|line| line.id.clone())).collect();
     remove_cache(context, &records)?;
-    report(ui, &lines, &before, &store::read(ui)?);
+    report(ui, &lines, &before, &store::read(ui)?, &policy);
     Ok(())
+}
+
+/// What stays although it could be removed, and the option that removes it.
+fn stays(before: &Inventory, lines: &[Line], policy: &Policy) -> String {
+    let cache: u64 = before.cache.iter().filter(|record| !record.held).map(|record| record.size).sum();
+    let goes: u64 = lines.iter().filter(|line| line.cache && line.remove).map(|line| line.bytes).sum();
+    let models = lines.iter().filter(|line| !line.remove && line.why == prune::SUPERSEDED);
+    let models: u64 = models.map(|line| line.adds).sum();
+    let cache = match (cache.saturating_sub(goes), policy.cache_limit) {
+        (0, _) => String::new(),
+        (left, None) => format!("; {} of build cache stay, `--cache-limit 0B` removes them", measure::bytes(left)),
+        (left, Some(_)) => format!("; {} of build cache stay below the limit", measure::bytes(left)),
+    };
+    let models = match models {
+        0 => String::new(),
+        models => format!("; {} of superseded kept images stay, `--models` removes them", measure::bytes(models)),
+    };
+    cache + &models
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Removes records of the build cache by ID; one that another record is made from stays.
@@ -77,7 +107,8 @@ fn remove_images(ui: &Ui, images: &[&Line]) -> anyhow::Result<()> {
 }
 
 /// Says what became of every line that was to go, and how much space that measurably freed.
-fn report(ui: &Ui, lines: &[Line], before: &Inventory, after: &Inventory) {
+fn report(ui: &Ui, lines: &[Line], before: &Inventory, after: &Inventory, policy: &Policy) {
+    let (mut records, mut bytes) = (0, 0);
     for line in lines.iter().filter(|line| line.remove) {
         let there = match line.cache {
             true => after.cache.iter().any(|record| record.id == line.id),
@@ -85,6 +116,7 @@ fn report(ui: &Ui, lines: &[Line], before: &Inventory, after: &Inventory) {
         };
         match there {
             true => ui.warning(&format!("{} stays: the engine still uses it", line.name)),
+            false if line.cache && !ui.is_verbose() => (records, bytes) = (records + 1, bytes + line.bytes),
             false => ui.status("Removed", &format!("{} ({}, {})", line.name, measure::bytes(line.bytes), line.why)),
         }
         ui.message(
@@ -93,17 +125,38 @@ fn report(ui: &Ui, lines: &[Line], before: &Inventory, after: &Inventory) {
             "bytes": line.bytes, "why": line.why}),
         );
     }
+    if records > 0 {
+        ui.status("Removed", &format!("{} ({})", counted(records, "cache record"), measure::bytes(bytes)));
+    }
     let images = |store: &Inventory| Sizes::new(store.images.values()).union(store.images.values());
     let cache =
         |store: &Inventory| store.cache.iter().filter(|record| !record.held).map(|record| record.size).sum::<u64>();
     let total = |store: &Inventory| images(store) + cache(store);
     let freed = total(before).saturating_sub(total(after));
-    ui.status("Finished", &format!("freed {}", measure::bytes(freed)));
+    ui.status("Finished", &format!("freed {}{}", measure::bytes(freed), stays(before, lines, policy)));
     ui.message("finished", &serde_json::json!({"command": "prune", "freed_bytes": freed}));
 }
 
-fn show(ui: &Ui, line: &Line, verb: &str) {
-    let age = measure::age(line.age_s);
-    ui.data(&format!("{verb:>12} {:>9} {age:>4} {}: {}", measure::bytes(line.bytes), line.name, line.why));
-    ui.message("plan", line);
+/// Writes the plan as data: images one by one, records of the build cache together unless more was asked for. What is about
+/// to be removed is said when it is.
+fn show(ui: &Ui, lines: &[Line], execute: bool) {
+    let row = |verb: &str, bytes: u64, age: &str, what: &str, why: &str| {
+        ui.data(&format!("{verb:>12} {:>9} {age:>4} {what}: {why}", measure::bytes(bytes)));
+    };
+    let is_grouped = |line: &&Line| line.cache && !ui.is_verbose();
+    for line in lines {
+        let is_said_later = execute && line.remove;
+        if !is_grouped(&line) && !is_said_later {
+            let verb = if line.remove { "remove" } else { "keep" };
+            row(verb, line.adds, &measure::age(line.age_s), &line.name, &line.why);
+        }
+        ui.message("plan", line);
+    }
+    let records: Vec<_> = lines.iter().filter(is_grouped).filter(|_| !execute).collect();
+    let whys: BTreeSet<_> = records.iter().map(|line| &line.why).collect();
+    for why in whys {
+        let those = || records.iter().filter(|line| line.why == *why);
+        let what = counted(those().count(), "cache record");
+        row("remove", those().map(|line| line.bytes).sum(), "", &what, why);
+    }
 }

@@ -18,11 +18,11 @@ impl Run<'_> {
     /// Asks the builder, as far as something depends on it, where images and cache will be; before anything is built.
     pub(super) fn output(&self, facts: &Facts, plan: &Plan) -> anyhow::Result<Output> {
         let super::Context { ui, settings, .. } = self.context;
-        let parallel = settings.parallel(self.options.parallel)?;
+        let parallel = settings.parallel(self.limits.parallel)?;
         let exports = plan.builds().any(|(service, _)| facts.project.services[&service.service].exports_cache());
         let named = settings.builder.is_some() || docker::builder_was_chosen();
         if !named && !self.options.push && !exports {
-            return Ok(Output { store: Store::Engine, cache: true, parallel, step_timeout: self.step_timeout });
+            return Ok(Output { store: Store::Engine, cache: true, parallel, step_timeout: self.limits.step_timeout });
         }
         let builder = match named {
             true => builder::ask(ui, settings.builder.as_ref())?,
@@ -33,7 +33,7 @@ impl Run<'_> {
             store: store_of(&builder, self.options.push)?,
             cache: !exports || builder::exports_cache(ui, &builder)?,
             parallel,
-            step_timeout: self.step_timeout,
+            step_timeout: self.limits.step_timeout,
         };
         if !output.cache {
             ui.warning(&format!(

@@ -22,8 +22,8 @@ pub fn run(context: &Context, options: &cli::Rebuild) -> anyhow::Result<()> {
         .hint("to start what a registry has: `cargo xtask rebuild --push`, then `docker compose pull` and `docker compose up -d --wait`")
         .into());
     }
-    let run = Run::of_rebuild(context, &options.build, options.local.clone(), options.no_wait)?;
-    let run = Run { step_timeout: options.step_timeout, forward: options.forward, ..run };
+    let run = Run::of_rebuild(context, &options.build, options.local.clone())?;
+    let run = Run { limits: options.limits, forward: options.forward, ..run };
     let (facts, planned) = run.gather()?;
     if options.dry_run {
         plan::show(context, &facts, &planned);

@@ -23,7 +23,7 @@ impl Run<'_> {
         let summary = Summary {
             project: plan.project.to_string(),
             command: self.command.to_owned(),
-            services: summary::services(plan),
+            services: summary::services(&facts.project, plan),
             prediction,
             upstream,
             started: self.context.settings.now,

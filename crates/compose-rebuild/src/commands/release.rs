@@ -189,8 +189,7 @@ impl<'a> Session<'a> {
 
     /// Compares what the services have now with the remotes, file by file.
     fn verify(&mut self) -> anyhow::Result<()> {
-        let options =
-            cli::Verify { services: Vec::new(), deep: true, offline: false, pull: false, registry: false, image: None };
+        let options = cli::Verify { deep: true, ..cli::Verify::default() };
         let rows = match verify::rows(self.context, &options) {
             Ok(rows) => rows,
             Err(error) => {

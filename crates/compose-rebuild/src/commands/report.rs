@@ -37,7 +37,7 @@ pub fn run(context: &Context, options: &cli::Report) -> anyhow::Result<()> {
     if options.html {
         let before: Vec<_> =
             all.map(|(_, summary)| summary).filter(|summary| summary.project == last.project).collect();
-        files.push((path.with_extension("html"), html::page(&last, &before, "cargo xtask report --html")));
+        files.push((path.with_extension("html"), ui.named(html::page(&last, &before, "cargo xtask report --html"))));
     }
     if options.trace {
         files.push((path.with_extension("trace"), trace::trace(&last).to_string()));

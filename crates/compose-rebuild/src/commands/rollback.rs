@@ -103,6 +103,7 @@ fn summary(context: &Context, project: &Project, version: &Version, healthy: Vec
         cache_bust: version.cache_bust.to_string(),
         revision: version.revision.clone(),
         sources: Vec::new(),
+        made_from: Vec::new(),
     };
     let summary = Summary {
         project: project.name.to_string(),

@@ -1,7 +1,7 @@
 //! The flow of every command that builds: gather, plan, build, verify, promote, report.
 
+use std::sync::OnceLock;
 use std::thread;
-use std::time::Duration;
 
 use buildkit_report::summary::Summary;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -31,9 +31,7 @@ pub(super) struct Run<'a> {
     pub(super) context: &'a Context,
     pub(super) command: &'static str,
     pub(super) options: &'a cli::Build,
-    pub(super) no_wait: bool,
-    /// How long a build may be silent.
-    pub(super) step_timeout: Option<Duration>,
+    pub(super) limits: cli::Limits,
     /// The rule of flag and environment.
     pub(super) chosen: Option<Rule>,
     pub(super) local: Option<Utf8PathBuf>,
@@ -49,15 +47,13 @@ impl<'a> Run<'a> {
         context: &'a Context,
         options: &'a cli::Build,
         local: Option<Utf8PathBuf>,
-        no_wait: bool,
     ) -> anyhow::Result<Self> {
         let chosen = context.settings.chosen_rule(options.cache_bust.as_deref())?;
         Ok(Self {
             context,
             command: "rebuild",
             options,
-            no_wait,
-            step_timeout: None,
+            limits: cli::Limits::default(),
             chosen,
             local,
             full: false,
@@ -115,7 +111,7 @@ impl<'a> Run<'a> {
 
     /// Takes the lock; whoever had to wait for it decides again.
     pub(super) fn lock(&self, facts: Facts, plan: Plan) -> anyhow::Result<(Lock, Facts, Plan)> {
-        let lock = self.context.lock(&facts.project.name, !self.no_wait)?;
+        let lock = self.context.lock(&facts.project.name, !self.limits.no_wait)?;
         let (facts, plan) = if lock.waited { self.gather()? } else { (facts, plan) };
         Ok((lock, facts, plan))
     }
@@ -202,11 +198,12 @@ impl<'a> Run<'a> {
         let images = plan.builds().map(|(_, build)| build.staged.clone()).collect();
         let staged = Staged::begin(ui, state, &plan.project, images)?;
         let local = copy_local(facts, &staged)?;
+        let expected = OnceLock::new();
         let (foresight, outcome) = thread::scope(|scope| {
             scope.spawn(|| staged.remove_left());
             both(
-                || Foresight::begin(ui, settings, facts, plan),
-                || build::run(ui, settings, (facts, plan), local, output),
+                || Foresight::begin(ui, settings, facts, plan, &expected),
+                || build::run(ui, settings, (facts, plan), local, output, &expected),
             )
         });
         let (outcome, foresight) = built.insert((outcome?, foresight));
@@ -217,6 +214,7 @@ impl<'a> Run<'a> {
                 None => self.bring_into_use(facts, plan, (output.store, &outcome.digests), staged),
             }
         })
+        .map_err(|error| foresight.blame(error))
     }
 
     /// Verifies what was staged and moves the tags.

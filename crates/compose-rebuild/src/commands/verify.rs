@@ -13,7 +13,8 @@ use crate::facts::image::Store;
 use crate::facts::sources::unknown_service;
 use crate::facts::tree::Tree;
 use crate::facts::{trees, versions};
-use crate::report::{human, verdicts};
+use crate::report::{fleet, human, verdicts};
+use crate::sys::files;
 use crate::sys::threads::{at_once, both};
 use crate::value::{Commit, GitUrl};
 use crate::verify::compare::Expected;
@@ -30,13 +31,29 @@ type Trees<'a> = HashMap<(&'a GitUrl, Commit), Tree>;
 /// # Errors
 /// Exit code 1 when something is not current, 2 for an unknown service, 3 when remote or engine do not answer.
 pub fn run(context: &Context, options: &cli::Verify) -> anyhow::Result<()> {
-    let rows = rows(context, options)?;
-    verdicts::show(&context.ui, &rows);
+    let (known, rows) = judged(context, options)?;
+    let ui = &context.ui;
+    if options.html {
+        let (state, project) = (&known.workspace.state, &known.project.name);
+        let path = state.join(format!("verify-{project}.html"));
+        files::create_directory(state)?;
+        let page = ui.named(fleet::page(project.as_str(), &rows, context.settings.now));
+        files::write(&path, page.as_bytes())?;
+        rows.iter().for_each(|row| ui.message("verdict", row));
+        ui.data(path.as_str());
+    } else {
+        verdicts::show(ui, &rows);
+    }
     conclude(&rows)
 }
 
 /// Judges everything that is asked for.
 pub fn rows(context: &Context, options: &cli::Verify) -> anyhow::Result<Vec<Row>> {
+    Ok(judged(context, options)?.1)
+}
+
+/// Judges everything that is asked for, and what it was judged by.
+fn judged(context: &Context, options: &cli::Verify) -> anyhow::Result<(Known, Vec<Row>)> {
     let ui = &context.ui;
     let known = Known::gather(context, options)?;
     let skip = Skip::parse(&known.workspace.config.deep_skip)?;
@@ -79,7 +96,7 @@ pub fn rows(context: &Context, options: &cli::Verify) -> anyhow::Result<Vec<Row>
     if options.image.is_none() {
         human::unwatched(ui, &known.unwatched(&options.services));
     }
-    Ok(rows)
+    Ok((known, rows))
 }
 
 /// What is verified: the services that were named, all of them, or one image.

@@ -15,9 +15,9 @@ pub type Answer = Result<String, String>;
 /// What was learned about the engine.
 #[derive(Clone, Debug, Default)]
 pub struct Engine {
-    /// Why it does not answer, and the cure.
+    /// Why it does not answer, and the fix.
     pub silent: Option<(String, String)>,
-    /// Its version.
+    /// The version.
     pub version: Option<String>,
     /// What Compose says of its version.
     pub compose: Option<Answer>,

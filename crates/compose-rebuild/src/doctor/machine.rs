@@ -10,7 +10,7 @@ pub struct Machine {
     pub git: Option<Answer>,
     /// Who holds the project's lock.
     pub lock: Option<String>,
-    /// Why logs and reports cannot be written, and the cure.
+    /// Why logs and reports cannot be written, and the fix.
     pub state: Option<(String, String)>,
     /// What interrupted runs left, in words.
     pub left: Vec<String>,

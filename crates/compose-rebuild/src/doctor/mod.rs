@@ -1,4 +1,4 @@
-//! Which code a project fetches, what is wrong, and how it is cured: from facts, without a process, a file or a clock.
+//! Which code a project fetches, what is wrong, and how it is fixed: from facts, without a process, a file or a clock.
 
 pub mod compose;
 pub mod dockerfile;
@@ -64,7 +64,7 @@ pub const CHECKS: [&str; 40] = [
 pub enum Severity {
     /// A build fails, or builds something else than was asked for.
     Error,
-    /// It works, but slower, less safely or less surely than it could.
+    /// The project works, but slower, less safely or less surely than it could.
     Warning,
 }
 

@@ -1,4 +1,4 @@
-//! The edits that cure findings about cache-bust arguments, as few lines as possible and in the style of the file.
+//! The edits that fix findings about cache-bust arguments, as few lines as possible and in the style of the file.
 
 mod edit;
 mod pin;

@@ -15,9 +15,9 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// A builder of buildx.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Builder {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its driver: docker, docker-container, remote, kubernetes or cloud.
+    /// The driver: docker, docker-container, remote, kubernetes or cloud.
     pub driver: String,
 }
 

@@ -72,7 +72,7 @@ impl fmt::Display for Reason {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct SourceConfig {
-    /// Its name in messages.
+    /// The name in messages.
     pub name: String,
     /// The address of the repository.
     pub repository: Option<String>,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sys::docker;
 use crate::ui::{Ui, plain};
+use crate::value::time::Timestamp;
 use crate::value::{ProjectName, label};
 
 /// How long the engine may take for one answer.
@@ -21,10 +22,10 @@ const RESTARTS: u64 = 5;
 /// A container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Container {
-    /// Its ID.
+    /// The ID.
     #[serde(skip)]
     pub id: String,
-    /// Its name.
+    /// The name.
     pub name: String,
     /// The service that it is one of.
     #[serde(skip)]
@@ -77,9 +78,9 @@ struct Probe {
 pub enum Condition {
     /// Nobody can tell yet.
     Starting,
-    /// Its health check passed, or without one it runs on, or it was a job and is done.
+    /// The health check passed, or without one it runs on, or it was a job and is done.
     Healthy,
-    /// It does not, and why.
+    /// The container fails, and why.
     Failed(String),
 }
 
@@ -143,6 +144,11 @@ impl Container {
             ("running", None) if waited >= GRACE => Condition::Healthy,
             _ => Condition::Starting,
         }
+    }
+
+    /// When it was started last.
+    pub fn since(&self) -> Option<Timestamp> {
+        self.state.started_at.parse().ok()
     }
 
     /// Whether it ended well.

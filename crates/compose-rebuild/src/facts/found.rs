@@ -47,7 +47,7 @@ pub struct Sighting {
     /// How a push is noticed.
     #[serde(flatten)]
     pub watch: Watch,
-    /// As it was read.
+    /// The source as it was read.
     #[serde(skip)]
     pub fetch: Fetch,
 }
@@ -67,7 +67,7 @@ impl Sighting {
 pub enum Watch {
     /// The remote is asked, and another value of this build argument makes the step run again.
     Argument {
-        /// Its name.
+        /// The name.
         by: String,
     },
     /// The remote is asked, and BuildKit looks at it for every build.

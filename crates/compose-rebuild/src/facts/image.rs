@@ -32,9 +32,9 @@ pub type Images = BTreeMap<ImageRef, Image>;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Image {
-    /// Its content digest.
+    /// The content digest.
     pub id: String,
-    /// Its names in the engine.
+    /// The names in the engine.
     #[serde(deserialize_with = "or_nothing")]
     pub repo_tags: Vec<String>,
     /// When its last new layer was made, as the engine writes times.

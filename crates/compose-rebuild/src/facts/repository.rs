@@ -44,7 +44,7 @@ fn place(state: &Utf8Path, kind: &str, remote: Remote<'_>, like: &Commit) -> Utf
 /// Where code comes from.
 #[derive(Clone, Copy, Debug)]
 pub struct Remote<'a> {
-    /// Its address.
+    /// The address.
     pub url: &'a GitUrl,
     /// How it may be asked.
     pub access: &'a Access,

@@ -14,7 +14,7 @@ use crate::value::{ArgName, Commit, GitRef, GitUrl, Service};
 /// A repository and a ref that images are made from.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// Its name in messages.
+    /// The name in messages.
     pub name: String,
     /// Where it is.
     pub repository: GitUrl,
@@ -22,7 +22,7 @@ pub struct Source {
     pub wanted: Wanted,
     /// The build argument that takes the commit.
     pub commit_arg: Option<ArgName>,
-    /// Its files that matter; none means all.
+    /// The files that matter; none means all.
     pub paths: Paths,
     /// The services whose builds fetch it.
     pub services: BTreeSet<Service>,

@@ -53,7 +53,7 @@ pub struct Stored {
 /// One record of the build cache.
 #[derive(Clone, Debug)]
 pub struct CacheRecord {
-    /// Its ID.
+    /// The ID.
     pub id: String,
     /// Records that it is made from.
     pub parents: Vec<String>,

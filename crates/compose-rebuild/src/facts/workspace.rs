@@ -26,7 +26,7 @@ pub struct Workspace {
     pub deployment: Deployment,
     /// The directory of its Cargo.toml; nothing without Cargo.
     pub root: Option<Utf8PathBuf>,
-    /// Its members.
+    /// The members.
     pub members: Vec<Package>,
     /// Where logs, reports and the record of the last build go.
     pub state: Utf8PathBuf,
@@ -51,11 +51,11 @@ struct Metadata {
 /// A member of a workspace.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Package {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its own version.
+    /// The version that stands in its own manifest.
     pub version: Version,
-    /// Its Cargo.toml.
+    /// The Cargo.toml.
     pub manifest_path: Utf8PathBuf,
 }
 

@@ -7,11 +7,14 @@ pub mod predict;
 pub mod upstream;
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use buildkit_report::prediction::StagePrediction;
 use buildkit_report::upstream::Upstream;
 
 use crate::build::Outcome;
+use crate::error::{Failure, exit_code};
 use crate::facts::Facts;
 use crate::facts::history::{self, Relation};
 use crate::facts::repository::Remote;
@@ -23,6 +26,9 @@ use predict::model::Stages;
 use predict::record::{Cache, Record};
 use predict::{Foreseen, recipe};
 use upstream::Moved;
+
+/// Lines that a failed build says of what is new in one source: where from and to, and its newest commits.
+const NEWS: usize = 4;
 
 /// What is known of a build beside its plan.
 pub struct Foresight {
@@ -52,8 +58,12 @@ impl Foresight {
     }
 
     /// What is foreseen of a build that begins now, written down: should it not end well, nobody knows how far it came.
-    pub fn begin(ui: &Ui, settings: &Settings, facts: &Facts, plan: &Plan) -> Self {
+    /// Whoever waits for it is told how long it should take if the builder still has its cache.
+    pub fn begin(ui: &Ui, settings: &Settings, facts: &Facts, plan: &Plan, expected: &OnceLock<Duration>) -> Self {
         let foresight = Self::gather(ui, settings, facts, plan);
+        let prediction = predict::predict(&foresight.stages, &foresight.record, Cache::Kept);
+        let all = Foreseen::new(plan, prediction, &foresight.stages, Vec::new());
+        all.expected_ms.into_iter().for_each(|ms| expected.set(Duration::from_millis(ms)).unwrap_or_default());
         cache::remember(settings, facts, &foresight.record.attempted(&foresight.stages));
         foresight
     }
@@ -73,6 +83,20 @@ impl Foresight {
             self.record.built(&self.stages, outcome.progress.steps(), self.cache, records.unwrap_or_default());
             cache::remember(settings, facts, &self.record);
         }
+    }
+
+    /// An error of a build with the commits that are new in it, where a step failed.
+    pub fn blame(&self, error: anyhow::Error) -> anyhow::Error {
+        let mut failure = match error.downcast::<Failure>() {
+            Ok(failure) if failure.code == exit_code::STEP => failure,
+            Ok(failure) => return failure.into(),
+            Err(error) => return error,
+        };
+        let news = self.upstream.iter().flat_map(|one| one.lines().into_iter().take(NEWS));
+        let news: String = news.map(|line| format!("\n      {line}")).collect();
+        let end = failure.cause.find('\n').unwrap_or(failure.cause.len());
+        failure.cause.insert_str(end, &news);
+        failure.into()
     }
 
     /// The plan with what is foreseen of it.

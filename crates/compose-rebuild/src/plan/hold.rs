@@ -28,7 +28,7 @@ pub struct Bad {
 /// Why a version is bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// It was started and was not healthy.
+    /// The version was started and was not healthy.
     Unhealthy,
     /// Somebody went back from it.
     RolledBack,

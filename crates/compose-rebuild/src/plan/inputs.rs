@@ -13,11 +13,11 @@ use crate::value::{CacheBust, Service, label};
 
 /// What a service is made from, before it is decided what happens.
 pub struct Keyed<'a> {
-    /// Its build section.
+    /// The build section.
     pub built: &'a Built,
-    /// Its bust value.
+    /// The bust value.
     pub cache_bust: CacheBust,
-    /// Its revisions, one for each of its sources.
+    /// The revisions, one for each of its sources.
     pub revisions: Vec<String>,
     /// Build arguments that differ from the compose file.
     pub args: BTreeMap<String, String>,

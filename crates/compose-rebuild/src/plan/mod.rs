@@ -91,7 +91,7 @@ pub struct ServicePlan {
     pub cache_bust: CacheBust,
     /// What it is made from, in the form of the revision label; empty without a source.
     pub revision: String,
-    /// The same, source by source.
+    /// The sources that it is made from, one by one.
     pub sources: Vec<SourceSummary>,
     /// The key.
     pub key: Key,
@@ -172,9 +172,9 @@ pub struct Build {
 /// The file in an image that says what it was made from.
 #[derive(Clone, Debug, Serialize)]
 pub struct VersionFile {
-    /// Its path, relative to the working directory of the image.
+    /// The path, relative to the working directory of the image.
     pub path: String,
-    /// Its content, without white space around it.
+    /// The content, without white space around it.
     pub content: String,
 }
 

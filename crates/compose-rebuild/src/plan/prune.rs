@@ -10,8 +10,10 @@ use crate::facts::store::{CacheRecord, Inventory, Stored};
 use crate::plan::layers::{Layers, Sizes};
 use crate::plan::release;
 use crate::project::{Built, Project, key};
+
 use crate::value::time::Timestamp;
 use crate::value::{ImageRef, Service, label};
+use buildkit_report::text::plain;
 use serde::Serialize;
 
 /// What the user wants kept.
@@ -27,6 +29,17 @@ pub struct Policy {
     pub cache_limit: Option<u64>,
 }
 
+/// Why a kept image that no service uses stays.
+pub const SUPERSEDED: &str = "superseded kept image; `--models` removes it";
+
+/// Why a version beyond the newest that are kept goes.
+pub fn too_old(keep: usize) -> String {
+    match keep {
+        1 => "older than the newest version".to_owned(),
+        _ => format!("older than the last {keep} versions"),
+    }
+}
+
 /// One image or one record of the build cache.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Line {
@@ -34,12 +47,14 @@ pub struct Line {
     pub remove: bool,
     /// Whether it is a record of the build cache.
     pub cache: bool,
-    /// Its ID.
+    /// The ID.
     pub id: String,
-    /// Its tags, or the step that made the record.
+    /// The tags, or the step that made the record.
     pub name: String,
     /// Bytes that removing it frees after the lines before it; of what stays, its whole size.
     pub bytes: u64,
+    /// Bytes that it has and no line before it.
+    pub adds: u64,
     /// Seconds since it was made, of a cache record since it was used.
     pub age_s: u64,
     /// Why.
@@ -62,16 +77,19 @@ pub fn plan(store: &Inventory, project: &Project, policy: &Policy) -> Result<Vec
     for (_, image) in store.images.iter().filter(|(id, _)| !goes.contains(id)) {
         sizes.add(image, &mut layers);
     }
+    let mut stay = Layers::default();
     let mut lines: Vec<_> = verdicts
         .into_iter()
         .map(|(id, image, verdict)| {
             let remove = verdict.is_err();
+            let adds = sizes.add(image, if remove { &mut layers } else { &mut stay });
             Line {
                 remove,
                 cache: false,
                 id: id.clone(),
                 name: image.name(id),
-                bytes: if remove { sizes.add(image, &mut layers) } else { image.size },
+                bytes: if remove { adds } else { image.size },
+                adds,
                 age_s: store.now.since(image.had).as_secs(),
                 why: verdict.unwrap_or_else(|why| why),
             }
@@ -139,12 +157,15 @@ impl<'a> KnownNames<'a> {
         if forms.contains(&Form::Kept) {
             return match policy.models {
                 true => Err("superseded kept image".to_owned()),
-                false => Ok("superseded kept image; `--models` removes it".to_owned()),
+                false => Ok(SUPERSEDED.to_owned()),
             };
         }
         match ranks.get(id) {
-            Some(rank) if *rank < policy.keep => Ok(format!("one of the last {} versions", policy.keep)),
-            Some(_) => Err(format!("older than the last {} versions", policy.keep)),
+            Some(rank) if *rank < policy.keep => Ok(match policy.keep {
+                1 => "the newest version".to_owned(),
+                keep => format!("one of the last {keep} versions"),
+            }),
+            Some(_) => Err(too_old(policy.keep)),
             None if forms.contains(&Form::Mark) => Err("about versions of a service that is gone".to_owned()),
             None if forms.is_empty() => Err("replaced by a later build".to_owned()),
             None => Err("left by an interrupted run".to_owned()),
@@ -230,6 +251,15 @@ impl Stored {
     }
 }
 
+/// What a record of the build cache is, without BuildKit's words for how the step ran.
+fn described(text: &str) -> String {
+    let text = plain(text, 400);
+    let (what, command) = text.split_once(" from exec /bin/sh -c ").unwrap_or(("", &text));
+    let command = if what.is_empty() { command.to_owned() } else { format!("RUN {command}") };
+    let cache = what.strip_prefix("cached mount ").map(|path| format!("cache mount {path} of "));
+    plain(&format!("{}{command}", cache.unwrap_or_default()), 80)
+}
+
 /// Records to remove until the rest is within the limit: the least recently used first, those of kept stages last, and
 /// none that another one is made from before that one.
 fn cache_lines(store: &Inventory, project: &Project, policy: &Policy) -> Vec<Line> {
@@ -253,8 +283,9 @@ fn cache_lines(store: &Inventory, project: &Project, policy: &Policy) -> Vec<Lin
             remove: true,
             cache: true,
             id: record.id.clone(),
-            name: record.description.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(80).collect(),
+            name: described(&record.description),
             bytes: record.size,
+            adds: record.size,
             age_s: store.now.since(record.used).as_secs(),
             why: if is_model(record) {
                 "build cache above the limit, a step of a kept stage"

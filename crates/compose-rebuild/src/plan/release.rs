@@ -48,7 +48,7 @@ pub fn names(version: &Version, existing: &[Version]) -> ReleaseNames {
 pub struct Tags {
     /// The one that never moves.
     pub own: ImageRef,
-    /// Those that move, the name of the compose file last.
+    /// The tags that move, the name of the compose file last.
     pub moving: Vec<ImageRef>,
 }
 

@@ -73,11 +73,11 @@ pub struct Built {
     pub contexts: BTreeMap<String, String>,
     /// Where its Dockerfile is, for messages and to know shared ones.
     pub dockerfile_path: String,
-    /// Its Dockerfile, when that is on this machine and can be read.
+    /// The Dockerfile, when that is on this machine and can be read.
     pub dockerfile: Option<Dockerfile>,
     /// What its target is made from, when the Dockerfile is known and has that stage.
     pub closure: Option<Closure>,
-    /// Its whole target in the bake definition.
+    /// The whole target in the bake definition.
     pub definition: Map<String, Value>,
 }
 

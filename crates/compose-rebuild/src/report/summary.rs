@@ -8,10 +8,11 @@ use buildkit_report::summary::{BuildRun, FailureSummary, ServiceSummary};
 use crate::build::Outcome;
 use crate::error::Failure;
 use crate::plan::{Plan, ServicePlan};
-use crate::project::Project;
+use crate::project::{Project, edges};
+use crate::value::Service;
 
 /// What happened to each service of a plan.
-pub fn services(plan: &Plan) -> Vec<ServiceSummary> {
+pub fn services(project: &Project, plan: &Plan) -> Vec<ServiceSummary> {
     let one = |service: &ServicePlan| ServiceSummary {
         service: service.service.to_string(),
         image: service.image.to_string(),
@@ -20,8 +21,18 @@ pub fn services(plan: &Plan) -> Vec<ServiceSummary> {
         cache_bust: service.cache_bust.to_string(),
         revision: service.revision.clone(),
         sources: service.sources.clone(),
+        made_from: made_from(project, &service.service),
     };
     plan.services.iter().map(one).collect()
+}
+
+/// The other services and the base images that a service is made from.
+fn made_from(project: &Project, service: &Service) -> Vec<String> {
+    let inputs = edges::inputs_of(project, service).into_iter().map(|input| input.service.to_string());
+    let bases = project.services.get(service).into_iter().flat_map(|built| project.bases_of(built));
+    let mut all: Vec<_> = inputs.chain(bases.map(|base| base.to_string())).collect();
+    all.dedup();
+    all
 }
 
 /// What the build of a plan did.

@@ -1,5 +1,7 @@
 //! The table of a verification: a line a service, and below it what is wrong.
 
+use std::collections::BTreeSet;
+
 use crate::facts::containers::Container;
 use crate::facts::history::Relation;
 use crate::ui::{Ui, plain};
@@ -8,27 +10,49 @@ use crate::verify::verdict::{Row, Verdict};
 
 /// Writes all rows as data.
 pub fn show(ui: &Ui, rows: &[Row]) {
-    let width = rows.iter().map(|row| row.name().chars().count()).max().unwrap_or(0).max(20);
-    let line = |cells: [&str; 6]| {
-        let [name, remote, label, file, running, verdict] = cells;
-        ui.data(&format!("{name:<width$} {remote:<18} {label:<18} {file:<18} {running:<18} {verdict}"));
+    let head = ["service", "remote", "label", "version file", "running", "verdict"].map(str::to_owned);
+    let cells: Vec<_> = rows.iter().map(cells).collect();
+    let widths = [0, 1, 2, 3, 4].map(|column| {
+        let all = cells.iter().chain([&head]);
+        all.map(|cells| cells[column].chars().count()).max().unwrap_or(0)
+    });
+    let line = |[name, remote, label, file, running, verdict]: &[String; 6]| {
+        let [a, b, c, d, e] = widths;
+        ui.data(&format!("{name:<a$} {remote:<b$} {label:<c$} {file:<d$} {running:<e$} {verdict}"));
     };
-    line(["service", "remote", "label", "version file", "running", "verdict"]);
-    for row in rows {
-        let evidence = &row.evidence;
-        let cell = |revision: Option<&str>| revision.filter(|text| !text.is_empty()).map_or("-".to_owned(), short);
-        line([
-            &row.name(),
-            &cell(evidence.remote.as_deref()),
-            &cell(evidence.label.as_deref()),
-            &cell(evidence.version_file.as_deref()),
-            &running(&evidence.containers),
-            &row.words(),
-        ]);
+    line(&head);
+    for (row, cells) in rows.iter().zip(&cells) {
+        line(cells);
         for detail in details(row) {
             ui.data(&format!("    {detail}"));
         }
         ui.message("verdict", row);
+    }
+}
+
+fn cells(row: &Row) -> [String; 6] {
+    let evidence = &row.evidence;
+    let cell = |revision: &Option<String>| {
+        let revision = revision.as_deref().filter(|text| !text.is_empty());
+        revision.map_or("-".to_owned(), of_text)
+    };
+    [
+        row.name(),
+        cell(&evidence.remote),
+        cell(&evidence.label),
+        cell(&evidence.version_file),
+        running(&evidence.containers),
+        row.words(),
+    ]
+}
+
+/// The first of several revisions, and how many more there are.
+fn first_of<'a>(revisions: impl IntoIterator<Item = &'a str>) -> String {
+    let mut revisions = revisions.into_iter();
+    let first = revisions.next().map_or("-".to_owned(), short);
+    match revisions.count() {
+        0 => first,
+        more => format!("{first} +{more}"),
     }
 }
 
@@ -59,7 +83,7 @@ fn details(row: &Row) -> Vec<String> {
     lines.extend(evidence.newer.iter().map(|name| format!("newer: {}", plain(name, 300))));
     if row.verdict != Verdict::NeverBuilt {
         lines.extend(evidence.outdated().map(|container| {
-            let from = container.revision.as_deref().map_or("an unknown commit".to_owned(), short);
+            let from = container.revision.as_deref().map_or("an unknown commit".to_owned(), of_text);
             format!("{} runs another image, from {from}", container.name)
         }));
     }
@@ -79,19 +103,17 @@ fn more(count: u64, shown: usize) -> Option<String> {
 
 /// What the containers were started from.
 fn running(containers: &[Container]) -> String {
-    let mut from: Vec<_> =
-        containers.iter().map(|container| container.revision.as_deref().map_or("unknown".to_owned(), short)).collect();
-    from.sort();
-    from.dedup();
-    match from.as_slice() {
-        [] => "-".to_owned(),
-        [one] => one.clone(),
-        [first, rest @ ..] => format!("{} +{}", first.chars().take(12).collect::<String>(), rest.len()),
-    }
+    let revision = |container: &Container| container.revision.as_deref().map_or("unknown".to_owned(), of_text);
+    let from: BTreeSet<_> = containers.iter().map(revision).collect();
+    first_of(from.iter().map(String::as_str))
 }
 
-/// The first digits of every revision.
+/// The first revision of a label, and how many more there are.
+fn of_text(revisions: &str) -> String {
+    first_of(revisions.split_whitespace())
+}
+
+/// The first digits of a revision.
 fn short(revision: &str) -> String {
-    let words: Vec<String> = revision.split_whitespace().map(|one| one.chars().take(18).collect()).collect();
-    plain(&words.join(" "), 200)
+    plain(crate::value::short(revision), 70)
 }

@@ -14,7 +14,7 @@ use crate::value::{Service, show};
 /// Which project Compose is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Selection<'a> {
-    /// Its own options.
+    /// The options of the client itself.
     pub options: &'a ComposeOptions,
     /// The compose files that it reads first.
     pub files: &'a [Utf8PathBuf],

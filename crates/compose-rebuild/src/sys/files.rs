@@ -118,7 +118,7 @@ pub fn newest(directory: &Utf8Path, ending: &str) -> Vec<Utf8PathBuf> {
     paths
 }
 
-/// Why a directory of ours, or the place where it will be made, cannot be used, and the cure; nothing is made.
+/// Why a directory of ours, or the place where it will be made, cannot be used, and the fix; nothing is made.
 pub fn obstacle(path: &Utf8Path) -> Option<(String, String)> {
     if let Err(link) = refuse_link(path) {
         return Some((link.cause, link.hint.unwrap_or_default()));

@@ -40,7 +40,7 @@ const BRIEF: Duration = Duration::from_millis(500);
 pub struct Finished {
     /// How it ended.
     pub status: ExitStatus,
-    /// Its standard output, empty when it was streamed.
+    /// The standard output, empty when it was streamed.
     pub stdout: Vec<u8>,
     /// The end of its standard error.
     pub stderr: String,
@@ -53,7 +53,7 @@ impl Finished {
         self.stderr.lines().rev().map(str::trim).find(says).unwrap_or("no message")
     }
 
-    /// Its standard output as text. Answers can be long: what is valid is not copied.
+    /// The standard output as text. Answers can be long: what is valid is not copied.
     pub fn text(self) -> String {
         String::from_utf8(self.stdout).unwrap_or_else(|bytes| String::from_utf8_lossy(bytes.as_bytes()).into_owned())
     }

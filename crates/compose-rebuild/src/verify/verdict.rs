@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 
 use crate::facts::containers::Container;
 use crate::facts::history::Relation;
+use crate::value::time::Timestamp;
 use crate::value::{ImageRef, Service};
 use crate::verify::compare::Difference;
 
@@ -58,6 +59,9 @@ pub struct Evidence {
     /// The ID of the image.
     #[serde(skip)]
     pub id: String,
+    /// When the image was built.
+    #[serde(skip)]
+    pub created: Option<Timestamp>,
     /// How label and tip relate, when they differ.
     #[serde(flatten, serialize_with = "as_counts")]
     pub relation: Option<Relation>,
@@ -205,7 +209,7 @@ impl Verdict {
         self.cure().is_empty()
     }
 
-    /// Its name, and what to do about a service whose image has it.
+    /// The name, and what to do about a service whose image has it.
     fn entry(self) -> (&'static str, &'static str) {
         match self {
             Self::Current => ("current", ""),

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory;
 use compose_rebuild::cli::Cli;
 
 fn repository() -> PathBuf {
@@ -48,16 +47,16 @@ fn reference() -> String {
     let mut page = "# Commands\n\nEach section is what `--help` prints. In a workspace that has an `xtask`, \
                     `compose-rebuild` is `cargo xtask`.\n"
         .to_owned();
-    let mut cli = Cli::command().name("compose-rebuild").bin_name("compose-rebuild");
+    let mut cli = Cli::of("compose-rebuild");
     cli.build();
     let names: Vec<_> = cli.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     let mut section = |title: &str, help: String| {
         let help: Vec<_> = help.lines().map(str::trim_end).collect();
         page.push_str(&format!("\n## {title}\n\n```text\n{}\n```\n", help.join("\n").trim_end()));
     };
-    section("compose-rebuild", cli.render_long_help().to_string());
+    section("compose-rebuild", cli.render_help().to_string());
     for name in names.iter().filter(|name| *name != "help") {
-        section(name, cli.find_subcommand_mut(name).unwrap().render_long_help().to_string());
+        section(name, cli.find_subcommand_mut(name).unwrap().render_help().to_string());
     }
     page
 }

@@ -177,7 +177,7 @@ fn one_service_that_fails_moves_no_tag_of_the_others() {
             .fail
             .insert("vibevoice".to_owned(), "process \"/bin/sh\" did not complete: exit code: 1".to_owned());
     });
-    let outcome = fails_without_a_trace(&world, 4).says("[vibevoice vibevoice 2/2]").says("made");
+    let outcome = fails_without_a_trace(&world, 4).says("[vibevoice] ").says("moved").says("made");
     let log = outcome.stderr.lines().find_map(|line| line.trim().strip_prefix("full log: ")).unwrap();
     assert!(std::fs::read_to_string(log).unwrap().contains("ERROR"), "{log}");
 }

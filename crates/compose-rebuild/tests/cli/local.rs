@@ -46,7 +46,7 @@ fn built(world: &World, directory: &Path) -> Vec<String> {
     world.image(MUTABLE[2]).unwrap().files
 }
 
-/// It is refused with this status and this text, and nothing is built.
+/// A run is refused with this status and this text, and nothing is built.
 #[track_caller]
 fn refused(world: &World, directory: &Path, code: i32, text: &str) {
     world.run(["rebuild", "--local", directory.to_str().unwrap()]).fails(code).says(text);

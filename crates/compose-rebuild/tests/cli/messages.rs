@@ -192,3 +192,17 @@ fn plugins_are_found_where_the_docker_client_finds_them() {
     let plugin = format!("Running {}/docker-buildx bake", extra.display());
     assert!(outcome.stderr.contains(&plugin), "{outcome}");
 }
+
+#[test]
+fn an_option_that_means_nothing_to_a_command_is_refused_and_not_shown() {
+    let world = World::new();
+    world.run(["report", "--builder", "far"]).fails(2).says("`report` has no use for `--builder`");
+    world.run(["--env-file", "a.env", "report"]).fails(2).says("`report` has no use for `--env-file`");
+    world.run(["plan", "--parallel", "2"]).fails(2);
+    assert!(!world.run(["report", "--help"]).ok().stdout.contains("--builder"));
+    for args in [&["--help"][..], &["rebuild", "--help"]] {
+        let help = world.run(args.iter().copied()).ok().stdout;
+        assert!(!help.contains("Possible values") && help.contains("Global options:"), "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 105), "{help}");
+    }
+}

@@ -300,3 +300,35 @@ fn five_thousand_steps_are_shown() {
         world.run(args.iter().copied()).ok();
     }
 }
+
+#[test]
+fn the_page_of_a_verification_shows_what_is_deployed_and_how_far_behind() {
+    let world = World::built();
+    let page = |code: u8| {
+        let outcome = world.run(["verify", "--html"]).finish();
+        assert_eq!(outcome.code, Some(code.into()), "{outcome}");
+        fs::read_to_string(outcome.stdout.trim()).unwrap()
+    };
+    let current = page(0);
+    for text in ["vibevoice", "<code>aaaaaaaaaaaa</code>", "not running", "chip ran\">current"] {
+        assert!(current.contains(text), "{text} is missing in\n{current}");
+    }
+    world.push(&commit('b'));
+    let image = world.image(crate::support::MUTABLE[2]).unwrap().id;
+    crate::verify::start(&world, &image, HOSTILE);
+    let behind = page(1);
+    assert!(behind.contains("chip failed\">behind") && behind.contains("healthy"), "{behind}");
+    assert!(!behind.contains("<script>") && !behind.contains('\u{1b}'), "{behind}");
+}
+
+#[test]
+fn a_report_says_what_each_service_is_made_from_and_which_were_started() {
+    let world = World::built();
+    crate::verify::start(&world, &world.image(crate::support::MUTABLE[2]).unwrap().id, &commit('a'));
+    world.push(&commit('b'));
+    world.run(["rebuild", "--up"]).ok();
+    let report = world.report();
+    assert!(report["services"].as_array().unwrap().iter().all(|service| service["made_from"].is_array()), "{report}");
+    let page = written(&world, "--html").1;
+    assert!(page.contains("<dt>Started</dt><dd>healthy</dd><dd class=\"note\">vibevoice</dd>"), "{page}");
+}

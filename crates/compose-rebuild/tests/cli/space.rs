@@ -128,9 +128,9 @@ fn what_users_tagged_stays_whatever_the_tag_looks_like() {
     let own = value('a');
     for tag in ["keep-forever", "staged-for-friday", "1", &format!("mine-{own}")] {
         world.engine(|engine| engine.tag(&id, &app(tag)));
-        let plan = world.run(["prune", "--keep", "0", "--models"]).ok();
+        let plan = world.run(["prune", "--keep", "0", "--models"]).finish();
         assert!(plan.stdout.contains(&format!("tagged {}", app(tag))) || tag == "1", "{tag}: {plan}");
-        world.run(["prune", "--keep", "0", "--models", "--execute"]).ok();
+        world.run(["prune", "--keep", "0", "--models", "--execute"]).finish();
         assert_eq!(world.image(&app(tag)).unwrap().id, id, "{tag}");
         world.engine(|engine| engine.tag("", &app(tag)));
     }
@@ -138,7 +138,7 @@ fn what_users_tagged_stays_whatever_the_tag_looks_like() {
     let id = world.image(&app(&own)).unwrap().id;
     let mirror = format!("mirror.example/app:{own}");
     world.engine(|engine| engine.tag(&id, &mirror));
-    world.run(["prune", "--keep", "0", "--execute"]).ok();
+    world.run(["prune", "--keep", "0", "--execute"]).finish();
     assert_eq!(world.image(&mirror).unwrap().tags, [app(&own), mirror]);
 }
 
@@ -157,7 +157,7 @@ fn names_that_the_engine_lists_in_another_form_are_the_same() {
     }
     let kept = world.mutable();
     world.engine(|engine| engine.tag("", MUTABLE[0]));
-    let done = world.run(["prune", "--keep", "0", "--models", "--execute"]).ok();
+    let done = world.run(["prune", "--keep", "0", "--models", "--execute"]).finish();
     assert!(world.image(kept[0].as_deref().unwrap()).is_some(), "{done}");
     world.push(&commit('c'));
     world.run(["rebuild"]).ok();
@@ -218,6 +218,13 @@ fn people_read_each_line_with_its_reason() {
         assert!(plan.stdout.contains(reason), "{reason}\n{plan}");
     }
     assert!(!plan.stdout.contains("postgres") && !plan.stdout.contains("v0.0."), "{plan}");
+    plan.says("cache records would free").says("of build cache stay below the limit");
+    world.run(["prune"]).ok().says("of build cache stay, `--cache-limit 0B` removes them");
+    let warned = world.run(["prune", "--keep", "1"]).finish();
+    assert!(warned.stderr.contains("`--keep 1` removes the versions that"), "{warned}");
+    // What is removed is said once.
+    let done = world.run(["prune", "--keep", "1", "--execute"]).finish();
+    assert!(done.stderr.contains("Removed") && !done.stdout.contains("remove "), "{done}");
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn an_unterminated_last_line_still_says_which_step_failed() {
     let line = json!({"vertexes": [{"digest": "a", "name": "[vibevoice frontend 3/3] RUN npm run build",
         "started": "2026-01-01T00:00:00Z", "completed": "2026-01-01T00:00:01Z", "error": "exit code: 1"}]});
     world.fault(&[BUILD], Rule { stdout: line.to_string().into_bytes(), exit: Some(1), ..Rule::default() });
-    world.run(["rebuild"]).fails(4).says("[vibevoice frontend 3/3] RUN npm run build");
+    world.run(["rebuild"]).fails(4).says("step `[frontend] RUN npm run build` of vibevoice failed");
 }
 
 #[test]

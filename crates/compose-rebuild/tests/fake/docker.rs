@@ -175,7 +175,7 @@ fn inspect(engine: &Engine, names: &[&str]) -> Reply {
     reply
 }
 
-/// As many layers as real images have, of no other image.
+/// Layers, as many as real images have, of no other image.
 fn layers(image: &Image) -> Vec<String> {
     (0..16).map(|number| format!("{}-{number}", image.id)).collect()
 }

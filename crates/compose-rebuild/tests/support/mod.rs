@@ -65,7 +65,7 @@ impl World {
         Self::with_directory("project")
     }
 
-    /// The same in a directory of this name.
+    /// A world in a directory of this name.
     pub(crate) fn with_directory(name: &str) -> Self {
         let root = tempfile::Builder::new().prefix("xtask-cli-").tempdir().unwrap();
         let world = Self { root };

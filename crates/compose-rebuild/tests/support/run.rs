@@ -84,8 +84,26 @@ impl Running {
         let status = self.child.wait().unwrap();
         let [stdout, stderr] =
             [&self.stdout, &self.stderr].map(|path| String::from_utf8(fs::read(path).unwrap()).unwrap());
+        record(&stderr);
         Outcome { code: status.code(), stdout, stderr, elapsed: self.started.elapsed(), line: self.line }
     }
+}
+
+/// Adds the error that a run ended with to a file, when that is asked for; directories of tests have other names each time.
+fn record(stderr: &str) {
+    let Some(path) = std::env::var_os("RECORD_ERRORS") else { return };
+    let Some(at) = stderr.find("error: ").filter(|at| *at == 0 || stderr[..*at].ends_with('\n')) else { return };
+    let mut text = String::new();
+    for word in stderr[at..].trim_end().split_inclusive([' ', '`', '\'', '\n']) {
+        match word.find("/.tmp") {
+            Some(at) => {
+                text.push_str(&format!("/project{}", word[at + 1..].find('/').map_or("", |end| &word[at + 1 + end..])))
+            }
+            None => text.push_str(word),
+        }
+    }
+    let file = File::options().create(true).append(true).open(path);
+    std::io::Write::write_all(&mut file.unwrap(), format!("{text}\n\n").as_bytes()).unwrap();
 }
 
 /// How a run ended.
@@ -99,7 +117,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// It ended well.
+    /// The run ended well.
     #[track_caller]
     pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, Some(0), "{self}");
@@ -107,7 +125,7 @@ impl Outcome {
         self
     }
 
-    /// It ended with this status, one error, and a hint.
+    /// The run ended with this status, one error, and a hint.
     #[track_caller]
     pub(crate) fn fails(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self}");

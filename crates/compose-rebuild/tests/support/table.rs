@@ -8,9 +8,9 @@ const ROWS: &str = include_str!("../fixtures/table/rows.txt");
 /// What the key must make of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expectation {
-    /// It is another one.
+    /// The value is another one.
     Other,
-    /// It is the same one, because the image is.
+    /// The value is the same one, because the image is.
     Same,
     /// Nobody but BuildKit can tell, so nothing is ever said to be up to date.
     BuildKit,

@@ -171,7 +171,7 @@ impl Reader {
     }
 }
 
-/// The same between the folders and files right below `src`.
+/// The order between the folders and files right below `src`.
 fn between_stations(uses: &Uses) -> Uses {
     let station = |file: &String| file.split('/').next().unwrap().to_owned();
     let mut stations = Uses::new();

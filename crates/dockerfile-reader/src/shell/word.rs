@@ -42,7 +42,7 @@ pub struct Command {
     pub line: usize,
     /// The subshells that it runs in, the outermost first.
     pub(crate) subshells: Vec<usize>,
-    /// Its words, at least one.
+    /// The words, at least one.
     pub words: Vec<Word>,
     /// The files that its output goes to.
     pub writes: Vec<Word>,

@@ -52,13 +52,12 @@ impl Session<'_> {
     fn build(&mut self) -> anyhow::Result<()> {
         let ui = &self.context.ui;
         self.fetch()?;
-        let options = cli::Build { services: Vec::new(), cache_bust: None, pull: false, push: false, parallel: None };
+        let options = cli::Build { services: Vec::new(), cache_bust: None, pull: false, push: false };
         let run = Run {
             context: self.context,
             command: "release",
             options: &options,
-            no_wait: true,
-            step_timeout: None,
+            limits: cli::Limits::default(),
             // A release says its version and its commit, whatever is usual here.
             chosen: Some(Rule::Auto),
             local: None,

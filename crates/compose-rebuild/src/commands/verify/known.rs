@@ -145,6 +145,7 @@ impl Known {
             sources,
             access: &self.workspace.access,
         };
+        subject.evidence.created = subject.own_label(label::CREATED).and_then(|text| text.parse().ok());
         subject.evidence.label = subject.own_label(label::REVISION).map(str::to_owned);
         subject.evidence.sources = subject.parts();
         // The image may be made from a source that its service does not have any more.
@@ -215,15 +216,15 @@ pub struct Side<'a> {
 
 /// One image to verify.
 pub struct Subject<'a> {
-    /// Its service.
+    /// The service.
     pub service: Option<Service>,
-    /// Its name.
+    /// The name.
     pub name: ImageRef,
     /// The image, if it exists.
     pub image: Option<Image>,
     /// Whether it was named by itself.
     pub alone: bool,
-    /// Its version file, if it has to have one.
+    /// The version file, if it has to have one.
     pub version_path: Option<String>,
     /// Whether all code of its sources is in it.
     pub complete: bool,

@@ -8,7 +8,7 @@ use dockerfile_reader::{Assignment, Dockerfile, Instruction};
 
 /// A `RUN` of a stage.
 pub(super) struct Script<'a> {
-    /// Its position in the stage, from 1.
+    /// The position in the stage, from 1.
     pub(super) order: usize,
     pub(super) commands: Vec<Command>,
     instruction: &'a Instruction,
@@ -18,7 +18,7 @@ pub(super) struct Script<'a> {
 pub(super) struct StageView<'a> {
     pub(super) dockerfile: &'a Dockerfile,
     pub(super) index: usize,
-    /// Its name in lower case.
+    /// The name in lower case.
     pub(super) name: Option<&'a str>,
     /// Whether its image is kept.
     pub(super) is_kept: bool,
@@ -98,12 +98,12 @@ fn declared(instructions: &[Instruction]) -> impl Iterator<Item = (usize, Assign
 }
 
 impl Script<'_> {
-    /// Its uses of Git.
+    /// The uses of Git.
     pub(super) fn git(&self) -> impl Iterator<Item = Git<'_>> {
         self.commands.iter().filter_map(|command| tool(command)?.git())
     }
 
-    /// Its first download of a model, of the command line or of Python, with its line.
+    /// The first download of a model, of the command line or of Python, with its line.
     pub(super) fn model_download(&self) -> Option<(String, usize)> {
         let command = self.commands.iter().find_map(|command| Some((tool(command)?.downloads_model()?, command.line)));
         let functions = ["snapshot_download", "hf_hub_download"];

@@ -5,7 +5,7 @@ use std::fmt;
 /// One thing that a step is made from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
-    /// Its lines of the Dockerfile.
+    /// The lines of the Dockerfile.
     Lines,
     /// A build argument or a variable.
     Argument(String),

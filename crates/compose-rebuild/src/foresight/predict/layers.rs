@@ -107,7 +107,7 @@ fn is_pattern(path: &str) -> bool {
     path.contains(['*', '?', '[', '\\'])
 }
 
-/// As much of a path as has no wildcards.
+/// The beginning of a path that has no wildcards.
 fn literal(path: &str) -> String {
     let parts: Vec<&str> = path.split('/').take_while(|part| !is_pattern(part)).collect();
     format!("/{}", parts.join("/").trim_start_matches('/'))

@@ -36,16 +36,16 @@ pub struct Recipe<'a> {
 pub struct Code<'a> {
     /// What a build argument has in it that chooses this revision.
     pub pin: String,
-    /// Its files.
+    /// The files.
     pub tree: &'a Tree,
 }
 
 /// A stage that takes part in a build.
 #[derive(Clone, Debug, Default)]
 pub struct Simulated {
-    /// Its name, as BuildKit's progress has it.
+    /// The name, as BuildKit's progress has it.
     pub name: String,
-    /// Its steps.
+    /// The steps.
     pub steps: Vec<SimulatedStep>,
     /// The mark of its last step.
     pub mark: Option<Mark>,

@@ -14,13 +14,13 @@ const REMEMBERED: usize = 4000;
 /// What is known of the builder's cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cache {
-    /// It has everything that it had after the last build.
+    /// The builder has everything that it had after the last build.
     Kept,
-    /// It has nothing of that.
+    /// The builder has nothing of that.
     Gone,
-    /// It has a part of that, or nobody can tell.
+    /// The builder has a part of that, or nobody can tell.
     Doubtful(&'static str),
-    /// It is not used.
+    /// The cache is not used.
     Unused,
 }
 
@@ -83,7 +83,7 @@ impl Record {
         self.durations.get(&name(stage, &step.text)).copied()
     }
 
-    /// The same when these stages are about to be built.
+    /// The record of a builder that is about to build these stages.
     pub fn attempted(&self, stages: &Stages) -> Self {
         let attempted = self.attempted.iter().copied().chain(marks(stages)).collect();
         Self { attempted, ..self.clone() }

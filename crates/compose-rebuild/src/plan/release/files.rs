@@ -11,7 +11,7 @@ use crate::facts::checkout::{Checkout, LOCK, MANIFEST};
 /// A file of the repository as a release has it.
 #[derive(Clone, Debug)]
 pub struct Edit {
-    /// Its name.
+    /// The name.
     pub file: &'static str,
     /// All of it.
     pub text: String,

@@ -13,7 +13,7 @@ use crate::value::Service;
 /// A release, decided.
 #[derive(Clone, Debug)]
 pub struct Release {
-    /// Its version.
+    /// The version.
     pub version: Version,
     /// The branch it is made on.
     pub branch: String,
@@ -41,11 +41,11 @@ pub struct Release {
 pub enum ReleaseStep {
     /// The version and the heading are written.
     Write,
-    /// They are committed.
+    /// The files are committed.
     Commit,
     /// The images are built and get the name that never moves.
     Build,
-    /// They get the names that move.
+    /// The images get the names that move.
     Name,
     /// The Git tag is made.
     Tag,

@@ -55,7 +55,7 @@ pub fn tags<'a>(sh: &'a Shell, root: &Utf8Path) -> Cmd<'a> {
     within(sh, root).args(["for-each-ref", format, "refs/tags/v*"])
 }
 
-/// The same of the remote and the tip of its branch, in the form of `ls-remote`.
+/// Asks the remote for its release tags and the tip of its branch, in the form of `ls-remote`.
 pub fn remote_refs<'a>(sh: &'a Shell, root: &Utf8Path, branch: &str) -> Cmd<'a> {
     within(sh, root).args(["ls-remote", "--", REMOTE, "refs/tags/v*", &format!("refs/heads/{branch}")])
 }

@@ -20,7 +20,7 @@ pub(super) struct Figures {
 struct Kind {
     asked: usize,
     fresh: usize,
-    /// Those of which nothing is unknowable.
+    /// Runs of which everything can be known.
     knowable: usize,
     /// Of those whose image was built: it is another one, and it is not.
     other: usize,

@@ -286,7 +286,7 @@ impl World {
         self.rebuild_with(["rebuild"])
     }
 
-    /// The same with these arguments.
+    /// A run with these arguments.
     #[track_caller]
     pub(crate) fn rebuild_with<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Outcome {
         let _ = fs::remove_dir_all(self.project().join("target/xtask/reports"));

@@ -21,7 +21,7 @@ fn pushed(stages: &str, from: &'static str, to: &'static str) -> (String, String
     after(&[of(stages)], &next)
 }
 
-/// The same after an edit.
+/// The project after an edit.
 #[track_caller]
 fn edited(stages: &str, from: &str, to: &str) -> (String, String) {
     assert!(stages.contains(from), "{from}");
