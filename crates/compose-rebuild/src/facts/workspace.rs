@@ -110,9 +110,14 @@ pub fn read(ui: &Ui, directory: &Utf8Path) -> anyhow::Result<Workspace> {
     let metadata = cmd!(sh, "{cargo} metadata --no-deps --format-version 1");
     let finished = process::output(ui, metadata, Duration::from_secs(30))?;
     if !finished.status.success() {
-        return Err(Failure::usage(format!("cargo cannot read the workspace: {}", finished.last_error()))
-            .hint(format!("run `cargo metadata --no-deps` in `{inside}`"))
-            .into());
+        // Cargo says first what is wrong, and then draws where.
+        let why = finished.stderr.lines().find_map(|line| line.strip_prefix("error: "));
+        return Err(Failure::usage(format!(
+            "cargo cannot read the workspace: {}",
+            why.unwrap_or(finished.last_error())
+        ))
+        .hint(format!("run `cargo metadata --no-deps` in `{inside}`"))
+        .into());
     }
     let metadata: Metadata =
         serde_json::from_slice(&finished.stdout).context("`cargo metadata` printed something else")?;

@@ -9,6 +9,7 @@ mod deep;
 mod deploy;
 mod doctor;
 mod documents;
+mod errors;
 mod faults;
 mod found;
 mod interrupt;

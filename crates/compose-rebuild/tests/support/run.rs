@@ -94,14 +94,13 @@ fn record(stderr: &str) {
     let Some(path) = std::env::var_os("RECORD_ERRORS") else { return };
     let Some(at) = stderr.find("error: ").filter(|at| *at == 0 || stderr[..*at].ends_with('\n')) else { return };
     let mut text = String::new();
-    for word in stderr[at..].trim_end().split_inclusive([' ', '`', '\'', '\n']) {
-        match word.find("/.tmp") {
-            Some(at) => {
-                text.push_str(&format!("/project{}", word[at + 1..].find('/').map_or("", |end| &word[at + 1 + end..])))
-            }
-            None => text.push_str(word),
-        }
+    let mut rest = stderr[at..].trim_end();
+    while let Some(at) = rest.find("/tmp/xtask-") {
+        let path = &rest[at + "/tmp/".len()..];
+        text.push_str(&rest[..at]);
+        rest = path.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').map_or("", |end| &path[end..]);
     }
+    text.push_str(rest);
     let file = File::options().create(true).append(true).open(path);
     std::io::Write::write_all(&mut file.unwrap(), format!("{text}\n\n").as_bytes()).unwrap();
 }

@@ -63,7 +63,7 @@ pub fn json<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Failure> {
 pub fn registry_failure(finished: &Finished, image: &ImageRef) -> Failure {
     let text = finished.stderr.to_lowercase();
     let error = finished.last_error();
-    let failure = Failure::precondition(format!("the registry of `{image}` does not do it: {error}"));
+    let failure = Failure::precondition(format!("the registry refused the request for `{image}`: {error}"));
     let login = ["unauthorized", "denied", "authorization", "no basic auth"].iter().any(|sign| text.contains(sign));
     let hint = match login {
         true => "log in with `docker login`, and check that the repository is there and that you may write to it",
