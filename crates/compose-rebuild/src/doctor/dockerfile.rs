@@ -28,14 +28,14 @@ pub fn check(built: &Built, seen: &[&Sighting], names: &Names) -> Vec<Finding> {
         stage.is_kept = built.keep && stage.name.is_some() && stage.name == built.target.as_deref();
         findings.extend(clone::check(&stage, names));
         findings.extend(bust::check(&stage, names));
-        findings.extend(stage.runs.iter().filter_map(|run| unquoted(&stage, run)));
+        findings.extend(stage.runs.iter().filter_map(|run| unquoted(built, &stage, run)));
         findings.extend(without_revision(&stage));
     }
     findings.into_iter().map(|finding| Finding { file: Some(built.dockerfile_path.clone()), ..finding }).collect()
 }
 
-/// Arguments that the shell splits into words, where these are addresses, refs and paths.
-fn unquoted(stage: &StageView<'_>, run: &Script<'_>) -> Option<Finding> {
+/// Arguments that the shell makes several words of, or none, where these are addresses, refs and paths.
+fn unquoted(built: &Built, stage: &StageView<'_>, run: &Script<'_>) -> Option<Finding> {
     let matter = |command: &Command| -> Vec<Word> {
         let Some(tool) = tool(command) else { return Vec::new() };
         match (tool.git(), tool.installs()) {
@@ -45,14 +45,17 @@ fn unquoted(stage: &StageView<'_>, run: &Script<'_>) -> Option<Finding> {
         }
     };
     let words: Vec<_> = run.commands.iter().flat_map(matter).collect();
-    let is_declared = |name: &&String| stage.has_above(run.order, |arg| arg == *name);
-    let splits = |word: &Word| word.splits.iter().any(|name| is_declared(&name));
+    let is_one_word =
+        |value: &str| !value.is_empty() && !value.contains(|c: char| c.is_whitespace() || "*?[".contains(c));
+    let is_such =
+        |name: &&String| stage.has_above(run.order, |arg| arg == *name) && !built.arg(name).is_some_and(is_one_word);
+    let splits = |word: &Word| word.splits.iter().any(|name| is_such(&name));
     let line = words.iter().find(|word| splits(word))?.line;
-    let names: BTreeSet<_> = words.iter().flat_map(|word| &word.splits).filter(is_declared).collect();
+    let names: BTreeSet<_> = words.iter().flat_map(|word| &word.splits).filter(is_such).collect();
     let shown: Vec<_> = names.iter().map(|name| format!("`${name}`")).collect();
     let quoted: Vec<_> = names.iter().map(|name| format!("`\"${name}\"`")).collect();
     let finding = warning("unquoted-argument", line, format!("{} without quotes", list(&shown)))
-        .why("The shell splits the value at spaces, so that it can become options of the command.")
+        .why("The shell splits the value at spaces, so that it can become options of the command, and an empty one is no word.")
         .cure(format!("write {}", list(&quoted)));
     Some(finding)
 }

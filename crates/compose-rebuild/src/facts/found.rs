@@ -192,7 +192,7 @@ fn unwatched(seen: &Sighting) -> Option<Unwatched> {
 }
 
 fn sighting(service: &Service, built: &Built, fetch: Fetch, watch: Watch) -> Sighting {
-    let repository = match fetch.repository.contains(['/', ':', '$']) {
+    let repository = match fetch.repository.contains(['/', ':', '$', '.', ' ']) {
         true => redact(&fetch.repository),
         false => "a repository that nothing here names".to_owned(),
     };

@@ -77,11 +77,11 @@ impl Fetch {
 
 /// Whether a name is far more often that of a tag than of a branch: `v1.2`, `1.2.3`. Of `release/1.2` and `3.11` nobody knows.
 fn is_version(name: &str) -> bool {
-    let start = name.find(|c: char| c.is_ascii_digit()).unwrap_or(name.len());
-    let (before, numbers) = name.split_at(start);
-    let end = numbers.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(numbers.len());
-    let count = numbers[..end].split('.').filter(|part| !part.is_empty()).count();
-    !name.contains('/') && (count > 2 || count == 2 && before == "v" && !numbers[..end].ends_with('.'))
+    let numbers = name.split(|c: char| !c.is_ascii_digit() && c != '.');
+    let count = |text: &str| text.split('.').filter(|part| !part.is_empty()).count();
+    let whole = name.strip_prefix('v').and_then(|rest| rest.split(|c: char| !c.is_ascii_digit() && c != '.').next());
+    let is_short = whole.is_some_and(|text| count(text) == 2 && !text.ends_with('.'));
+    !name.contains('/') && (is_short || numbers.into_iter().any(|text| count(text) > 2))
 }
 
 #[cfg(test)]
@@ -94,6 +94,8 @@ mod tests {
             ("v1.0", true),
             ("1.2.3", true),
             ("app-1.2.3-rc1", true),
+            ("app2-1.2.3", true),
+            ("v5.", false),
             ("v5.x", false),
             ("3.11", false),
             ("stable-2.4", false),

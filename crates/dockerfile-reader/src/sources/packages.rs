@@ -62,7 +62,9 @@ impl Walk {
                 self.words(named.map_or(&[], std::slice::from_ref), address::npm);
             }
             ("degit" | "tiged", _) => self.words(tool.args, address::npm),
-            ("go", "install" | "get" | "run") => self.words(tool.args, address::go),
+            // Without a version it takes the newest one.
+            ("go", "get") => self.words(tool.args, |text| address::go(text).or_else(|| address::go(&newest(text)?))),
+            ("go", "install" | "run") => self.words(tool.args, address::go),
             ("gem", "specific_install") => self.words(tool.args, address::npm),
             ("gh" | "glab", "repo") if verb(1) == "clone" => {
                 let host = if name == "gh" { "github.com" } else { "gitlab.com" };
@@ -186,6 +188,12 @@ impl Walk {
             self.found(line, repository, reference, None);
         }
     }
+}
+
+/// A path that `go get` is given without a version, with one; nothing for options and directories.
+fn newest(path: &str) -> Option<String> {
+    let is_path = path.contains('/') && !path.starts_with(['-', '.', '/']) && !path.contains('@');
+    is_path.then(|| format!("{}@latest", path.trim_end_matches("/...")))
 }
 
 /// A repository among the arguments of a program that nobody knows here.
