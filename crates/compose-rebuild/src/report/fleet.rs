@@ -21,7 +21,7 @@ pub fn page(project: &str, rows: &[Row], now: Timestamp) -> String {
         tile("Services", &rows.len().to_string(), ""),
         tile("Up to date", &count(&|row| row.verdict.is_good()), ""),
         tile("Behind", &count(&|row| behind(row).is_some()), "their branch"),
-        tile("Unhealthy", &ill.to_string(), &format!("of {} running containers", containers().count())),
+        tile("Unhealthy", &ill.to_string(), &format!("of the running containers, {} in all", containers().count())),
     ];
     let table = format!(
         "<div class=\"scroll\"><table class=\"fleet\"><thead><tr><th>Service</th><th>Deployed</th><th>Behind</th>\
@@ -43,7 +43,8 @@ fn line(row: &Row, now: Timestamp) -> String {
     let class = if row.verdict.is_good() { "ran" } else { "failed" };
     let cure = row.cure.as_ref().map_or(String::new(), |cure| format!("<small>{}</small>", html_with_code(cure)));
     format!(
-        "<tr><th scope=\"row\">{}<small>{}</small></th><td>{deployed}{built}</td><td>{}</td><td>{}</td>\
+        "<tr><th scope=\"row\">{}<small>{}</small></th><td data-label=\"Deployed\">{deployed}{built}</td>\
+         <td data-label=\"Behind\">{}</td><td data-label=\"Running\">{}</td>\
          <td><span class=\"chip {class}\">{}</span>{cure}</td></tr>",
         html(&row.name()),
         html(&row.image.to_string()),
