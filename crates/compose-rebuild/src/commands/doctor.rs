@@ -174,7 +174,7 @@ fn report(ui: &Ui, findings: &[Finding]) -> anyhow::Result<()> {
         };
         ui.data(&format!("{severity:>12} {place}{} [{}]", finding.what, finding.check));
         ui.data(&format!("{:>12} {}", "why", finding.why));
-        ui.data(&format!("{:>12} {}", "cure", finding.cure));
+        ui.data(&format!("{:>12} {}", "fix", finding.cure));
     }
     if !allowed.is_empty() {
         let reasons: Vec<_> = allowed.iter().map(|(name, reason)| format!("{name} ({reason})")).collect();
@@ -186,7 +186,7 @@ fn report(ui: &Ui, findings: &[Finding]) -> anyhow::Result<()> {
     if errors > 0 {
         return Err(Failure::usage(format!("the doctor found {found}"))
             .kept("nothing was changed")
-            .hint("cure them from the top, then run `cargo xtask doctor` again")
+            .hint("fix them from the top, then run `cargo xtask doctor` again")
             .into());
     }
     ui.status("Finished", if findings.is_empty() { "the doctor found nothing" } else { &found });

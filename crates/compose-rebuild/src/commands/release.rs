@@ -51,7 +51,7 @@ pub fn run(context: &Context, options: &cli::Release) -> anyhow::Result<()> {
     }
     for refusal in &session.refusals {
         ui.data(&format!("{:>12} {}", "refused", refusal.what));
-        ui.data(&format!("{:>12} {}", "cure", refusal.cure));
+        ui.data(&format!("{:>12} {}", "fix", refusal.cure));
         ui.message("refused", refusal);
     }
     checks::conclude(&session.refusals, &session.release)?;

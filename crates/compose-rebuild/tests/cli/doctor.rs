@@ -124,7 +124,7 @@ fn people_read_findings_in_groups_each_with_why_and_cure() {
     let headings: Vec<_> = outcome.stdout.lines().filter(|line| !line.starts_with(' ')).collect();
     assert_eq!(headings, ["sources", "Docker", "compose project", "Dockerfile"], "{outcome}");
     let count = |label: &str| outcome.stdout.lines().filter(|line| line.trim_start().starts_with(label)).count();
-    assert_eq!((count("error ") + count("warning "), count("why "), count("cure ")), (11, 11, 11), "{outcome}");
+    assert_eq!((count("error ") + count("warning "), count("why "), count("fix ")), (11, 11, 11), "{outcome}");
     assert!(outcome.stdout.contains("       error Dockerfile:14: `git checkout` of `main`"), "{outcome}");
 }
 

@@ -54,7 +54,7 @@ fn of_file(path: &Utf8Path, file: &str, text: &str, edits: &[Edit]) -> Result<St
         false => Err(Failure::usage(format!(
             "`{file}` has control characters or an address with a credential, which no output carries"
         ))
-        .hint("cure what `cargo xtask doctor` finds by hand")),
+        .hint("fix by hand what `cargo xtask doctor` finds")),
     }
 }
 
