@@ -1,4 +1,4 @@
-//! `rebuild`: bring images to the remote's tip, and services to the images.
+//! `rebuild`: rebuilds images that are behind the branch, and starts services from them.
 
 use super::run::Run;
 use super::{Context, plan};

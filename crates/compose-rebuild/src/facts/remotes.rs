@@ -130,7 +130,7 @@ pub fn check_unmoved(ui: &Ui, taken: &[&Resolved], access: &Access) -> anyhow::R
     if moved.is_empty() {
         return Ok(());
     }
-    let cause = format!("{} during the build, and nobody knows which of the two is in the image", moved.join(", "));
+    let cause = format!("{} during the build, so the image may contain either commit", moved.join(", "));
     Err(Failure::no(cause).kept("every tag is where it was").hint("run the same command again").into())
 }
 

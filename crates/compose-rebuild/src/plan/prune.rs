@@ -21,7 +21,7 @@ use serde::Serialize;
 pub struct Policy {
     /// Versions of each service, the newest first.
     pub keep: usize,
-    /// What is younger stays too.
+    /// Images younger than this stay.
     pub older_than: Option<Duration>,
     /// Whether kept images that no service uses any more go.
     pub models: bool,
