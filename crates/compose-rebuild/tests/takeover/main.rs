@@ -34,7 +34,8 @@ fn packaged() -> Vec<(String, PathBuf)> {
     let _ = fs::remove_dir_all(&target);
     let mut package = Command::new(env!("CARGO"));
     package.current_dir(repository()).args(["package", "--workspace", "--exclude=xtask", "--exclude=sandbox"]);
-    package.args(["--exclude=bench", "--no-verify", "--allow-dirty", "--offline", "--quiet", "--target-dir"]);
+    package.args(["--exclude=bench", "--exclude=faults", "--no-verify", "--allow-dirty", "--offline", "--quiet"]);
+    package.arg("--target-dir");
     run(package.arg(&target));
     // Always the same place, so that only the first run compiles everything.
     let crates = Path::new(env!("CARGO_TARGET_TMPDIR")).join("crates");
