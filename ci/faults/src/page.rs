@@ -15,7 +15,7 @@ const MARK: &str = "<!-- results -->\n";
 const PARTS: [(&str, &str); 3] = [("fakes", "fakes"), ("classic", "classic"), ("containerd", "containerd")];
 
 /// Replaces what stands behind the mark.
-pub(crate) fn write(results: &Results) -> Result<()> {
+pub(crate) fn write(results: &mut Results) -> Result<()> {
     let path = format!("{ROOT}/{FILE}");
     let text = fs_err::read_to_string(&path)?;
     let (intro, _) = text.split_once(MARK).with_context(|| format!("{FILE} has no mark"))?;
@@ -150,7 +150,10 @@ fn inputs(page: &mut String, results: &Results) -> Result<()> {
 }
 
 fn protections(page: &mut String, results: &Results) -> Result<()> {
-    writeln!(page, "## Protections\n\nEach was removed once, and the test beside it had to fail.\n")?;
+    writeln!(
+        page,
+        "## Protections\n\nEach was removed once from a copy of the sources, in which the test beside it had to fail.\n"
+    )?;
     writeln!(page, "| protection | where | test | without it |\n|---|---|---|---|")?;
     for protection in lists::protections()? {
         let end = match results.protections.get(protection.name) {

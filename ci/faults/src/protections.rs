@@ -5,17 +5,12 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::lists::{self, Protection};
-use crate::results::{self, Results};
-use crate::{ROOT, run};
+use crate::{ROOT, results, run};
 
 /// Tries the protections whose names or files have one of these words; those without which no test failed.
-pub(crate) fn try_all(results: &mut Results, words: &[String]) -> Result<Vec<String>> {
+pub(crate) fn try_all(words: &[String]) -> Result<Vec<String>> {
     let commit = results::commit()?;
     ensure!(!commit.ends_with('+'), "protections are removed from what is committed: commit first");
-    if results.protections_at != commit {
-        results.protections.clear();
-        results.protections_at = commit;
-    }
     let copy = format!("{ROOT}/target/faults");
     let _ = fs_err::remove_dir_all(&copy);
     fs_err::create_dir_all(&copy)?;
@@ -27,8 +22,18 @@ pub(crate) fn try_all(results: &mut Results, words: &[String]) -> Result<Vec<Str
     for protection in lists::protections()? {
         let is_meant = |word: &String| protection.name.contains(word) || protection.file.contains(word);
         if words.is_empty() || words.iter().any(is_meant) {
+            // Beside the removal there must be nothing that lets the test fail.
+            let control = run::alone(&copy, protection.test)?;
+            ensure!(control == Some(true), "{} does not pass as it is", protection.test);
             let red = without(&copy, &protection).with_context(|| protection.name.to_owned())?;
-            results.protections.insert(protection.name.to_owned(), red);
+            results::change(|results| {
+                if results.protections_at != commit {
+                    results.protections.clear();
+                    results.protections_at.clone_from(&commit);
+                }
+                results.protections.insert(protection.name.to_owned(), red);
+                Ok(())
+            })?;
             if !red {
                 failed.push(format!("without {}: {} passed", protection.name, protection.test));
             }

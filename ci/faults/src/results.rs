@@ -59,13 +59,14 @@ pub(crate) fn commit() -> Result<String> {
     Ok(if changes.is_empty() { head } else { format!("{head}+") })
 }
 
-pub(crate) fn read() -> Result<Results> {
-    match fs_err::read(format!("{ROOT}/{FILE}")) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
-        Err(_) => Ok(Results::default()),
-    }
-}
-
-pub(crate) fn write(results: &Results) -> Result<()> {
-    Ok(fs_err::write(format!("{ROOT}/{FILE}"), serde_json::to_string_pretty(results)? + "\n")?)
+/// Reads what there is, changes it, and writes it back; another part that runs at the same time waits.
+pub(crate) fn change<T>(act: impl FnOnce(&mut Results) -> Result<T>) -> Result<T> {
+    let path = format!("{ROOT}/{FILE}");
+    let file = fs_err::OpenOptions::new().read(true).append(true).create(true).open(&path)?;
+    file.file().lock()?;
+    let bytes = fs_err::read(&path)?;
+    let mut results = if bytes.is_empty() { Results::default() } else { serde_json::from_slice(&bytes)? };
+    let done = act(&mut results)?;
+    fs_err::write(&path, serde_json::to_string_pretty(&results)? + "\n")?;
+    Ok(done)
 }

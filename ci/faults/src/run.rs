@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::lists::{self, Proof};
-use crate::results::{self, Results};
+use crate::results::{self, Run};
 use crate::{ROOT, lists::Parser};
 
 /// The suites, each with what cargo calls it.
@@ -27,7 +27,7 @@ const WITH: &str = "docker version --format 'version: Docker {{.Server.Version}}
     docker compose version | sed 's/^/version: /' && exec \"$@\"";
 
 /// The tests of the matrix that belong to this part.
-pub(crate) fn faults(results: &mut Results, part: &str, words: &[String]) -> Result<Vec<String>> {
+pub(crate) fn faults(part: &str, words: &[String]) -> Result<Vec<String>> {
     let mut names = BTreeSet::new();
     for fault in lists::faults()? {
         if let Proof::Tests(tests) = fault.proof {
@@ -35,26 +35,21 @@ pub(crate) fn faults(results: &mut Results, part: &str, words: &[String]) -> Res
         }
     }
     names.retain(|name| name.starts_with("engine::") != (part == "fakes"));
-    run_all(results, part, names, words, None)
+    run_all(part, names, words, None)
 }
 
 /// The properties, with as many inputs each as FAULTS_INPUTS says.
-pub(crate) fn inputs(results: &mut Results, words: &[String]) -> Result<Vec<String>> {
+pub(crate) fn inputs(words: &[String]) -> Result<Vec<String>> {
     let cases = std::env::var("FAULTS_INPUTS").unwrap_or_else(|_| "1000".to_owned());
     let names = lists::parsers()?.iter().flat_map(|Parser { tests, .. }| tests.clone()).collect();
-    let failed = run_all(results, "inputs", names, words, Some(&cases))?;
-    let run = results.run("inputs", &results::commit()?);
-    run.figures.insert("cases".to_owned(), Value::from(cases.parse::<u64>().context("FAULTS_INPUTS")?));
+    let failed = run_all("inputs", names, words, Some(&cases))?;
+    let commit = results::commit()?;
+    let cases = Value::from(cases.parse::<u64>().context("FAULTS_INPUTS")?);
+    results::change(|results| Ok(results.run("inputs", &commit).figures.insert("cases".to_owned(), cases)))?;
     Ok(failed)
 }
 
-fn run_all(
-    results: &mut Results,
-    part: &str,
-    names: BTreeSet<&str>,
-    words: &[String],
-    cases: Option<&str>,
-) -> Result<Vec<String>> {
+fn run_all(part: &str, names: BTreeSet<&str>, words: &[String], cases: Option<&str>) -> Result<Vec<String>> {
     let commit = results::commit()?;
     let mut failed = Vec::new();
     for (suite, cargo) in SUITES {
@@ -64,7 +59,13 @@ fn run_all(
         if tests.is_empty() {
             continue;
         }
-        let figures = format!("{ROOT}/target/faults-figures");
+        // What does not end this time has no result.
+        results::change(|results| {
+            let run = results.run(part, &commit);
+            run.tests.retain(|name, _| !tests.iter().any(|test| *name == format!("{suite}::{test}")));
+            Ok(())
+        })?;
+        let figures = format!("{ROOT}/target/faults-figures-{part}");
         let _ = fs_err::remove_file(&figures);
         let mut command = Command::new("cargo");
         if suite == "engine" {
@@ -79,10 +80,7 @@ fn run_all(
             command.env("PROPTEST_CASES", cases);
         }
         let (ended, versions) = listen(&mut command)?;
-        let run = results.run(part, &commit);
-        if !versions.is_empty() {
-            run.versions = versions;
-        }
+        let mut tried = Run { versions, ..Run::default() };
         for test in tests {
             let passed = ended.get(&test).with_context(|| format!("`{suite}::{test}` did not run"));
             let name = format!("{suite}::{test}");
@@ -91,7 +89,7 @@ fn run_all(
                     if !passed {
                         failed.push(format!("{part}: {name}"));
                     }
-                    run.tests.insert(name, *passed);
+                    tried.tests.insert(name, *passed);
                 }
                 Err(error) => failed.push(format!("{part}: {error:#}")),
             }
@@ -102,8 +100,17 @@ fn run_all(
             let what = figure["what"].as_str().context("a figure without a name")?;
             // Of several of one name the last would win: each has what tells it from the others.
             let key = value["line_kb"].as_u64().map_or(what.to_owned(), |kb| format!("{what} {kb}"));
-            run.figures.insert(key, value);
+            tried.figures.insert(key, value);
         }
+        results::change(|results| {
+            let run = results.run(part, &commit);
+            run.tests.extend(tried.tests);
+            run.figures.extend(tried.figures);
+            if !tried.versions.is_empty() {
+                run.versions = tried.versions;
+            }
+            Ok(())
+        })?;
     }
     Ok(failed)
 }

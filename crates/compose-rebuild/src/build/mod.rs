@@ -224,6 +224,9 @@ fn engine_failed(finished: &Finished, progress: &Progress) -> bool {
         "connection reset",
         "code = Unavailable",
         "snapshot",
+        // What the build cache knows of itself and what it has are two things.
+        "failed to prepare ",
+        "failed to mount ",
         // A registry loses one of two uploads of the same layer at the same time.
         "blob unknown to registry",
     ];
@@ -271,6 +274,10 @@ fn failure(finished: &Finished, progress: &Progress, log: &Utf8Path) -> Failure 
         };
         let name = step.shown().unwrap_or_else(|| plain(&step.name, 100));
         let cause = format!("step `{name}`{of} {brief}{tail}\n      full log: {log}");
+        if engine_failed(finished, progress) {
+            let hint = "run it again; if it stays so, `docker builder prune --all` empties a damaged cache, and kept images stay";
+            return Failure::precondition(cause).kept(kept).hint(hint);
+        }
         return match step.place() {
             Some(_) if !reason.contains(EX_UNAVAILABLE) => {
                 Failure::step(cause).kept(kept).hint("fix it, push, and run it again")

@@ -266,7 +266,7 @@ fn outside_stages(repository: String, reference: Reference) -> Fetch {
 fn follow(service: &Service, fetch: &Fetch, is_stale: bool, transports: &[String]) -> Result<Option<Source>, Failure> {
     if let Reference::Untold(_) = fetch.reference {
         return Err(Failure::usage("no ref of the repository says which code that is")
-            .hint("take a fixed version, or name all sources in [[workspace.metadata.xtask.sources]]"));
+            .hint(format!("take a fixed version, or name all sources in `sources` of {CONFIGURATION}")));
     }
     if matches!(fetch.cover, Cover::Nothing | Cover::Kept) && !is_stale {
         return Ok(None);

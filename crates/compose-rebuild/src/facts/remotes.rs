@@ -225,7 +225,7 @@ pub fn refusal(finished: &Finished, url: &GitUrl) -> Failure {
             .hint("check the address, GITHUB_REPO for example; a private repository may need GIT_AUTH_TOKEN")
     } else {
         Failure::precondition(format!("the remote {url} does not answer: {}", finished.last_error()))
-            .hint(format!("check the network: git ls-remote {url}"))
+            .hint(format!("check the network, and what it says by hand: git ls-remote {url}"))
     };
     failure.kept("nothing was changed")
 }

@@ -374,6 +374,21 @@ fn a_build_that_the_engine_broke_off_is_tried_once_more() {
 }
 
 #[test]
+fn a_step_that_the_engine_could_not_even_begin_is_no_fault_of_the_code() {
+    let world = World::built();
+    world.push(&commit('b'));
+    world.forget_calls();
+    let before = world.mutable();
+    let lost =
+        "failed to prepare x as y: invalid output path: stat /var/lib/docker/overlay2/x: no such file or directory";
+    world.engine(|engine| engine.build.fail.insert("vibevoice".to_owned(), lost.to_owned()));
+    world.run(["rebuild"]).fails(3).says("docker builder prune");
+    assert_eq!(world.calls_of("buildx bake").len(), 2);
+    assert_eq!(world.mutable(), before);
+    world.assert_nothing_staged();
+}
+
+#[test]
 fn what_compose_answered_counts_until_something_changes() {
     let world = World::built();
     let asked = |env: Option<(&str, &str)>| {
