@@ -39,7 +39,10 @@ pub(crate) struct Launch<'a> {
 /// A running engine; dropping it kills every process and container of it.
 pub(crate) struct Engine {
     socket: Utf8PathBuf,
-    _daemon: Daemon,
+    programs: Utf8PathBuf,
+    dir: Utf8PathBuf,
+    /// Nothing between a crash and the next start.
+    daemon: Option<Daemon>,
 }
 
 /// Hides the directories that engines share, then becomes the engine.
@@ -52,13 +55,36 @@ impl Engine {
         let config = dir.join("daemon.json");
         fs_err::write(&config, configuration(launch, network::mtu()?).to_string())?;
         let socket = dir.join("docker.sock");
-        let mut command = confined("sh");
-        command.args(["-c", HIDE_AND_START, "sh", dir.as_str(), "dockerd", "--config-file"]).arg(&config);
-        command.env("PATH", path(launch.programs)?).env("TMPDIR", dir);
+        let mut engine = Engine { socket, programs: launch.programs.to_owned(), dir: dir.to_owned(), daemon: None };
         let _lock = launch.subnet.map(|_| network::lock_firewall()).transpose()?;
+        engine.run()?;
+        Ok(engine)
+    }
+
+    fn run(&mut self) -> Result<()> {
+        let Engine { socket, programs, dir, .. } = self;
+        let mut command = confined("sh");
+        command.args(["-c", HIDE_AND_START, "sh", dir.as_str(), "dockerd", "--config-file"]);
+        command.arg(dir.join("daemon.json")).env("PATH", path(programs)?).env("TMPDIR", &dir);
         let mut daemon = Daemon::start(command, &dir.join("dockerd.log"))?;
-        daemon.wait_until("the Docker engine", || answers(&socket).unwrap_or(false))?;
-        Ok(Engine { socket, _daemon: daemon })
+        daemon.wait_until("the Docker engine", || answers(socket).unwrap_or(false))?;
+        self.daemon = Some(daemon);
+        Ok(())
+    }
+
+    /// Kills it with everything that runs in it, as a power cut does.
+    pub(crate) fn crash(&mut self) {
+        self.daemon = None;
+    }
+
+    /// Starts it again on the data that it had.
+    pub(crate) fn restart(&mut self) -> Result<()> {
+        for hidden in ["run", "opt"].map(|name| self.dir.join(name)) {
+            if hidden.exists() {
+                fs_err::remove_dir_all(hidden)?;
+            }
+        }
+        self.run()
     }
 
     /// The value of `DOCKER_HOST`.

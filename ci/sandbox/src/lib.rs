@@ -112,6 +112,20 @@ impl Sandbox {
         self.env.get("GITHUB_REPO").map_or("", String::as_str)
     }
 
+    /// Kills the engine that [`Sandbox::start`] started, with everything that runs in it, as a power cut does.
+    pub fn crash_engine(&mut self) {
+        self.engine().into_iter().for_each(engine::Engine::crash);
+    }
+
+    /// Starts the engine again on the data that it had.
+    pub fn restart_engine(&mut self) -> Result<()> {
+        self.engine().context("this sandbox has not started its engine")?.restart()
+    }
+
+    fn engine(&mut self) -> Option<&mut engine::Engine> {
+        self.running.as_mut()?.engine.as_mut()
+    }
+
     /// The model hub.
     pub fn hub(&self) -> &Hub {
         &self.hub

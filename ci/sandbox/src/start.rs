@@ -23,7 +23,7 @@ pub(crate) struct Running {
     _git: upstream::Server,
     _hub: hub::Server,
     _registry: registry::Proxy,
-    _engine: Option<Engine>,
+    pub(crate) engine: Option<Engine>,
     _state: State,
 }
 
@@ -80,7 +80,7 @@ fn start_private(options: &Options, cache: &Utf8Path) -> Result<(Env, Running)> 
     env.insert("DOCKER_HOST".to_owned(), engine.host());
     env.insert("DOCKER_CONFIG".to_owned(), engine::client_config(&programs, &dir.join("docker"))?.into_string());
     env.insert("PATH".to_owned(), engine::path(&programs)?);
-    Ok((env, Running { _git: git, _hub: hub, _registry: registry, _engine: Some(engine), _state: state }))
+    Ok((env, Running { _git: git, _hub: hub, _registry: registry, engine: Some(engine), _state: state }))
 }
 
 /// Leaves the base image in the engine, where the next sandbox finds it.
@@ -100,7 +100,7 @@ fn start_with_host(options: &Options, cache: &Utf8Path) -> Result<(Env, Running)
     let (git, hub) = serve(options, cache, dir, gateway)?;
     let registry = registry(cache, dir, source)?;
     let env = variables(dir, gateway, &git, &hub, &registry, &image.tag());
-    Ok((env, Running { _git: git, _hub: hub, _registry: registry, _engine: None, _state: state }))
+    Ok((env, Running { _git: git, _hub: hub, _registry: registry, engine: None, _state: state }))
 }
 
 /// Starts the Git server and the model hub at an address that containers reach.

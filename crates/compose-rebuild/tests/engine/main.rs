@@ -6,6 +6,7 @@
 
 mod bases;
 mod cases;
+mod crash;
 mod definition;
 mod deploy;
 mod doctor;

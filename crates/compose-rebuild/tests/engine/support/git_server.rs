@@ -87,6 +87,11 @@ impl GitServer {
         std::mem::take(&mut *self.state.lock().unwrap()).fired
     }
 
+    /// How many answers were bad so far.
+    pub(crate) fn fired(&self) -> usize {
+        self.state.lock().unwrap().fired
+    }
+
     /// The fault that this request meets.
     fn fault_for(&self, body: &[u8]) -> Option<Fault> {
         let has = |words: &[u8]| body.windows(words.len()).any(|part| part == words);
