@@ -8,7 +8,7 @@ pub fn redact(text: &str) -> String {
     };
     let start = text.find("://").map_or(0, |at| at + 3);
     match text.rfind('@') {
-        Some(at) if at >= start => format!("{}***{}", &text[..start], &text[at..]),
+        Some(at) if at >= start && &text[start..at] != "git" => format!("{}***{}", &text[..start], &text[at..]),
         _ => text.to_owned(),
     }
 }

@@ -8,7 +8,7 @@ const HOSTS: [&str; 4] = ["github.com", "gitlab.com", "bitbucket.org", "codeberg
 const BRANCHES: [&str; 5] = ["main", "master", "HEAD", "develop", "dev"];
 
 /// Ends of files that hold a key, and no code.
-const KEYS: [&str; 5] = [".key", ".gpg", ".asc", ".pub", ".pem"];
+const KEYS: [&str; 6] = [".key", ".gpg", ".asc", ".pub", ".pem", ".crt"];
 
 /// The repository and the ref behind the address of an archive, or of a file of a branch.
 pub(super) fn archive(text: &str) -> Option<(String, Reference)> {
@@ -60,9 +60,6 @@ pub(super) fn archive(text: &str) -> Option<(String, Reference)> {
 
 /// The branch at the start of the path of a file, where it is one by its name; a key is no code.
 fn file_of_branch(path: &str) -> Option<&str> {
-    if [".key", ".gpg", ".asc", ".pub", ".pem", ".crt"].iter().any(|end| path.ends_with(end)) {
-        return None;
-    }
     let named = path.strip_prefix("refs/heads/").unwrap_or(path);
     let branch = named.split('/').next()?;
     let is_key = KEYS.iter().any(|end| path.ends_with(end));

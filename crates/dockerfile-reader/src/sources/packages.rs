@@ -38,10 +38,10 @@ impl Walk {
         let before = self.found.len();
         match (name, verb(0)) {
             ("pip" | "pipx" | "uvx" | "poetry" | "pdm" | "pipenv" | "ansible-galaxy", _) => {
-                self.words(tool.args, address::pip)
+                self.words(tool.args, |text| address::pip(text).or_else(|| archives::archive(text)));
             }
             ("uv" | "rye" | "pixi" | "cargo", _) => {
-                self.words(tool.args, address::pip);
+                self.words(tool.args, |text| address::pip(text).or_else(|| archives::archive(text)));
                 self.with_option(tool.args);
             }
             ("npm" | "pnpm" | "bun", "install" | "i" | "add" | "exec" | "x" | "dlx")

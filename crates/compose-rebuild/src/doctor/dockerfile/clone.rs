@@ -28,7 +28,8 @@ pub(super) fn check(stage: &StageView<'_>, names: &Names) -> Vec<Finding> {
 /// A step that runs once and never again.
 fn without_bust(stage: &StageView<'_>, step: &[&Sighting], is_first: bool, bust: &str) -> Finding {
     let (fetch, order) = (&step[0].fetch, step[0].fetch.instruction + 1);
-    let repositories: Vec<_> = step.iter().map(|seen| show(&seen.repository)).collect();
+    let mut repositories: Vec<_> = step.iter().map(|seen| show(&seen.repository)).collect();
+    repositories.dedup();
     let what = format!("code of {} with no `ARG {bust}` above it in its stage", list(&repositories));
     let run = stage.runs.iter().find(|run| run.order == order);
     let installs = run.and_then(|run| stage.installs_before_code(run).pop());
