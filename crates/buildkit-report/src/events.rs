@@ -109,6 +109,7 @@ impl Progress {
             let Ok(bytes) = base64::engine::general_purpose::STANDARD.decode(log.data) else { continue };
             let text = clean(&String::from_utf8_lossy(&bytes));
             self.remember(index, &text);
+            self.steps[index].has_pointers |= text.contains("LFS") && text.contains("pointer");
             events.push(Event::Log(index, text));
         }
         events
@@ -130,6 +131,18 @@ impl Progress {
     pub fn failed(&self) -> Option<&Step> {
         let failed = || self.steps.iter().filter(|step| step.error.is_some());
         failed().find(|step| !step.was_canceled()).or_else(|| failed().next())
+    }
+
+    /// What went wrong in a build that succeeded. A cache that cannot be read is none of it: at first there is none.
+    pub fn warnings(&self) -> Vec<String> {
+        let warning = |step: &Step| {
+            let name: String = step.name.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(100).collect();
+            match &step.error {
+                Some(error) if name.contains("exporting cache") => Some(format!("`{name}` failed: {error}")),
+                _ => step.has_pointers.then(|| format!("files in Git LFS stay pointers, as `{name}` says")),
+            }
+        };
+        self.steps.iter().filter_map(warning).collect()
     }
 
     /// The number of a step, a new one if it was not seen yet.
@@ -263,6 +276,18 @@ mod tests {
         let mut progress = Progress::default();
         progress.feed(br#"{"vertexes":[{"digest":"a","name":"a","error":"context canceled"},{"digest":"b","name":"b","error":"exit code: 1"}]}"#);
         assert_eq!(progress.failed().expect("failed").name, "b");
+    }
+
+    #[test]
+    fn what_went_wrong_without_failing_is_a_warning() {
+        let mut progress = Progress::default();
+        progress.feed(br#"{"vertexes":[{"digest":"a","name":"[x 1/2] RUN  clone"},{"digest":"b","name":"b"}]}"#);
+        // `warning: files in Git LFS stay pointers`
+        let log = "d2FybmluZzogZmlsZXMgaW4gR2l0IExGUyBzdGF5IHBvaW50ZXJzCg==";
+        progress.feed(format!(r#"{{"logs":[{{"vertex":"a","data":"{log}"}}]}}"#).as_bytes());
+        progress.feed(br#"{"vertexes":[{"digest":"c","name":"exporting cache","error":"status: 500"},{"digest":"d","name":"importing cache manifest from x","error":"not found"}]}"#);
+        let pointers = "files in Git LFS stay pointers, as `[x 1/2] RUN clone` says";
+        assert_eq!(progress.warnings(), [pointers, "`exporting cache` failed: status: 500"]);
     }
 
     #[test]

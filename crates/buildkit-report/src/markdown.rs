@@ -29,6 +29,9 @@ pub fn page(summary: &Summary) -> String {
     if !summary.healthy.is_empty() {
         text += &format!("Started, and healthy: {}\n\n", markdown(&summary.healthy.join(", ")));
     }
+    for warning in &summary.warnings {
+        text += &format!("**Warning**: {}\n\n", markdown(warning));
+    }
     text += "| service | action | value | why |\n|---|---|---|---|\n";
     for service in &summary.services {
         let cells = [&service.service, &service.action, &service.cache_bust, &service.why].map(|cell| markdown(cell));

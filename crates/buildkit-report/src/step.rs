@@ -25,6 +25,8 @@ pub struct Step {
     pub error: Option<String>,
     /// The end of its log, until it completes without an error.
     pub tail: VecDeque<String>,
+    /// Whether its log says that files in Git LFS stay pointers.
+    pub has_pointers: bool,
 }
 
 /// Where a step of the user's stands.

@@ -37,6 +37,9 @@ pub struct Summary {
     /// The services that were started and are healthy.
     #[serde(default)]
     pub healthy: Vec<String>,
+    /// What went wrong in a build that succeeded.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// The services of the run.
     pub services: Vec<ServiceSummary>,
     /// What was expected of each stage before; empty when nobody could say.
@@ -111,6 +114,8 @@ pub struct BuildRun<'a> {
     pub elapsed: Duration,
     /// Where the complete log is.
     pub log: String,
+    /// What went wrong although it succeeded.
+    pub warnings: Vec<String>,
 }
 
 impl Summary {
@@ -128,13 +133,13 @@ impl Summary {
     /// progress.feed(br#"{"vertexes":[{"digest":"b","inputs":["a"],"name":"[build 2/2] RUN make",
     ///     "started":"2026-01-01T00:00:00Z","completed":"2026-01-01T00:00:02Z"}]}"#);
     /// let elapsed = Duration::from_secs(3);
-    /// let build = BuildRun { targets: Vec::new(), progress: &progress, elapsed, log: "build.log".to_owned() };
+    /// let build = BuildRun { targets: Vec::new(), progress: &progress, elapsed, log: "build.log".to_owned(), warnings: Vec::new() };
     /// let run = Summary { project: "shop".to_owned(), command: "rebuild".to_owned(), ..Summary::default() };
     /// let summary = run.with_build(Some(build), &[]);
     /// assert_eq!((summary.figures.ran, summary.figures.cached), (1, 1));
     /// assert!(terminal::lines(&summary).iter().any(|line| line.contains("2.00s [build] RUN make")));
     /// ```
-    pub fn with_build(self, build: Option<BuildRun<'_>>, before: &[Self]) -> Self {
+    pub fn with_build(self, mut build: Option<BuildRun<'_>>, before: &[Self]) -> Self {
         let earlier = before.iter().flat_map(|summary| &summary.steps);
         let steps =
             build.as_ref().map_or(Vec::new(), |build| steps::summed_up(build.progress, &build.targets, earlier));
@@ -144,6 +149,7 @@ impl Summary {
             stages: stages::summed_up(&steps, &self.prediction),
             figures: Figures::of(&steps),
             steps,
+            warnings: build.as_mut().map(|build| std::mem::take(&mut build.warnings)).unwrap_or_default(),
             log: build.map(|build| build.log),
             ..self
         }

@@ -24,6 +24,7 @@ pub fn lines(summary: &Summary) -> Vec<String> {
     for service in &summary.services {
         lines.push(format!("{:>12} {} {}: {}", service.action, service.service, service.cache_bust, service.why));
     }
+    lines.extend(summary.warnings.iter().map(|warning| format!("{:>12} {}", "warning", plain(warning, 500))));
     lines.push(String::new());
     lines.extend(steps(summary));
     lines.push(String::new());

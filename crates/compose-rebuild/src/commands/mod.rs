@@ -17,7 +17,7 @@ mod run;
 pub mod verify;
 
 use std::sync::OnceLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use buildkit_report::summary::Summary;
 
@@ -25,6 +25,7 @@ use crate::cli;
 use crate::project::Project;
 use crate::settings::Settings;
 use crate::sys::lock::{self, Lock};
+use crate::sys::{docker, interrupt};
 use crate::ui::Ui;
 use crate::up::Up;
 use crate::value::digest::sha256;
@@ -55,7 +56,7 @@ pub struct Ending {
 impl Context {
     /// Takes the lock of a project on the engine of this environment.
     fn lock(&self, project: &ProjectName, wait: bool) -> anyhow::Result<Lock> {
-        lock::acquire(&self.ui, &self.lock_name(project), wait)
+        lock::acquire(&self.ui, &self.lock_name(project)?, wait)
     }
 
     /// How services are started whose images have these names.
@@ -64,8 +65,13 @@ impl Context {
         Up { ui: &self.ui, options: &self.settings.compose, project, names, wait: options.wait_timeout, all }
     }
 
-    fn lock_name(&self, project: &ProjectName) -> String {
-        let engine = sha256(&self.settings.environment.engine);
-        format!("{project}-{}", &engine[..8])
+    /// The name of the lock: the engine may have several names, and says itself which one it is. A build elsewhere may need
+    /// no engine, so that one that does not answer goes by its name.
+    fn lock_name(&self, project: &ProjectName) -> anyhow::Result<String> {
+        let id = docker::engine_id().ask(&self.ui, Duration::from_secs(30));
+        interrupt::check()?;
+        let id = id.map(|id| id.trim().to_owned()).unwrap_or_default();
+        let engine = sha256(if id.is_empty() { &self.settings.environment.engine } else { &id });
+        Ok(format!("{project}-{}", &engine[..8]))
     }
 }

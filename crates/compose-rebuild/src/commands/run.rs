@@ -143,6 +143,12 @@ impl<'a> Run<'a> {
                 kept::write(state, &summary)?;
             }
             summary.healthy = start()?;
+            if let (true, Some(warning)) = (self.limits.strict, summary.warnings.first()) {
+                return Err(Failure::no(format!("the build has warnings: {warning}"))
+                    .kept("what was built is in use")
+                    .hint("fix what it warns of, or run it without `--strict`")
+                    .into());
+            }
             Ok(promoted && Self::changes(facts, plan, built.as_ref()) || !summary.healthy.is_empty())
         });
         summary.failure = done.as_ref().err().map(|error| summary::failure(&Failure::of(error)));

@@ -64,6 +64,9 @@ pub fn steps(ui: &Ui, summary: &Summary) {
         }
         ui.message("step", step);
     }
+    for warning in &summary.warnings {
+        ui.warning(&plain(warning, 500));
+    }
     match summary.figures.cached {
         0 => {}
         1 => ui.status("Cached", "1 step"),
@@ -104,6 +107,7 @@ pub fn finished(ui: &Ui, summary: &Summary) {
         &serde_json::json!({
             "command": summary.command, "project": summary.project, "total_ms": summary.total_ms,
             "build_ms": summary.build_ms, "rebuilt": rebuilt, "cached": cached, "healthy": summary.healthy,
+            "warnings": summary.warnings,
             "log": summary.log,
         }),
     );

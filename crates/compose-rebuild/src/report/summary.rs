@@ -54,6 +54,7 @@ pub fn build<'a>(project: &Project, plan: &Plan, outcome: &'a Outcome) -> BuildR
         progress: &outcome.progress,
         elapsed: outcome.elapsed,
         log: outcome.log.to_string(),
+        warnings: if outcome.failure.is_none() { outcome.progress.warnings() } else { Vec::new() },
     }
 }
 

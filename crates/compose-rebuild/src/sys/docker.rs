@@ -17,8 +17,8 @@ use crate::sys::git;
 use crate::value::{Builder, ImageRef, ProjectName, Service};
 pub use answer::{ask, ask_existing, ask_lines, failure, json, registry_failure};
 pub use call::{
-    Call, cache_records, clock, copy_file, create, data_root, image_inspect, info, leftover_containers, project_tags,
-    remove_containers, tag, untag,
+    Call, cache_records, clock, copy_file, create, data_root, engine_id, image_inspect, info, leftover_containers,
+    project_tags, remove_containers, tag, untag,
 };
 use client::plugin;
 pub use client::{builder_was_chosen, client_directory, plugins};

@@ -73,14 +73,27 @@ fn killing_the_holder_releases_the_lock() {
 }
 
 #[test]
-fn another_engine_is_another_lock() {
+fn one_engine_has_one_lock_whatever_it_and_its_users_are_called() {
     let world = slow();
     let first = world.run(["rebuild"]).env("DOCKER_HOST", "tcp://one:1").start();
     world.until_obeyed(BUILD);
+    let other = world.path("home");
+    let other = other.to_str().unwrap();
+    for (name, value) in [("DOCKER_HOST", "tcp://two:1"), ("DOCKER_CONTEXT", "far"), ("TMPDIR", other)] {
+        world.run(["rebuild", "--no-wait"]).env(name, value).fails(3).says("is locked by process ");
+    }
+    assert!(world.run(["doctor"]).finish().stdout.contains("process "), "doctor names the holder");
     world.heal();
-    world.run(["rebuild", "--no-wait"]).env("DOCKER_HOST", "tcp://two:1").ok();
+    another_engine(&world);
+    world.run(["rebuild", "--no-wait"]).ok();
     world.release("go");
     first.wait();
+}
+
+/// The next run meets another engine that has the same images, or thinks so.
+fn another_engine(world: &World) {
+    let stdout = b"another\n".to_vec();
+    world.fault(&["{{.ID}}"], Rule { stdout, exit: Some(0), times: Some(1), ..Rule::default() });
 }
 
 #[test]
@@ -115,12 +128,12 @@ fn full_takes_what_the_remote_has_when_its_turn_has_come() {
 
 #[test]
 fn without_a_working_lock_tags_still_mean_verified_images() {
-    // Two directories for temporary files are two locks: as if locks did nothing, which some file systems offer.
+    // An engine that has two IDs has two locks: as if locks did nothing, which some file systems offer.
     let world = slow();
-    let other = world.path("home").to_str().unwrap().to_owned();
     let first = world.run(["rebuild"]).start();
     world.until_called(BUILD);
-    let second = world.run(["rebuild"]).env("TMPDIR", &other).start();
+    another_engine(&world);
+    let second = world.run(["rebuild"]).start();
     world.until("two builds", || world.calls_of(BUILD).len() >= 2);
     world.release("go");
     for run in [first, second] {

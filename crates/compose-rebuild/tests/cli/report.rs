@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::schema;
 use crate::support::state::Rule;
-use crate::support::{World, commit};
+use crate::support::{MUTABLE, World, commit};
 
 const BUILD: &str = "buildx bake";
 /// A tag, an attribute that ends, a cell that ends, a code span that ends, a command of GitHub, a terminal sequence.
@@ -331,4 +331,33 @@ fn a_report_says_what_each_service_is_made_from_and_which_were_started() {
     assert!(report["services"].as_array().unwrap().iter().all(|service| service["made_from"].is_array()), "{report}");
     let page = written(&world, "--html").1;
     assert!(page.contains("<dt>Started</dt><dd>healthy</dd><dd class=\"note\">vibevoice</dd>"), "{page}");
+}
+
+#[test]
+fn what_went_wrong_in_a_build_that_succeeded_is_said_and_strict_runs_fail() {
+    let world = World::built();
+    let log = base64::engine::general_purpose::STANDARD.encode("warning: files in Git LFS stay pointers\n");
+    let mut export = vertex("x", "exporting cache to registry", &[], 4, 5);
+    export["error"] = "unexpected status: 500".into();
+    let said = json!({"vertexes": [vertex("c", "[vibevoice source 2/2] RUN clone", &[], 1, 3), export]});
+    let log = json!({"logs": [{"vertex": "c", "stream": 2, "data": log}]});
+    let stdout = format!("{said}\n{log}\n").into_bytes();
+    world.fault(&[BUILD], Rule { stdout, times: Some(2), ..Rule::default() });
+    let pointers = "files in Git LFS stay pointers, as `[vibevoice source 2/2] RUN clone` says";
+    let cache = "`exporting cache to registry` failed: unexpected status: 500";
+
+    world.push(&commit('b'));
+    let outcome = world.run(["rebuild", "--message-format", "json"]).finish().says(pointers).says(cache);
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    let last: Value = serde_json::from_str(outcome.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["reason"], &last["warnings"]), (&"finished".into(), &json!([pointers, cache])));
+    assert_eq!(world.report()["warnings"], json!([pointers, cache]));
+    assert!(world.run(["report"]).ok().stdout.contains(pointers));
+
+    world.push(&commit('c'));
+    world.run(["rebuild", "--strict"]).fails(1).says(pointers).says("what was built is in use");
+    assert_eq!(world.image(MUTABLE[2]).unwrap().version, Some(commit('c') + "\n"));
+    assert_eq!(world.report()["failure"]["code"], 1);
+    world.push(&commit('d'));
+    world.run(["rebuild", "--strict"]).ok();
 }

@@ -122,7 +122,7 @@ pub(super) fn machine(
         [state.clone(), state.join("logs"), state.join("reports")].iter().find_map(|place| files::obstacle(place))
     });
     let Some(Project { name, .. }) = project else { return machine };
-    machine.lock = lock::holder(&context.lock_name(name));
+    machine.lock = context.lock_name(name).ok().and_then(|name| lock::holder(&name));
     let marker = state.filter(|state| staged::is_left(state, name)).map(|state| staged::marker(state, name));
     machine.left.extend(marker.map(|marker| format!("the marker `{marker}`")));
     if answers {

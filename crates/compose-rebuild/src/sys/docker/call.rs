@@ -217,6 +217,12 @@ pub fn info() -> Call {
     Call::new(&["info", "--format", "{{json .}}"], [request("GET", "/info".to_owned())], first)
 }
 
+/// What tells this engine from every other one, whatever it is called.
+pub fn engine_id() -> Call {
+    let words = ["info", "--format", "{{.ID}}"];
+    Call::new(&words, [request("GET", "/info".to_owned())], |bodies| field(&first(bodies), "ID"))
+}
+
 /// The directory of the engine's data.
 pub fn data_root() -> Call {
     let words = ["info", "--format", "{{.DockerRootDir}}"];
