@@ -17,7 +17,7 @@ use crate::hub::{CONTROL, ask};
 use crate::process::{Daemon, confined};
 
 /// What goes wrong with the registry until the next [`Registry::set_fault`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RegistryFault {
     /// Nothing.
     #[default]
@@ -32,6 +32,10 @@ pub enum RegistryFault {
     Refuse,
     /// Uploads break off after so many bytes of a request.
     Cut(u64),
+    /// What is written as the first tag becomes the second one, and is confirmed: the first one does not move.
+    Drop(String, String),
+    /// What is read as the first tag is the second one: another image, or an old one.
+    Lie(String, String),
 }
 
 impl FromStr for RegistryFault {
@@ -45,7 +49,14 @@ impl FromStr for RegistryFault {
             ("error", "") => Self::Error,
             ("refuse", "") => Self::Refuse,
             ("cut", bytes) => Self::Cut(bytes.parse().context("`cut=` needs a number of bytes")?),
-            _ => bail!("`{text}` is none of none, down, slow=MILLISECONDS, error, refuse, cut=BYTES"),
+            (kind @ ("drop" | "lie"), tags) => {
+                let (from, to) = tags.split_once(',').context("it needs two tags")?;
+                let fault = if kind == "drop" { Self::Drop } else { Self::Lie };
+                fault(from.to_owned(), to.to_owned())
+            }
+            _ => bail!(
+                "`{text}` is none of none, down, slow=MILLISECONDS, error, refuse, cut=BYTES, drop=TAG,TAG, lie=TAG,TAG"
+            ),
         })
     }
 }
@@ -59,6 +70,8 @@ impl Display for RegistryFault {
             Self::Error => f.write_str("error"),
             Self::Refuse => f.write_str("refuse"),
             Self::Cut(bytes) => write!(f, "cut={bytes}"),
+            Self::Drop(from, to) => write!(f, "drop={from},{to}"),
+            Self::Lie(from, to) => write!(f, "lie={from},{to}"),
         }
     }
 }
@@ -125,8 +138,10 @@ mod tests {
 
     #[test]
     fn faults_survive_their_text() {
-        use RegistryFault::{Cut, Down, Error, None, Refuse, Slow};
-        for fault in [None, Down, Slow(20), Error, Refuse, Cut(0)] {
+        use RegistryFault::{Cut, Down, Drop, Error, Lie, None, Refuse, Slow};
+        let tags = || ("a".to_owned(), "b".to_owned());
+        let (drop, lie) = (Drop(tags().0, tags().1), Lie(tags().0, tags().1));
+        for fault in [None, Down, Slow(20), Error, Refuse, Cut(0), drop, lie] {
             assert_eq!(fault.to_string().parse::<RegistryFault>().expect("a fault"), fault);
         }
         assert!("slow".parse::<RegistryFault>().is_err());

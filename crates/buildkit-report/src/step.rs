@@ -127,6 +127,7 @@ mod tests {
         assert_eq!(place("[source 2/5] RUN x"), some(None, "source", "RUN x"));
         assert_eq!(place("[2/5] RUN x"), some(None, "", "RUN x"));
         assert_eq!(place("[web internal] load build definition"), None);
+        assert_eq!(place("[web source 2/5] LINK COPY --link a b"), None);
         assert_eq!(place("exporting to image"), None);
     }
 }

@@ -265,6 +265,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_two_halves_of_a_linked_copy_are_one_step() {
+        let mut progress = Progress::default();
+        let vertex = |digest: &str, inputs: &str, name: &str| {
+            format!(
+                r#"{{"digest":"{digest}","inputs":[{inputs}],"name":"[s {name}","started":"2026-01-01T00:00:00Z","completed":"2026-01-01T00:00:01Z"}}"#
+            )
+        };
+        let all = [
+            vertex("a", "", "1/3] RUN a"),
+            vertex("b", "", "2/3] COPY --link x y"),
+            vertex("c", r#""a","b""#, "2/3] LINK COPY --link x y"),
+            vertex("d", r#""c""#, "3/3] RUN d"),
+        ];
+        progress.feed(format!(r#"{{"vertexes":[{}]}}"#, all.join(",")).as_bytes());
+        let steps = summed_up(&progress, &[], []);
+        assert_eq!(
+            steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>(),
+            ["RUN a", "COPY --link x y", "RUN d"]
+        );
+        assert_eq!(steps[2].cause, Cause::Inputs(vec![0, 1]));
+    }
+
+    #[test]
     fn services_of_one_dockerfile_share_the_stages_that_both_need() {
         let target = |name: &str, dockerfile: &str| {
             let (service, stages) = (name.replace('_', "."), BTreeSet::from(["base".to_owned()]));

@@ -22,6 +22,11 @@ impl Timestamp {
         self.0.duration_since(earlier.0).unwrap_or_default()
     }
 
+    /// The time so much earlier, if that was after the beginning of 1970.
+    pub fn before(self, duration: Duration) -> Option<Self> {
+        self.0.checked_sub(duration).filter(|time| *time >= UNIX_EPOCH).map(Self)
+    }
+
     /// The day: `2026-01-31`.
     pub fn day(self) -> String {
         self.to_string().chars().take_while(|&c| c != 'T').collect()

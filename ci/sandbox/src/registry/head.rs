@@ -37,6 +37,15 @@ impl Head {
         Some(Head { method, path, passed_on: format!("{passed_on}Connection: close\r\n\r\n").into_bytes(), body })
     }
 
+    /// Asks for the manifest of another tag, if it is for that of `from`.
+    pub(super) fn redirect(&mut self, from: &str, to: &str) {
+        if self.path.ends_with(&format!("/manifests/{from}")) {
+            let text = String::from_utf8_lossy(&self.passed_on);
+            self.passed_on =
+                text.replacen(&format!("/manifests/{from} "), &format!("/manifests/{to} "), 1).into_bytes();
+        }
+    }
+
     /// Whether it sends a part of a blob, or says that all of it was sent.
     pub(super) fn uploads(&self) -> bool {
         matches!(self.method.as_str(), "PATCH" | "PUT") && self.path.contains("/blobs/uploads/")
@@ -55,6 +64,10 @@ mod tests {
         assert_eq!(head.body, b"abc");
         let passed_on = String::from_utf8(head.passed_on).expect("text");
         assert_eq!(passed_on, "PUT /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        let mut head = Head::read("GET /v2/a/manifests/b HTTP/1.1\r\n\r\n".as_bytes()).expect("a head");
+        head.redirect("a", "c");
+        head.redirect("b", "d");
+        assert!(head.passed_on.starts_with(b"GET /v2/a/manifests/d HTTP/1.1\r\n"));
         assert!(Head::read("GET / HTTP/1.1\r\n".as_bytes()).is_none());
         assert!(Head::read([0x16, 3, 1, 13, 10, 13, 10].as_slice()).is_none());
     }

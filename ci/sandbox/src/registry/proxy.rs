@@ -68,7 +68,7 @@ impl Drop for Proxy {
 
 impl Shared {
     fn fault(&self) -> RegistryFault {
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The address of the registry, which is started now if it was not before.
@@ -82,16 +82,20 @@ impl Shared {
 
     fn answer(&self, mut client: TcpStream) -> Result<()> {
         // Clients try TLS first; an answer without it tells them what this is.
-        let Some(head) = Head::read(&client) else { return Ok(client.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n")?) };
+        let Some(mut head) = Head::read(&client) else {
+            return Ok(client.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n")?);
+        };
         if let Some(control) = head.path.strip_prefix(CONTROL) {
             return self.answer_control(&mut client, control);
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
         let fault = self.fault();
-        match fault {
+        match &fault {
             RegistryFault::Down => return Ok(()),
-            RegistryFault::Slow(milliseconds) => std::thread::sleep(Duration::from_millis(milliseconds)),
+            &RegistryFault::Slow(milliseconds) => std::thread::sleep(Duration::from_millis(milliseconds)),
             RegistryFault::Error => return refuse(&mut client, "500 Internal Server Error", "UNKNOWN"),
+            RegistryFault::Drop(from, to) if head.method == "PUT" => head.redirect(from, to),
+            RegistryFault::Lie(from, to) if head.method != "PUT" => head.redirect(from, to),
             RegistryFault::Refuse if head.uploads() => return refuse(&mut client, "403 Forbidden", "DENIED"),
             _ => {}
         }

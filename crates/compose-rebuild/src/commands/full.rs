@@ -4,7 +4,7 @@ use super::run::Run;
 use super::{Context, kept};
 use crate::cli;
 use crate::error::Failure;
-use crate::facts::Facts;
+use crate::facts::{Facts, images};
 use crate::plan::Plan;
 use crate::report::human;
 use crate::sys::interrupt;
@@ -50,9 +50,11 @@ pub fn run(context: &Context, options: &cli::Full) -> anyhow::Result<()> {
 
 /// Says what will be built, how large it is and how long it took last time.
 fn announce(context: &Context, facts: &Facts, plan: &Plan) {
+    let mut images = facts.images.clone();
+    images::measure(&context.ui, &mut images);
     for (service, _) in plan.builds() {
         let built = &facts.project.services[&service.service];
-        let size = match facts.images.get(&service.image) {
+        let size = match images.get(&service.image) {
             Some(image) => format!("{} now", measure::bytes(image.size)),
             None => "never built, size unknown".to_owned(),
         };

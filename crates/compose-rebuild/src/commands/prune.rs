@@ -4,20 +4,22 @@ use std::collections::BTreeSet;
 
 use super::Context;
 use crate::cli;
+use crate::facts::builder;
 use crate::facts::gather::read_project;
 use crate::facts::store::{self, CacheRecord, Inventory};
 use crate::plan::layers::Sizes;
 use crate::plan::prune::{self, Line, Policy};
 use crate::sys::{docker, process};
 use crate::ui::Ui;
-use crate::value::measure;
+use crate::value::{Builder, measure};
 
 /// Runs the command.
 pub fn run(context: &Context, options: &cli::Prune) -> anyhow::Result<()> {
     let Context { ui, settings, .. } = context;
     let (_, project) = read_project(ui, settings.selection(&[]))?;
     let _lock = context.lock(&project.name, !options.no_wait)?;
-    let before = store::read(ui)?;
+    let builder = builder(context)?;
+    let before = store::read(ui, builder.as_ref())?;
     let policy = Policy {
         keep: options.keep,
         older_than: options.older_than,
@@ -48,11 +50,11 @@ pub fn run(context: &Context, options: &cli::Prune) -> anyhow::Result<()> {
     remove_images(ui, &images)?;
     // The build cache holds the layers of an image too; what it held only with images that are gone goes with them.
     let held = |record: &&CacheRecord| before.cache.iter().any(|was| was.id == record.id && was.held);
-    let released = store::read(ui)?;
+    let released = store::read(ui, builder.as_ref())?;
     let released = released.cache.iter().filter(|record| !record.held).filter(held).map(|record| record.id.clone());
     let records: Vec<_> = released.chain(cache.iter().map(|line| line.id.clone())).collect();
-    remove_cache(context, &records)?;
-    report(ui, &lines, &before, &store::read(ui)?, &policy);
+    remove_cache(ui, builder.as_ref(), &records)?;
+    report(ui, &lines, &before, &store::read(ui, builder.as_ref())?, &policy);
     Ok(())
 }
 
@@ -78,14 +80,23 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
+/// The builder that somebody named or chose, whose cache it is then; without one it is that of the engine.
+fn builder(Context { ui, settings, .. }: &Context) -> anyhow::Result<Option<Builder>> {
+    if settings.builder.is_some() || !docker::builder_was_chosen() {
+        return Ok(settings.builder.clone());
+    }
+    let name = builder::ask(ui, None)?.name;
+    Ok(Some(name.parse()?))
+}
+
 /// Removes records of the build cache by ID; one that another record is made from stays.
-fn remove_cache(context: &Context, records: &[String]) -> anyhow::Result<()> {
+fn remove_cache(ui: &Ui, builder: Option<&Builder>, records: &[String]) -> anyhow::Result<()> {
     for some in records.chunks(1000) {
         let sh = xshell::Shell::new()?;
-        let command = docker::remove_cache(&sh, context.settings.builder.as_ref(), some);
-        let done = process::output(&context.ui, command, process::LONG)?;
+        let command = docker::remove_cache(&sh, builder, some);
+        let done = process::output(ui, command, process::LONG)?;
         if !done.status.success() {
-            context.ui.warning(&format!("build cache: {}", done.last_error()));
+            ui.warning(&format!("build cache: {}", done.last_error()));
         }
     }
     Ok(())

@@ -24,7 +24,7 @@ pub fn run(context: &Context, options: &cli::Rollback) -> anyhow::Result<()> {
     }
     let (_, project) = read_project(&context.ui, context.settings.selection(&[]))?;
     let _lock = context.lock(&project.name, !options.no_wait)?;
-    list(context, &rollback::versions(&store::read(&context.ui)?, &project));
+    list(context, &rollback::versions(&store::read(&context.ui, None)?, &project));
     Ok(())
 }
 
@@ -35,7 +35,7 @@ fn go_back(context: &Context, options: &cli::Rollback, value: &CacheBust) -> any
     let _ = ending.notify.set(workspace.config.notify.clone());
     let state = &workspace.state;
     let _lock = context.lock(&project.name, !options.no_wait)?;
-    let store = store::read(ui)?;
+    let store = store::read(ui, None)?;
     let versions = rollback::versions(&store, &project);
     let Some(version) = versions.iter().find(|version| version.cache_bust == *value) else {
         let known: Vec<_> = versions.iter().map(|version| version.cache_bust.as_str()).collect();

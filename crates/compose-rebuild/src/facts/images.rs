@@ -7,7 +7,7 @@ use crate::facts::image::{Image, Images, Store};
 use crate::facts::registry;
 use crate::sys::docker;
 use crate::ui::Ui;
-use crate::value::ImageRef;
+use crate::value::{ImageRef, measure};
 
 /// How long the engine may take for one answer.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -35,6 +35,20 @@ pub fn inspect_all(ui: &Ui, wanted: &[String]) -> anyhow::Result<Vec<Image>> {
     }
     let answer = docker::image_inspect(wanted).ask_existing(ui, DEADLINE)?;
     Ok(docker::json(answer.as_bytes())?)
+}
+
+/// Gives images the sizes that they have on disk: where the engine does not say that of itself, it has said how much their
+/// compressed content is.
+pub fn measure(ui: &Ui, images: &mut Images) {
+    if images.values().all(|image| image.data_directory().is_some()) {
+        return;
+    }
+    let listed = docker::ask(ui, DEADLINE, docker::image_sizes).unwrap_or_default();
+    let sizes: HashMap<_, _> = listed.lines().filter_map(|line| line.split_once(' ')).collect();
+    for image in images.values_mut() {
+        let size = sizes.get(image.id.as_str()).and_then(|size| measure::size(size).ok());
+        image.size = size.unwrap_or(image.size);
+    }
 }
 
 fn by_name(found: Vec<Image>, wanted: &[ImageRef]) -> Images {

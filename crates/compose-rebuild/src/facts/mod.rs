@@ -7,6 +7,7 @@ pub mod compose;
 pub mod config;
 pub mod containers;
 pub mod deployment;
+pub mod disk;
 pub mod early;
 pub mod found;
 pub mod gather;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::thread;
+use std::time::Duration;
 
 use crate::error::Failure;
 use crate::facts::image::Image;
@@ -12,8 +13,9 @@ use crate::sys::process::LONG;
 use crate::sys::threads::join;
 use crate::ui::Ui;
 use crate::value::time::Timestamp;
-use crate::value::{ImageRef, label, measure};
+use crate::value::{Builder, ImageRef, label, measure};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// Images that the engine is asked about at once: its answers are long, and so are command lines.
 const AT_ONCE: usize = 500;
@@ -42,6 +44,8 @@ pub struct Stored {
     pub created: Timestamp,
     /// When the engine had it last, see [`Image::had`].
     pub had: Timestamp,
+    /// Whether the engine told its size to the byte; where it tells that of the compressed content, it is not.
+    pub is_exact: bool,
     /// All layers, in bytes.
     pub size: u64,
     /// The layers that no other image has, in bytes, to four digits.
@@ -67,14 +71,15 @@ pub struct CacheRecord {
     pub held: bool,
 }
 
-/// Reads the store.
-pub fn read(ui: &Ui) -> anyhow::Result<Inventory> {
+/// Reads the store, with the cache of a builder, or else with that of the engine itself.
+pub fn read(ui: &Ui, builder: Option<&Builder>) -> anyhow::Result<Inventory> {
     let ids = docker::ask_lines(ui, LONG, docker::image_ids)?;
     let containers = docker::ask_lines(ui, LONG, docker::container_ids)?;
     thread::scope(|scope| {
         // The engine counts the bytes of volumes too, file by file.
         let usage = scope.spawn(|| docker::ask(ui, LONG, docker::disk_usage));
         let now = scope.spawn(|| docker::clock().ask(ui, LONG));
+        let cache = builder.map(|builder| scope.spawn(|| docker::ask(ui, LONG, |sh| docker::cache_of(sh, builder))));
         let users = scope.spawn(|| match containers.is_empty() {
             true => Ok(String::new()),
             false => docker::ask_existing(ui, LONG, |sh| docker::container_images(sh, &containers)),
@@ -84,7 +89,11 @@ pub fn read(ui: &Ui) -> anyhow::Result<Inventory> {
             images.extend(images::inspect_all(ui, some)?.into_iter().map(stored));
         }
         let now = join(now)?.trim().parse().map_err(Failure::precondition)?;
-        Ok(put_together(images, &join(users)?, docker::json(join(usage)?.as_bytes())?, now))
+        let mut store = put_together(images, &join(users)?, docker::json(join(usage)?.as_bytes())?, now);
+        if let Some(cache) = cache {
+            store.cache = join(cache)?.lines().filter_map(|line| record_of_builder(line, now)).collect();
+        }
+        Ok(store)
     })
 }
 
@@ -99,6 +108,8 @@ struct RawUsage {
 struct RawImageUsage {
     #[serde(rename = "ID")]
     id: String,
+    #[serde(rename = "Size", default)]
+    size: String,
     #[serde(rename = "UniqueSize")]
     unique_size: String,
 }
@@ -124,6 +135,7 @@ fn stored(image: Image) -> (String, Stored) {
     let had = image.had();
     // The engine gives a build that came from the cache the time of its last new layer.
     let created = image.label(label::CREATED).and_then(|text| text.parse().ok()).unwrap_or(had);
+    let is_exact = image.data_directory().is_some();
     let mut labels = image.config.labels;
     if !labels.contains_key(label::PROJECT) {
         labels.clear();
@@ -133,6 +145,7 @@ fn stored(image: Image) -> (String, Stored) {
         created,
         had,
         labels,
+        is_exact,
         size: image.size,
         unique: image.size,
         layers: layers(&image.root_fs.layers),
@@ -145,6 +158,7 @@ fn put_together(images: BTreeMap<String, Stored>, users: &str, usage: RawUsage, 
     let mut store = Inventory { images, users: HashMap::new(), cache: Vec::new(), now };
     for used in usage.images.into_iter().flatten() {
         if let Some(image) = store.images.get_mut(&used.id) {
+            image.size = measure::size(&used.size).ok().filter(|_| !image.is_exact).unwrap_or(image.size);
             image.unique = measure::size(&used.unique_size).unwrap_or(0).min(image.size);
         }
     }
@@ -181,6 +195,32 @@ fn cache_record(raw: RawCache) -> CacheRecord {
     }
 }
 
+/// A record as buildx tells of it, whose times are words such as `3 weeks ago`.
+fn record_of_builder(line: &str, now: Timestamp) -> Option<CacheRecord> {
+    let part = |part| Some(serde_json::from_str::<Value>(part).ok()?.as_str().map_or(part.to_owned(), str::to_owned));
+    let parts = line.split('\t').map(part).collect::<Option<Vec<_>>>()?;
+    let [id, parents, size, used, reclaimable, shared, description] = parts.try_into().ok()?;
+    let is_true = |text: &str| text == "true";
+    Some(CacheRecord {
+        id: id.trim_end_matches('*').to_owned(),
+        parents: parents.split(|c: char| !c.is_alphanumeric()).filter(|id| !id.is_empty()).map(str::to_owned).collect(),
+        description,
+        size: measure::size(size.trim_end_matches('*')).unwrap_or(0),
+        used: ago(&used).and_then(|ago| now.before(ago)).unwrap_or(Timestamp::UNIX_EPOCH),
+        held: !is_true(&reclaimable) || is_true(&shared),
+    })
+}
+
+/// `About an hour ago`, `3 weeks ago` (docker/go-units `HumanDuration`).
+fn ago(text: &str) -> Option<Duration> {
+    let text = text.strip_suffix(" ago")?;
+    if text == "Less than a second" {
+        return Some(Duration::ZERO);
+    }
+    let text = text.replace("About an ", "1 ").replace("About a ", "1 ");
+    humantime::parse_duration(&text).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,5 +240,35 @@ mod tests {
         assert_eq!(store.users["sha256:a"], ["one", "two"]);
         assert_eq!((store.cache[0].size, store.cache[0].held), (1000, false));
         assert!(store.cache[0].used > Timestamp::UNIX_EPOCH);
+    }
+
+    #[test]
+    fn the_size_on_disk_counts_where_the_engine_tells_another_one() {
+        let images =
+            r#"[{"Id":"sha256:a","Size":50},{"Id":"sha256:b","Size":50,"GraphDriver":{"Data":{"UpperDir":"/x"}}}]"#;
+        let images: Vec<Image> = docker::json(images.as_bytes()).expect("valid");
+        let usage = ["a", "b"].map(|id| format!(r#"{{"ID":"sha256:{id}","Size":"70B","UniqueSize":"60B"}}"#));
+        let usage = docker::json(format!(r#"{{"Images":[{}]}}"#, usage.join(",")).as_bytes()).expect("valid");
+        let store = put_together(images.into_iter().map(stored).collect(), "", usage, Timestamp::UNIX_EPOCH);
+        let sizes: Vec<_> = store.images.values().map(|image| (image.size, image.unique)).collect();
+        assert_eq!(sizes, [(70, 60), (50, 50)]);
+    }
+
+    #[test]
+    fn records_of_a_builder_are_read() {
+        let now: Timestamp = "2026-11-22T16:50:27Z".parse().expect("time");
+        let line = "\"a*\"\t\"p,q\"\t\"1.5kB*\"\t\"3 weeks ago\"\ttrue\tfalse\t\"[s 1/2] RUN a\\nb\"";
+        let record = record_of_builder(line, now).expect("a record");
+        assert_eq!((record.id.as_str(), record.size, record.held), ("a", 1500, false));
+        assert_eq!(
+            (record.parents, record.description.as_str()),
+            (vec!["p".to_owned(), "q".to_owned()], "[s 1/2] RUN a\nb")
+        );
+        assert_eq!(now.since(record.used), Duration::from_secs(21 * 86_400));
+        for (text, seconds) in [("Less than a second ago", 0), ("About a minute ago", 60), ("About an hour ago", 3600)]
+        {
+            assert_eq!(ago(text), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        assert!(ago("").is_none() && record_of_builder("a\tb", now).is_none());
     }
 }

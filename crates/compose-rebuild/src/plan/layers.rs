@@ -79,6 +79,7 @@ mod tests {
             labels: BTreeMap::new(),
             created: Timestamp::UNIX_EPOCH,
             had: Timestamp::UNIX_EPOCH,
+            is_exact: true,
             size: layers.iter().map(|(_, size)| size).sum(),
             unique,
             layers: store::layers(&layers.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>()),

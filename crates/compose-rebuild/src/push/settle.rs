@@ -4,12 +4,14 @@
 //! whoever moves last sees everything that was there before, and ends only when all tags belong to one commit: that of the
 //! remote's tip when its images are there, else its own.
 
+use std::collections::BTreeMap;
+
 use crate::error::Failure;
 use crate::facts::image::{Images, Store};
 use crate::facts::{Facts, gather, registry};
 use crate::plan::decide::plan;
 use crate::plan::{Plan, Request};
-use crate::promote;
+use crate::promote::{self, Move};
 use crate::push::{self, goal};
 use crate::sys::threads::both;
 use crate::ui::Ui;
@@ -23,7 +25,7 @@ const ROUNDS: usize = 5;
 ///
 /// # Errors
 /// Exit code 3 when remote or registry do not answer, something else is there than was pushed, or the tags do not come to
-/// rest.
+/// rest; then those that this run moved go back.
 pub fn settle(
     ui: &Ui,
     facts: &Facts,
@@ -33,6 +35,7 @@ pub fn settle(
 ) -> anyhow::Result<Option<String>> {
     // What was asked for has been done: from here on the images that are there count.
     let request = Request { full: false, pull: false, ..request.clone() };
+    let mut moved = BTreeMap::new();
     let mut found = Images::new();
     let wanted = goal::images_of(facts, ours)?;
     for round in 0..ROUNDS {
@@ -53,14 +56,17 @@ pub fn settle(
         };
         let superseded = newer.is_some().then(|| tip.services[0].cache_bust.to_string());
         let Some(moves) = newer.map_or_else(|| goal::moves(facts, ours, &found), |moves| Ok(Some(moves)))? else {
-            return Err(unsettled("images that were just pushed are gone from the registry").into());
+            return Err(go_back(ui, &moved, "images that were just pushed are gone from the registry").into());
         };
         if moves.is_empty() {
             return Ok(superseded);
         }
         promote::move_tags(ui, Store::Registry, &moves)?;
+        for one in moves {
+            moved.entry(one.tag.clone()).or_insert_with(|| one.clone()).to.clone_from(&one.to);
+        }
     }
-    Err(unsettled("the tags in the registry do not come to rest").into())
+    Err(go_back(ui, &moved, "the tags in the registry do not come to rest").into())
 }
 
 /// Asks the registry for the names of which nothing is known.
@@ -72,8 +78,32 @@ fn look(ui: &Ui, found: &mut Images, names: &[ImageRef]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn unsettled(cause: &str) -> Failure {
-    Failure::precondition(cause)
-        .kept("the images are in the registry under the names of their versions")
-        .hint("something else moves the same tags; run it again when that has ended")
+/// Moves tags back to where they were before this run, unless they are where neither this run nor the one before wanted them;
+/// what is to be said of it.
+fn go_back(ui: &Ui, moved: &BTreeMap<ImageRef, Move>, cause: &str) -> Failure {
+    let failure = Failure::precondition(cause)
+        .hint("either the registry loses what it confirms, or something else moves the same tags; run it again");
+    let names: Vec<_> = moved.keys().cloned().collect();
+    let back = |found: &Images| {
+        let own = moved.values().filter_map(|one| {
+            let now = found.get(&one.tag).map(|image| &image.id);
+            let from = one.from.clone().filter(|from| [Some(from), Some(&one.to)].contains(&now))?;
+            Some(Move { tag: one.tag.clone(), from: Some(one.to.clone()), to: from })
+        });
+        // What cannot be moved is seen afterwards.
+        let _ = promote::add_tags(ui, Store::Registry, &own.collect::<Vec<_>>());
+    };
+    let found = registry::inspect(ui, &names).map(|found| back(&found)).and_then(|()| registry::inspect(ui, &names));
+    let Ok(found) = found else {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        return failure.kept(format!("nobody knows where these tags are: {}", names.join(", ")));
+    };
+    let at = |one: &Move| found.get(&one.tag).map(|image| image.id.clone());
+    let elsewhere = moved.values().filter(|one| at(one) != one.from);
+    let elsewhere: Vec<_> =
+        elsewhere.map(|one| format!("`{}` is at {}", one.tag, at(one).unwrap_or_default())).collect();
+    failure.kept(match elsewhere.as_slice() {
+        [] => "every tag is where it was, says the registry".to_owned(),
+        some => format!("the registry says that {}; every other tag is where it was", some.join(", ")),
+    })
 }

@@ -17,12 +17,13 @@ use crate::sys::git;
 use crate::value::{Builder, ImageRef, ProjectName, Service};
 pub use answer::{ask, ask_existing, ask_lines, failure, json, registry_failure};
 pub use call::{
-    Call, cache_records, clock, copy_file, create, data_root, engine_id, image_inspect, info, leftover_containers,
-    project_tags, remove_containers, tag, untag,
+    Call, cache_records, clock, copy_file, create, engine_id, image_inspect, info, leftover_containers, project_tags,
+    remove_containers, tag, untag,
 };
 use client::plugin;
 pub use client::{builder_was_chosen, client_directory, plugins};
-pub use kept::{containers, logs, mark};
+pub use kept::{containers, image_sizes, logs, mark};
+pub use socket::is_here;
 
 /// The options of Compose that decide which project it resolves, as the user gave them; Compose finds the rest itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,6 +89,13 @@ pub fn builder_inspect<'a>(sh: &'a Shell, builder: Option<&Builder>) -> Cmd<'a> 
 /// The option for a builder other than the current one.
 fn on(builder: Option<&Builder>) -> impl Iterator<Item = &str> {
     builder.into_iter().flat_map(|builder| ["--builder", builder.as_str()])
+}
+
+/// A line for each record of the cache of a builder, with tabs between its parts.
+pub fn cache_of<'a>(sh: &'a Shell, builder: &Builder) -> Cmd<'a> {
+    let parts = ["ID", "Parents", "Size", "LastUsedAt", "Reclaimable", "Shared", "Description"];
+    let format = parts.map(|part| format!("{{{{json .{part}}}}}")).join("\t");
+    buildx(sh).args(["du", "--format", &format]).args(on(Some(builder)))
 }
 
 /// One build of a bake definition, which is read from the standard input; events come as JSON lines on the standard error.

@@ -317,3 +317,18 @@ fn prune_waits_for_a_rebuild_and_ctrl_c_leaves_what_the_next_run_goes_on_with() 
         world.run(["rebuild"]).ok().says("Fresh");
     }
 }
+
+#[test]
+fn a_disk_of_this_machine_says_nothing_about_an_engine_elsewhere() {
+    let asked = |address: &str, context: &str| {
+        let world = World::new();
+        let name = compose_rebuild::value::digest::sha256("far");
+        world.file(&format!("../home/.docker/contexts/meta/{name}/meta.json"), context);
+        world.file("../home/.docker/config.json", r#"{"currentContext": "far"}"#);
+        world.run(["rebuild"]).env("DOCKER_HOST", address).ok();
+        !world.calls_of("docker info").is_empty()
+    };
+    let context = |host: &str| format!(r#"{{"Name": "far", "Endpoints": {{"docker": {{"Host": "{host}"}}}}}}"#);
+    assert!(asked("unix:///nowhere/docker.sock", "") && asked("", &context("unix:///nowhere/docker.sock")));
+    assert!(!asked("ssh://far", "") && !asked("", &context("tcp://far:2376")));
+}

@@ -92,7 +92,7 @@ fn an_almost_full_disk_is_seen_before_anything_is_built() {
         &format!(
             r#"case "$*" in
                 "image inspect"*) real "$@" | sed 's|"UpperDir": "[^"]*"|"UpperDir": "{small}"|'; exit 0 ;;
-                "info"*DockerRootDir*) echo '{small}'; exit 0 ;;
+                "info"*) real "$@" | sed 's|"DockerRootDir":"[^"]*"|"DockerRootDir":"{small}"|'; exit 0 ;;
             esac"#
         ),
     );

@@ -161,7 +161,7 @@ fn a_registry_that_fails_moves_no_tag_and_the_next_run_ends_right() {
 
     let second = world.push(Kind::Backend);
     for fault in [RegistryFault::Down, RegistryFault::Error] {
-        let broken = BrokenRegistry::new(fault);
+        let broken = BrokenRegistry::new(fault.clone());
         on_other.xtask(["rebuild", "--push"]).fails(3);
         on_other.xtask(["verify", "--registry"]).fails(3);
         drop(broken);
@@ -173,13 +173,27 @@ fn a_registry_that_fails_moves_no_tag_and_the_next_run_ends_right() {
         on_other.shim("docker", r#"case "$*" in "image push "*) hold ;; esac"#);
         let mut run = on_other.start(["rebuild", "--push"]);
         on_other.until_held(&mut run);
-        let broken = BrokenRegistry::new(fault);
+        let broken = BrokenRegistry::new(fault.clone());
         on_other.release();
         run.wait().fails(3);
         drop(broken);
         on_other.unshim("docker");
         assert_eq!(remote(&world), before, "{fault}");
         on_other.assert_nothing_staged();
+    }
+    // A registry that confirms what it does not do, and one that tells of the image of before.
+    let old = format!("web-v0.1.0-{}", &first[..12]);
+    let (web, nowhere) = (|| "web".to_owned(), "nowhere".to_owned());
+    let broken = BrokenRegistry::new(RegistryFault::Drop(web(), nowhere));
+    on_other.xtask(["rebuild", "--push"]).fails(3).says("every tag is where it was, says the registry");
+    drop(broken);
+    assert_eq!(remote(&world), before);
+    // Where the answers are wrong nobody can know more; the run fails, and the next one ends right.
+    for (of, says) in [(old, "every tag is where it was, says the registry"), ("api".to_owned(), ":web` is at sha256:")]
+    {
+        let broken = BrokenRegistry::new(RegistryFault::Lie(web(), of));
+        on_other.xtask(["rebuild", "--push"]).fails(3).says(says);
+        drop(broken);
     }
     let slow = BrokenRegistry::new(RegistryFault::Slow(50));
     on_other.xtask(["rebuild", "--push"]).ok();
@@ -241,6 +255,23 @@ fn a_builder_elsewhere_pushes_by_itself_and_is_refused_before_the_build_without_
     assert_remote(&world, &world.tip());
     assert_eq!((world.images(), world.builds()), (images, builds), "this engine took no part");
     world.xtask(["rebuild", "--builder", &name, "--push"]).ok().says("nothing to build");
+    // `prune` lists and removes the cache of that builder, and leaves the engine's own alone.
+    let records = |of: &World, builder: &[&str]| -> std::collections::BTreeSet<String> {
+        let all = of.docker(&[&["buildx", "du", "--format", "{{.ID}}"], builder].concat());
+        all.lines().map(|id| id.trim_end_matches('*').to_owned()).collect()
+    };
+    let far = ["--builder", name.as_str()];
+    world.docker(&["buildx", "build", "--quiet", "--builder", "default", "--build-arg", "BASE=scratch", "."]);
+    let (own, theirs) = (records(&world, &["--builder", "default"]), records(&world, &far));
+    let prune = ["prune", "--builder", &name, "--cache-limit", "1kB", "--message-format", "json"];
+    let planned = world.xtask(prune).ok();
+    let planned = planned.messages().into_iter().filter(|line| line["cache"] == true && line["remove"] == true);
+    let planned: Vec<_> = planned.map(|line| line["id"].as_str().unwrap().to_owned()).collect();
+    assert!(!planned.is_empty() && planned.iter().all(|id| theirs.contains(id)), "{planned:?} of {theirs:?}");
+    world.xtask(prune.into_iter().chain(["--execute"])).ok();
+    assert_eq!(records(&world, &["--builder", "default"]), own);
+    let left = records(&world, &far);
+    assert!(planned.iter().all(|id| !left.contains(id)), "{planned:?} and {left:?}");
     // An image that does not hold its commit moves no tag there either.
     let before = remote(&world);
     world.push(Kind::Backend);

@@ -15,12 +15,12 @@ use crate::doctor::place::Files;
 use crate::doctor::{Area, Finding};
 use crate::error::Failure;
 use crate::facts::image::Image;
-use crate::facts::images;
 use crate::facts::workspace::Workspace;
+use crate::facts::{disk, images};
 use crate::project::{Project, key};
 use crate::sys::process::{self, Finished};
 use crate::sys::threads::join;
-use crate::sys::{disk, docker, files, lock};
+use crate::sys::{docker, files, lock};
 use crate::ui::Ui;
 use crate::value::{Builder, ImageRef};
 
@@ -68,8 +68,7 @@ pub(super) fn engine(ui: &Ui, builder: Option<&Builder>) -> Engine {
             Ok(text) => {
                 let info: Value = serde_json::from_str(&text).unwrap_or_default();
                 engine.version = info["ServerVersion"].as_str().map(str::to_owned);
-                let root = info["DockerRootDir"].as_str();
-                engine.disk = root.and_then(|root| Some((root.to_owned(), disk::free(root)?)));
+                engine.disk = disk::free_by(&info);
             }
             Err(failure) => engine.silent = Some((failure.cause, failure.hint.unwrap_or_default())),
         }
@@ -80,7 +79,8 @@ pub(super) fn engine(ui: &Ui, builder: Option<&Builder>) -> Engine {
 /// Adds what exists of a project's images.
 pub(super) fn images(ui: &Ui, project: &Project, engine: &mut Engine) {
     let names = key::images_of(project).ok().filter(|_| engine.silent.is_none());
-    let Some(found) = names.and_then(|names| images::inspect(ui, &names).ok()) else { return };
+    let Some(mut found) = names.and_then(|names| images::inspect(ui, &names).ok()) else { return };
+    images::measure(ui, &mut found);
     let size = |image: &Image| image.size;
     let kept = project.services.iter().filter(|(_, built)| built.keep);
     let unprotected =

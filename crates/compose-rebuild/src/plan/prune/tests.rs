@@ -35,6 +35,7 @@ fn image(tags: &[&str], value: &str, owner: Option<&str>, age: u64) -> Stored {
         labels: labels.into_iter().flatten().collect(),
         created: at(NOW - age),
         had: at(NOW - age),
+        is_exact: true,
         size: 10,
         unique: 1,
         layers: crate::facts::store::layers(&["base".to_owned(), format!("{tags:?}{age}")]),

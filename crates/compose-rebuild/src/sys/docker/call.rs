@@ -223,12 +223,6 @@ pub fn engine_id() -> Call {
     Call::new(&words, [request("GET", "/info".to_owned())], |bodies| field(&first(bodies), "ID"))
 }
 
-/// The directory of the engine's data.
-pub fn data_root() -> Call {
-    let words = ["info", "--format", "{{.DockerRootDir}}"];
-    Call::new(&words, [request("GET", "/info".to_owned())], |bodies| field(&first(bodies), "DockerRootDir"))
-}
-
 /// What time it is for the engine.
 pub fn clock() -> Call {
     let words = ["info", "--format", "{{.SystemTime}}"];

@@ -17,6 +17,11 @@ pub fn mark<'a>(sh: &'a Shell, name: &ImageRef, labels: &[(&str, String)]) -> Cm
     cmd!(sh, "docker image import").args(changes).args(["--", "/dev/null"]).arg(name.to_string())
 }
 
+/// A line for each image: its ID and what it takes on disk.
+pub fn image_sizes<'a>(sh: &'a Shell) -> Cmd<'a> {
+    cmd!(sh, "docker image ls --no-trunc --format").arg("{{.ID}} {{.Size}}")
+}
+
 /// The last lines that a container wrote, each to the stream where it was written.
 pub fn logs<'a>(sh: &'a Shell, container: &str) -> Cmd<'a> {
     cmd!(sh, "docker logs --tail 20 --").arg(container)

@@ -1,5 +1,5 @@
 //! The engine's own API on a socket of this machine: an answer takes a few milliseconds, a process of the Docker client forty.
-//! An engine that is reached in any other way (a context, SSH, TCP) is asked through the client.
+//! An engine that is reached in any other way (SSH, TCP) is asked through the client.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -13,6 +13,7 @@ use super::client::{client_directory, is_wrapped};
 use crate::error::Failure;
 use crate::sys::interrupt;
 use crate::sys::process::OUTPUT_LIMIT;
+use crate::value::digest::sha256;
 
 /// The version of the API that is spoken: that of Docker 25, which Docker 29 still knows.
 const VERSION: &str = "/v1.44";
@@ -51,24 +52,39 @@ impl Answer {
 }
 
 /// The socket that the Docker client would use too; nothing where a script in place of `docker` shall see every call, and
-/// nothing where a context leads to the engine.
+/// nothing where the engine is elsewhere.
 pub(super) fn path() -> Option<&'static Utf8Path> {
     static SOCKET: OnceLock<Option<Utf8PathBuf>> = OnceLock::new();
     SOCKET.get_or_init(|| if is_wrapped() { None } else { chosen() }).as_deref()
 }
 
+/// Whether the engine is on this machine, as far as its address says: else the disks here say nothing about it.
+pub fn is_here() -> bool {
+    address().is_none_or(|address| address.starts_with("unix://"))
+}
+
 fn chosen() -> Option<Utf8PathBuf> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    if let Some(host) = variable("DOCKER_HOST") {
-        return host.strip_prefix("unix://").map(Utf8PathBuf::from);
+    match address() {
+        Some(address) => address.strip_prefix("unix://").map(Utf8PathBuf::from),
+        None => Some(USUAL.into()),
     }
-    let kept = || {
-        let config = fs_err::read(client_directory()?.join("config.json")).ok()?;
-        let config: Value = serde_json::from_slice(&config).ok()?;
-        config["currentContext"].as_str().map(str::to_owned)
+}
+
+/// The address of the engine, which the Docker client takes from DOCKER_HOST, or from the context that was chosen; nothing
+/// when it is the usual one.
+fn address() -> Option<String> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let read = |path: &str| -> Option<Value> {
+        serde_json::from_slice(&fs_err::read(client_directory()?.join(path)).ok()?).ok()
     };
-    let context = variable("DOCKER_CONTEXT").or_else(kept).filter(|name| !name.is_empty() && name != "default");
-    context.is_none().then(|| USUAL.into())
+    let kept = || read("config.json")?["currentContext"].as_str().map(str::to_owned);
+    variable("DOCKER_HOST").or_else(|| {
+        let context = variable("DOCKER_CONTEXT").or_else(kept).filter(|name| !name.is_empty() && name != "default")?;
+        let meta = read(&format!("contexts/meta/{}/meta.json", sha256(&context)));
+        let address = meta.as_ref().and_then(|meta| meta["Endpoints"]["docker"]["Host"].as_str());
+        // Only the client knows the engine of a context that cannot be read.
+        Some(address.unwrap_or(&context).to_owned())
+    })
 }
 
 /// A value for the path or the query of a request (RFC 3986, section 2.1).
