@@ -326,7 +326,7 @@ fn a_disk_of_this_machine_says_nothing_about_an_engine_elsewhere() {
         world.file(&format!("../home/.docker/contexts/meta/{name}/meta.json"), context);
         world.file("../home/.docker/config.json", r#"{"currentContext": "far"}"#);
         world.run(["rebuild"]).env("DOCKER_HOST", address).ok();
-        !world.calls_of("docker info").is_empty()
+        !world.calls_of("info --format {{json .}}").is_empty()
     };
     let context = |host: &str| format!(r#"{{"Name": "far", "Endpoints": {{"docker": {{"Host": "{host}"}}}}}}"#);
     assert!(asked("unix:///nowhere/docker.sock", "") && asked("", &context("unix:///nowhere/docker.sock")));
