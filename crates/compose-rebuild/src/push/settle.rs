@@ -100,8 +100,9 @@ fn go_back(ui: &Ui, moved: &BTreeMap<ImageRef, Move>, cause: &str) -> Failure {
     };
     let at = |one: &Move| found.get(&one.tag).map(|image| image.id.clone());
     let elsewhere = moved.values().filter(|one| at(one) != one.from);
-    let elsewhere: Vec<_> =
-        elsewhere.map(|one| format!("`{}` is at {}", one.tag, at(one).unwrap_or_default())).collect();
+    let elsewhere: Vec<_> = elsewhere
+        .map(|one| format!("`{}` is at {}", one.tag, at(one).unwrap_or_else(|| "nothing".to_owned())))
+        .collect();
     failure.kept(match elsewhere.as_slice() {
         [] => "every tag is where it was, says the registry".to_owned(),
         some => format!("the registry says that {}; every other tag is where it was", some.join(", ")),
