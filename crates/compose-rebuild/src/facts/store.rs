@@ -110,6 +110,8 @@ struct RawImageUsage {
     id: String,
     #[serde(rename = "Size", default)]
     size: String,
+    #[serde(rename = "VirtualSize", default)]
+    virtual_size: String,
     #[serde(rename = "UniqueSize")]
     unique_size: String,
 }
@@ -158,7 +160,13 @@ fn put_together(images: BTreeMap<String, Stored>, users: &str, usage: RawUsage, 
     let mut store = Inventory { images, users: HashMap::new(), cache: Vec::new(), now };
     for used in usage.images.into_iter().flatten() {
         if let Some(image) = store.images.get_mut(&used.id) {
-            image.size = measure::size(&used.size).ok().filter(|_| !image.is_exact).unwrap_or(image.size);
+            if !image.is_exact
+                && let Ok(size) = measure::size(&used.size)
+            {
+                // What older engines say with a digit more.
+                let finer = measure::size(&used.virtual_size).ok().filter(|finer| finer.abs_diff(size) <= size / 100);
+                image.size = finer.unwrap_or(size);
+            }
             image.unique = measure::size(&used.unique_size).unwrap_or(0).min(image.size);
         }
     }
@@ -200,10 +208,11 @@ fn record_of_builder(line: &str, now: Timestamp) -> Option<CacheRecord> {
     let part = |part| Some(serde_json::from_str::<Value>(part).ok()?.as_str().map_or(part.to_owned(), str::to_owned));
     let parts = line.split('\t').map(part).collect::<Option<Vec<_>>>()?;
     let [id, parents, size, used, reclaimable, shared, description] = parts.try_into().ok()?;
+    let parents: Option<Vec<String>> = serde_json::from_str(&parents).ok()?;
     let is_true = |text: &str| text == "true";
     Some(CacheRecord {
         id: id.trim_end_matches('*').to_owned(),
-        parents: parents.split(|c: char| !c.is_alphanumeric()).filter(|id| !id.is_empty()).map(str::to_owned).collect(),
+        parents: parents.unwrap_or_default(),
         description,
         size: measure::size(size.trim_end_matches('*')).unwrap_or(0),
         used: ago(&used).and_then(|ago| now.before(ago)).unwrap_or(Timestamp::UNIX_EPOCH),
@@ -257,7 +266,7 @@ mod tests {
     #[test]
     fn records_of_a_builder_are_read() {
         let now: Timestamp = "2026-11-22T16:50:27Z".parse().expect("time");
-        let line = "\"a*\"\t\"p,q\"\t\"1.5kB*\"\t\"3 weeks ago\"\ttrue\tfalse\t\"[s 1/2] RUN a\\nb\"";
+        let line = "\"a*\"\t[\"p\",\"q\"]\t\"1.5kB*\"\t\"3 weeks ago\"\ttrue\tfalse\t\"[s 1/2] RUN a\\nb\"";
         let record = record_of_builder(line, now).expect("a record");
         assert_eq!((record.id.as_str(), record.size, record.held), ("a", 1500, false));
         assert_eq!(

@@ -66,7 +66,9 @@ fn open(path: &Utf8Path) -> anyhow::Result<File> {
         opened => opened,
     };
     let file = file.with_context(|| format!("could not open the lock `{path}`"))?;
-    if !file.metadata()?.is_file() {
+    let metadata = file.metadata()?;
+    // One with another name is somebody's own file: it would be emptied.
+    if !metadata.is_file() || metadata.nlink() > 1 {
         return Err(files::irregular(path).into());
     }
     Ok(file)
@@ -147,6 +149,13 @@ mod tests {
         assert!(take().is_err(), "held");
         drop(first);
         assert!(!path.exists());
+
+        let own = path.with_file_name("own");
+        fs_err::write(&own, "precious").expect("written");
+        fs_err::hard_link(&own, &path).expect("linked");
+        assert!(take().is_err(), "a file with another name");
+        assert_eq!(fs_err::read_to_string(&own).expect("read"), "precious");
+        fs_err::remove_file(&path).expect("removed");
 
         // A file that this user cannot write to.
         fs_err::write(&path, "").expect("written");
