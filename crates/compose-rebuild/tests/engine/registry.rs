@@ -261,7 +261,9 @@ fn a_builder_elsewhere_pushes_by_itself_and_is_refused_before_the_build_without_
         all.lines().map(|id| id.trim_end_matches('*').to_owned()).collect()
     };
     let far = ["--builder", name.as_str()];
-    world.docker(&["buildx", "build", "--quiet", "--builder", "default", "--build-arg", "BASE=scratch", "."]);
+    world.file("own/Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
+    let own = world.project().join("own");
+    world.docker(&["buildx", "build", "--quiet", "--builder", "default", own.to_str().unwrap()]);
     let (own, theirs) = (records(&world, &["--builder", "default"]), records(&world, &far));
     let prune = ["prune", "--builder", &name, "--cache-limit", "1kB", "--message-format", "json"];
     let planned = world.xtask(prune).ok();
