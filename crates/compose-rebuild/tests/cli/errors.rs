@@ -20,12 +20,14 @@ const DOCTOR: &str = "doctor.rs";
 const TERMINAL: &str = "terminal.rs";
 /// The suite with a real engine meets it.
 const ENGINE: &str = "engine/up.rs";
+/// The suite with a real registry meets it.
+const REGISTRY: &str = "engine/registry.rs";
 /// Unit tests beside it make it.
 const UNIT: &str = "unit tests";
 /// No test makes it yet.
 const OPEN: &str = "";
 /// Errors that no run of this suite ends with, by the beginning of their cause, each with the test that has it.
-const UNMET: [(&str, &str); 36] = [
+const UNMET: [(&str, &str); 37] = [
     ("`doctor.allow` names", DOCTOR),
     ("BuildKit looks at the branch", DOCTOR),
     ("a cache mount keeps what was cloned", DOCTOR),
@@ -35,6 +37,7 @@ const UNMET: [(&str, &str); 36] = [
     ("no ref of the repository says", DOCTOR),
     ("not confirmed", TERMINAL),
     ("{what}, and there is nothing to go back to", ENGINE),
+    ("either the registry loses what it confirms", REGISTRY),
     ("services are built from each other in a circle", UNIT),
     ("{} is not an image tag", UNIT),
     ("{name}: {error}", UNIT),
