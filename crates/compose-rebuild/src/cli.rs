@@ -241,7 +241,7 @@ pub struct Limits {
     /// End the build if no step prints anything for this long, for example 30m
     #[arg(long, value_name = "DURATION", value_parser = measure::duration)]
     pub step_timeout: Option<Duration>,
-    /// Exit with 1 if a build warns: files in Git LFS stay pointers, the cache was not exported
+    /// Exit with 1 if the build has warnings
     #[arg(long)]
     pub strict: bool,
     /// Fail instead of waiting for another run of the same project

@@ -105,7 +105,8 @@ fn a_disk_that_is_almost_full_stops_the_build_before_it_starts() {
     let world = moved();
     world.forget_calls();
     // `/proc` has no free space on any machine that has it.
-    world.fault(&["docker info"], Rule { stdout: b"/proc\n".to_vec(), exit: Some(0), ..Rule::default() });
+    let stdout = br#"{"DockerRootDir": "/proc"}"#.to_vec();
+    world.fault(&["docker info", "{{json .}}"], Rule { stdout, exit: Some(0), ..Rule::default() });
     fails_without_a_trace(&world, 3).says("almost full");
     assert!(world.calls_of(" bake ").is_empty());
     // Nothing is to be built: the disk does not matter.
