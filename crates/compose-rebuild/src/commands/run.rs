@@ -11,7 +11,7 @@ use crate::build::staged::{self, Staged};
 use crate::error::Failure;
 use crate::facts::image::{Images, Store};
 use crate::facts::source::{Resolved, Revision};
-use crate::facts::{Facts, gather, remotes};
+use crate::facts::{Facts, gather, leaving, remotes};
 use crate::foresight::Foresight;
 use crate::plan::cache_bust::Rule;
 use crate::plan::{Action, Attestations, Plan, Request};
@@ -217,7 +217,11 @@ impl<'a> Run<'a> {
             scope.spawn(|| foresight.end(ui, settings, facts, plan, outcome));
             match &outcome.failure {
                 Some(failure) => Err(failure.clone().into()),
-                None => self.bring_into_use(facts, plan, (output.store, &outcome.digests), staged),
+                None => {
+                    let built = plan.builds().map(|(one, _)| (&one.service, &facts.project.services[&one.service]));
+                    leaving::remember(&settings.files, &facts.leaving, &built.collect::<Vec<_>>(), &outcome.progress);
+                    self.bring_into_use(facts, plan, (output.store, &outcome.digests), staged)
+                }
             }
         })
         .map_err(|error| foresight.blame(error))

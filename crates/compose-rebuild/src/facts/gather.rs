@@ -10,7 +10,7 @@ use crate::facts::early::{Asked, Questions};
 use crate::facts::image::{Images, Store};
 use crate::facts::source::{Resolved, Revision, Source, Wanted};
 use crate::facts::workspace::{self, Workspace};
-use crate::facts::{Facts, images, local, registry, relevant, remotes, sources};
+use crate::facts::{Facts, images, leaving, local, registry, relevant, remotes, sources};
 use crate::project::{Built, Project, key};
 use crate::sys::compose_files::Selection;
 use crate::sys::threads::{at_once, both, join};
@@ -101,7 +101,8 @@ pub fn facts(
         let resolved = sources.into_iter().zip(revisions);
         let resolved = resolved.map(|(source, revision)| relevant::resolved(ui, &workspace, source, revision));
         let sources = resolved.collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Facts { sources, workspace, project, found, images, bases, only_here })
+        let leaving = leaving::read(files);
+        Ok(Facts { sources, workspace, project, found, images, bases, leaving, only_here })
     })
 }
 
@@ -112,7 +113,16 @@ pub fn offline(ui: &Ui, selection: Selection<'_>, store: Store) -> anyhow::Resul
     let (sources, found) = sources::derive(&project, &workspace.config, &last.meant(|_| true))?;
     let images = store.inspect(ui, &key::images_of(&project)?)?;
     Ok((
-        Facts { workspace, project, sources: Vec::new(), found, images, bases: Digests::new(), only_here: Vec::new() },
+        Facts {
+            workspace,
+            project,
+            sources: Vec::new(),
+            found,
+            images,
+            bases: Digests::new(),
+            leaving: leaving::read(selection.files),
+            only_here: Vec::new(),
+        },
         sources,
     ))
 }

@@ -14,6 +14,7 @@ pub mod gather;
 pub mod history;
 pub mod image;
 pub mod images;
+pub mod leaving;
 pub mod local;
 pub mod registry;
 pub mod relevant;
@@ -28,7 +29,7 @@ pub mod trees;
 pub mod versions;
 pub mod workspace;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::project::{Built, Project};
 use crate::value::{ImageRef, Service};
@@ -52,6 +53,8 @@ pub struct Facts {
     pub images: Images,
     /// What registries have under the names of base images, when they were asked.
     pub bases: bases::Digests,
+    /// Services into which a base image that only a registry has copies files of the context (`ONBUILD`), as builds showed.
+    pub leaving: BTreeSet<Service>,
     /// The kept images among these that only the engine has, although the registry was asked.
     pub only_here: Vec<ImageRef>,
 }

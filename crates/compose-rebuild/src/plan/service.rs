@@ -197,6 +197,9 @@ fn undecided(facts: &Facts, decided: &Decided<'_>, service: &Service) -> Option<
     };
     let own = built.undecided(&decided.keyed[service].args, watched);
     let own = own.or_else(|| triggers().map(|name| format!("`{name}` has instructions for what is made from it")));
+    let leaves =
+        || facts.leaving.contains(service).then(|| "a base image copies files of the context into it".to_owned());
+    let own = own.or_else(leaves);
     own.or_else(|| {
         // What is kept changes only with its key, unless files go into it.
         let is_kept = |input: &Input<'_>| {
