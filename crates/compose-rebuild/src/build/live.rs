@@ -111,6 +111,9 @@ impl<'a> Live<'a> {
         let steps = || progress.steps().iter().filter(|step| step.place().is_some());
         let done = steps().filter(|step| step.cached || step.completed.is_some()).count();
         let elapsed = self.started.elapsed();
+        if steps().next().is_none() {
+            return format!("the builder reads the project, {}", measure::age(elapsed.as_secs()));
+        }
         let left = self.expected.get().and_then(|expected| expected.checked_sub(elapsed));
         let left = left.map_or(String::new(), |left| format!(", about {} left", measure::age(left.as_secs().max(1))));
         format!("{done} of {} steps done, {}{left}", steps().count(), measure::age(elapsed.as_secs()))
