@@ -11,7 +11,8 @@ use crate::support::{Random, World, figure};
 
 /// Two services of one repository, which take two seconds to build.
 const DOCKERFILE: &str = r#"
-FROM BASE_IMAGE AS code
+ARG BASE
+FROM ${BASE} AS code
 ARG GITHUB_REPO
 ARG GITHUB_COMMIT
 ARG CACHE_BUST
@@ -23,10 +24,12 @@ COPY --from=code /code/backend/revision.py /code/version.txt ./
 "#;
 
 fn small() -> World {
-    let args = "{GITHUB_REPO: 'REPO', GITHUB_BRANCH: main, GITHUB_COMMIT: '', CACHE_BUST: ''}";
-    let service = |name: &str| format!("  {name}: {{image: 'NAME:{name}', build: {{context: ., args: {args}}}}}\n");
-    let compose = format!("name: NAME\nservices:\n{}{}", service("api"), service("web"));
-    let world = World::of(&[("Dockerfile", DOCKERFILE), ("compose.yml", &compose)]);
+    let world = World::new();
+    let args = "{BASE: $NODE_IMAGE, GITHUB_REPO: $GITHUB_REPO, GITHUB_BRANCH: main, GITHUB_COMMIT: '', CACHE_BUST: ''}";
+    let image = |name: &str| world.image(&format!(":{name}"));
+    let service = |name: &str| format!("  {name}: {{image: '{}', build: {{context: ., args: {args}}}}}\n", image(name));
+    world.file("Dockerfile", DOCKERFILE);
+    world.file("compose.yml", &format!("name: {}\nservices:\n{}{}", world.name, service("api"), service("web")));
     world.manifest("[workspace.metadata.xtask]\nversion-file = \"version.txt\"\n");
     world
 }

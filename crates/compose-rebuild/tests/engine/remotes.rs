@@ -105,7 +105,7 @@ fn a_branch_that_changes_after_the_resolution_is_built_as_it_was_or_not_at_all()
 #[test]
 fn submodules_are_refused_and_nothing_of_them_runs() {
     let (world, _server) = served();
-    let (state, tip, work) = (world.state(), world.tip(), world.upstream.work());
+    let (state, work) = (world.state(), world.upstream.work());
     let canary = world.path("canary");
     // The address of a submodule has run commands once (CVE-2018-17456), and so has its path (CVE-2024-32002).
     let modules = format!(
@@ -114,7 +114,9 @@ fn submodules_are_refused_and_nothing_of_them_runs() {
         canary.display()
     );
     let git = |args: &[&str]| text(Command::new("git").arg("-C").arg(&work).args(args));
-    git(&["update-index", "--add", "--cacheinfo", &format!("160000,{tip},x")]);
+    git(&["init", "--quiet", "x"]);
+    let person = ["-c", "user.name=n", "-c", "user.email=e@example.invalid"];
+    git(&[&["-C", "x"], &person[..], &["commit", "--quiet", "--allow-empty", "--message", "one"]].concat());
     let commit = world.push_file(".gitmodules", &modules);
     assert!(world.git(&["ls-tree", &commit]).contains("160000 "), "the commit has no submodule");
     world.xtask(["rebuild"]).fails(3).says("submodules");
