@@ -73,6 +73,10 @@ fn stop_at_random(signal: Signal) -> Tally {
             running.signal(signal);
             let outcome = running.wait();
             tally.stopped += 1;
+            if signal == SIGKILL {
+                // Its children go with it, as when a machine loses power.
+                world.end_orphans();
+            }
             if signal == SIGINT {
                 tally.latencies.push(asked.elapsed());
                 // It may have come when everything was done.
