@@ -95,13 +95,19 @@ pub(crate) fn pip(text: &str) -> Option<(String, Reference)> {
     let text = text.split([' ', ';']).next().unwrap_or_default();
     // Ansible writes the ref behind a comma.
     let (text, fragment) = text.split_once(',').filter(|_| fragment.is_empty()).unwrap_or((text, fragment));
-    let path = text.find("://").and_then(|at| Some(at + 3 + text[at + 3..].find('/')?))?;
-    let (address, reference) = match text[path..].rsplit_once('@') {
-        Some((before, reference)) => (&text[..path + before.len()], reference),
-        // Poetry names the ref behind the `#` where pip has options.
-        None => (text, if fragment.contains('=') { "" } else { fragment }),
-    };
+    let (address, reference) = text.find("://").and_then(|_| with_reference(text))?;
+    // Poetry names the ref behind the `#` where pip has options.
+    let reference = if reference.is_empty() && !fragment.contains('=') { fragment } else { reference };
     Some((remote(address)?, Reference::of(reference)))
+}
+
+/// The parts of `ADDRESS@ref`, whose ref may be missing; an `@` before the path belongs to a user.
+pub(crate) fn with_reference(text: &str) -> Option<(&str, &str)> {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let path = start + text[start..].find('/')?;
+    let (end, reference) =
+        text[path..].rsplit_once('@').map_or((text.len(), ""), |(before, name)| (path + before.len(), name));
+    Some((&text[..end], reference))
 }
 
 /// What npm, yarn and pnpm take for a Git repository: `github:owner/name#ref`, `owner/name`, an address.

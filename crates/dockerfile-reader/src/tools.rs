@@ -208,20 +208,8 @@ impl<'a> Git<'a> {
 
     /// The branch, tag or revision that a clone is told.
     pub fn branch(&self) -> Option<&'a str> {
-        let options = ["-b", "--branch", "--revision"];
-        let mut args = self.args.iter();
-        while let Some(word) = args.next() {
-            if options.contains(&word.text.as_str()) {
-                return args.next().map(|word| word.text.as_str());
-            }
-            if let Some((_, value)) = word.text.split_once('=').filter(|(name, _)| options.contains(name)) {
-                return Some(value);
-            }
-            if let Some(value) = word.text.strip_prefix("-b") {
-                return Some(value);
-            }
-        }
-        None
+        let joined = || self.args.iter().find_map(|word| word.text.strip_prefix("-b").filter(|name| !name.is_empty()));
+        option(self.args, &["-b", "--branch", "--revision"]).map(|(_, name)| name).or_else(joined)
     }
 
     /// Whether it reads a repository that is not a directory of the build.
@@ -233,6 +221,16 @@ impl<'a> Git<'a> {
             _ => false,
         }
     }
+}
+
+/// The value of an option, `--name value` or `--name=value`, with its line.
+pub(crate) fn option<'a>(args: &'a [Word], names: &[&str]) -> Option<(usize, &'a str)> {
+    let is_such = |text: &str| names.contains(&text);
+    args.iter().enumerate().find_map(|(at, word)| match word.text.split_once('=') {
+        Some((name, value)) if is_such(name) => Some((word.line, value)),
+        _ if is_such(&word.text) => args.get(at + 1).map(|value| (word.line, value.text.as_str())),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use super::archives::archive;
 use super::fetch::Cover;
-use super::told::is_told;
+use super::told::told;
 use super::walk::Walk;
+use crate::address::Reference;
 use crate::lines::Instruction;
 use crate::reads::{Wanted, What, wanted};
 
@@ -16,22 +17,23 @@ impl Walk {
     pub(super) fn add(&mut self, instruction: &Instruction) {
         for wanted in wanted(instruction, &self.values) {
             match wanted {
-                Wanted::What(What::Git { address, reference }) => {
-                    let found = self.found(instruction.line, address, reference, None);
-                    self.found[found].cover = Cover::Builder;
-                }
+                Wanted::What(What::Git { address, reference }) => self.added(instruction.line, address, reference),
                 Wanted::What(What::Url { address, has_checksum: false }) => {
                     if let Some((repository, reference)) = archive(&address) {
-                        let found = self.found(instruction.line, repository, reference, None);
-                        self.found[found].cover = Cover::Builder;
+                        self.added(instruction.line, repository, reference);
                     }
-                    let told = &mut self.place().told;
-                    if is_told(&address) && told.len() < MOST && !told.contains(&address) {
-                        told.push(address);
+                    let all = &mut self.place().told;
+                    if told(&address).is_some() && all.len() < MOST && !all.contains(&address) {
+                        all.push(address);
                     }
                 }
                 _ => {}
             }
         }
+    }
+
+    fn added(&mut self, line: usize, repository: String, reference: Reference) {
+        let found = self.found(line, repository, reference, None);
+        self.found[found].cover = Cover::Builder;
     }
 }

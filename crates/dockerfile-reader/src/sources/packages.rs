@@ -5,7 +5,7 @@ use super::{archives, scripts};
 use crate::address::{self, Reference, filled, remote};
 use crate::shell::Word;
 use crate::text::plain;
-use crate::tools::Tool;
+use crate::tools::{Tool, option};
 
 /// Options of npm, yarn and pnpm that take the next word, which may look like a repository.
 const WITH_VALUE: [&str; 14] = [
@@ -201,15 +201,5 @@ fn unknown(text: &str) -> Option<(String, Reference)> {
     archives::whole(text).map(|(url, reference)| match reference {
         Reference::Head => (url, Reference::Untold("code")),
         reference => (url, reference),
-    })
-}
-
-/// The value of an option, `--name value` or `--name=value`, with its line.
-fn option<'a>(args: &'a [Word], names: &[&str]) -> Option<(usize, &'a str)> {
-    let is_such = |text: &str| names.contains(&text);
-    args.iter().enumerate().find_map(|(at, word)| match word.text.split_once('=') {
-        Some((name, value)) if is_such(name) => Some((word.line, value)),
-        _ if is_such(&word.text) => args.get(at + 1).map(|value| (word.line, value.text.as_str())),
-        _ => None,
     })
 }

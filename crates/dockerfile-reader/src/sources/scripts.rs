@@ -66,12 +66,7 @@ fn package(text: &str, host: &str) -> Option<(String, Reference)> {
 }
 
 fn git(text: &str) -> Option<(String, Reference)> {
-    let path = text.find("://").map_or(0, |at| at + 3);
-    let slash = path + text[path..].find('/')?;
-    let (address, reference) = match text[slash..].rsplit_once('@') {
-        Some((before, reference)) => (&text[..slash + before.len()], reference),
-        None => (text, ""),
-    };
+    let (address, reference) = address::with_reference(text)?;
     Some((address::remote(address)?, Reference::of(reference)))
 }
 

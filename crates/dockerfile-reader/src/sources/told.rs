@@ -22,13 +22,8 @@ pub(super) fn cover(told: &[String], repository: &str, reference: &Reference) ->
     covers.min_by_key(|cover| *cover != Cover::Builder).unwrap_or(Cover::Nothing)
 }
 
-/// Whether the content of an address tells about a branch.
-pub(super) fn is_told(address: &str) -> bool {
-    told(address).is_some()
-}
-
 /// The host, `owner/name` and the branch that an address tells about; no branch where it tells about all.
-fn told(address: &str) -> Option<(&str, &str, Option<&str>)> {
+pub(super) fn told(address: &str) -> Option<(&str, &str, Option<&str>)> {
     let (host, path) = address.strip_prefix("https://")?.split_once('/')?;
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let asked = query.split('&').find_map(|one| one.strip_prefix("sha="));

@@ -20,6 +20,7 @@ pub(super) struct Walk {
 }
 
 /// A stage as far as it was read.
+#[derive(Default)]
 pub(super) struct Place {
     pub(super) parent: Option<usize>,
     /// The arguments above that make its steps run again.
@@ -46,20 +47,8 @@ impl Walk {
         let live = above.map_or(Live::default(), |above| above.live.clone());
         let told = above.map_or(Vec::new(), |above| above.told.clone());
         let workdir = above.map_or("/".to_owned(), |above| above.workdir.clone());
-        let (directory, before, subshells, kept, repositories) = Default::default();
         let written = (self.stages.len(), 0);
-        self.stages.push(Place {
-            parent,
-            live,
-            told,
-            written,
-            workdir,
-            directory,
-            before,
-            subshells,
-            kept,
-            repositories,
-        });
+        self.stages.push(Place { parent, live, told, written, workdir, ..Place::default() });
     }
 
     pub(super) fn place(&mut self) -> &mut Place {
