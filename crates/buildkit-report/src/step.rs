@@ -129,5 +129,15 @@ mod tests {
         assert_eq!(place("[web internal] load build definition"), None);
         assert_eq!(place("[web source 2/5] LINK COPY --link a b"), None);
         assert_eq!(place("exporting to image"), None);
+        assert_eq!(place("[web app 3/5] LINK COPY --link a b"), None, "the second of two steps for one line");
+    }
+
+    #[test]
+    fn titles_have_no_options_and_short_digests() {
+        let digest = "a".repeat(64);
+        let base = format!("FROM docker.io/library/debian:bookworm@sha256:{digest}");
+        assert_eq!(title("base", &base), "[base] FROM docker.io/library/debian:bookworm@sha256:aaaaaaaaaaaa");
+        assert_eq!(title("", "RUN --mount=type=cache,target=/x --network=none\tmake  all"), "RUN make all");
+        assert!(title("a", &format!("RUN {}", "x".repeat(200))).ends_with('…'));
     }
 }

@@ -298,3 +298,20 @@ fn failure(finished: &Finished, progress: &Progress, log: &Utf8Path) -> Failure 
     failure.cause = format!("the build failed: {error}\n      full log: {log}");
     failure
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_that_says_why_comes_before_the_stack() {
+        let told = |lines: &[&str]| telling_line(&lines.iter().map(|line| (*line).to_owned()).collect());
+        let stack = ["Traceback (most recent call last):", "  File \"a.py\", line 1", "ValueError: no such voice", ""];
+        assert_eq!(told(&stack), ": ValueError: no such voice");
+        assert_eq!(
+            told(&["error[E0425]: cannot find `x`", "error: could not compile `a`"]),
+            ": error[E0425]: cannot find `x`"
+        );
+        assert_eq!((told(&["made"]), told(&[])), (": made".to_owned(), String::new()));
+    }
+}

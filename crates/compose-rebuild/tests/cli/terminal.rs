@@ -61,3 +61,13 @@ fn a_build_on_a_terminal_ends_with_the_same_lines() {
         assert!(screen.contains(verb), "{verb}: {screen}");
     }
 }
+
+#[test]
+fn a_build_on_a_terminal_shows_how_far_it_is() {
+    let world = World::new();
+    let (code, screen) = world.run(["rebuild"]).env("TERM", "xterm").on_terminal("");
+    assert_eq!(code, Some(0), "{screen}");
+    // What is drawn is drawn a few times a second.
+    assert!([" steps done", "the builder reads the project"].iter().any(|far| screen.contains(far)), "{screen}");
+    assert!(!screen.contains("     Running "), "steps are redrawn, not listed: {screen}");
+}
