@@ -67,11 +67,12 @@ struct Sample {
 /// Runs every scenario on every contender.
 pub(crate) fn measure(sandbox: &Sandbox, root: &Utf8Path) -> Result<Vec<Scenario>> {
     let other = engine::containerd()?;
-    let vibevoice = entries(sandbox, root, Project::Vibevoice, false)?;
-    let five = entries(sandbox, root, Project::Five, false)?;
-    let linked = some(entries(sandbox, root, Project::Linked, false)?, &["plain", "expert", XTASK]);
-    let started = some(entries(sandbox, root, Project::Vibevoice, false)?, &["expert", XTASK]);
-    let pushing = entries(&other, root, Project::Vibevoice, true)?;
+    let all = CONTENDERS.each_ref().map(|contender| contender.name);
+    let vibevoice = entries(sandbox, root, Project::Vibevoice, &all, false)?;
+    let five = entries(sandbox, root, Project::Five, &all, false)?;
+    let linked = entries(sandbox, root, Project::Linked, &["plain", "expert", XTASK], false)?;
+    let started = entries(sandbox, root, Project::Vibevoice, &["expert", XTASK], false)?;
+    let pushing = entries(&other, root, Project::Vibevoice, &all, true)?;
     let upstream = five_services(sandbox)?;
     let mut scenarios = Vec::new();
     for (name, before) in SCENARIOS {
@@ -108,15 +109,16 @@ pub(crate) fn measure(sandbox: &Sandbox, root: &Utf8Path) -> Result<Vec<Scenario
     Ok(scenarios)
 }
 
-/// All contenders on a project.
-fn entries<'a>(sandbox: &'a Sandbox, root: &'a Utf8Path, project: Project, registry: bool) -> Result<Vec<Entry<'a>>> {
-    CONTENDERS.iter().map(|contender| Entry::new(sandbox, root, contender, project, registry)).collect()
-}
-
-/// Those of these names.
-fn some<'a>(mut entries: Vec<Entry<'a>>, names: &[&str]) -> Vec<Entry<'a>> {
-    entries.retain(|entry| names.contains(&entry.contender.name));
-    entries
+/// The contenders of these names on a project.
+fn entries<'a>(
+    sandbox: &'a Sandbox,
+    root: &'a Utf8Path,
+    project: Project,
+    names: &[&str],
+    registry: bool,
+) -> Result<Vec<Entry<'a>>> {
+    let named = CONTENDERS.iter().filter(|contender| names.contains(&contender.name));
+    named.map(|contender| Entry::new(sandbox, root, contender, project, registry)).collect()
 }
 
 /// A repository with five services that need the same package.
