@@ -16,7 +16,7 @@ pub(crate) struct Contender {
     pub(crate) name: &'static str,
     /// What tables and charts call it.
     pub(crate) title: &'static str,
-    /// It builds everything again whatever was pushed, so a few runs say enough.
+    /// Whether everything is built again whatever was pushed, so that a few runs say enough.
     pub(crate) slow: bool,
 }
 

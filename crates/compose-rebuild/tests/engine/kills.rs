@@ -7,22 +7,10 @@ use nix::sys::signal::Signal::{self, SIGINT, SIGKILL};
 use sandbox::Kind;
 use serde_json::json;
 
+use crate::registry::DOCKERFILE;
 use crate::support::{Random, World, figure};
 
 /// Two services of one repository, which take two seconds to build.
-const DOCKERFILE: &str = r#"
-ARG BASE
-FROM ${BASE} AS code
-ARG GITHUB_REPO
-ARG GITHUB_COMMIT
-ARG CACHE_BUST
-RUN git init --quiet /code && cd /code && git fetch --quiet --depth=1 -- "$GITHUB_REPO" "$GITHUB_COMMIT" && \
-    git checkout --quiet FETCH_HEAD && git rev-parse HEAD > version.txt
-FROM scratch
-WORKDIR /srv
-COPY --from=code /code/backend/revision.py /code/version.txt ./
-"#;
-
 fn small() -> World {
     let world = World::new();
     let args = "{BASE: $NODE_IMAGE, GITHUB_REPO: $GITHUB_REPO, GITHUB_BRANCH: main, GITHUB_COMMIT: '', CACHE_BUST: ''}";

@@ -9,7 +9,8 @@ fn machine() -> Sandbox {
     Sandbox::start(Options { image_store: ImageStore::Containerd, ..Options::default() }).unwrap()
 }
 
-const DOCKERFILE: &str = r#"
+/// A small image with the code of one commit.
+pub(crate) const DOCKERFILE: &str = r#"
 ARG BASE
 FROM ${BASE} AS code
 ARG GITHUB_REPO

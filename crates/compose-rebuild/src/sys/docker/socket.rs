@@ -123,18 +123,16 @@ pub(super) fn send(
     let started = Instant::now();
     let (mut answer, mut some) = (Vec::new(), [0; 16 << 10]);
     while (answer.len() as u64) < OUTPUT_LIMIT {
+        interrupt::check_since(signals)?;
+        if started.elapsed() > limit {
+            let late = format!("the Docker engine did not answer within {} s", limit.as_secs());
+            return Err(Failure::precondition(late).hint("check the engine, then run it again").into());
+        }
         match stream.read(&mut some) {
             Ok(0) => break,
             Ok(read) => answer.extend_from_slice(&some[..read]),
             Err(error)
-                if [ErrorKind::WouldBlock, ErrorKind::TimedOut, ErrorKind::Interrupted].contains(&error.kind()) =>
-            {
-                interrupt::check_since(signals)?;
-                if started.elapsed() > limit {
-                    let late = format!("the Docker engine did not answer within {} s", limit.as_secs());
-                    return Err(Failure::precondition(late).hint("check the engine, then run it again").into());
-                }
-            }
+                if [ErrorKind::WouldBlock, ErrorKind::TimedOut, ErrorKind::Interrupted].contains(&error.kind()) => {}
             Err(_) => return Err(garbled().into()),
         }
     }
