@@ -218,7 +218,7 @@ impl Up<'_> {
         let log = Shell::new().map_err(anyhow::Error::from);
         let log = log.and_then(|sh| process::output(self.ui, docker::logs(&sh, &container.id), COMPOSE));
         let log = log.map(|log| (log.stderr.clone(), log.text())).unwrap_or_default();
-        for (verb, text) in [("Log", log.1.as_str()), ("Log", &log.0), ("Check", container.last_check())] {
+        for (verb, text) in [("Log", log.1.as_str()), ("Log", &log.0), ("Check", &container.last_check)] {
             for line in text.lines().rev().take(20).collect::<Vec<_>>().into_iter().rev() {
                 self.ui.status(verb, &crate::ui::plain(line, 500));
             }

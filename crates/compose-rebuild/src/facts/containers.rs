@@ -1,9 +1,9 @@
 //! The containers of the project, what each was started from, and how it is.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Value, json};
 
 use crate::sys::docker;
 use crate::ui::{Ui, plain};
@@ -20,57 +20,68 @@ pub const GRACE: Duration = Duration::from_secs(5);
 const RESTARTS: u64 = 5;
 
 /// A container.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "Value")]
 pub struct Container {
     /// The ID.
-    #[serde(skip)]
     pub id: String,
     /// The name.
     pub name: String,
     /// The service that it is one of.
-    #[serde(skip)]
     pub service: String,
     /// The ID of the image that it was started from.
     pub image: String,
     /// What that image was made from, if it said so.
     pub revision: Option<String>,
     /// The name by which that image was called.
-    #[serde(skip)]
     pub image_name: String,
-    /// How it is.
-    #[serde(skip)]
-    pub state: State,
+    /// How it is, in the engine's word.
+    pub status: String,
+    /// How it ended.
+    pub exit_code: i64,
+    /// When it was started last, as the engine writes times.
+    pub started_at: String,
+    /// What its health check found, in the engine's word, if it has one.
+    pub health: Option<String>,
+    /// What its health check said last.
+    pub last_check: String,
     /// How often it ended and was started again.
-    #[serde(skip)]
     pub restarts: u64,
     /// Whether the engine leaves it alone when it ends well, as it does with a job.
-    #[serde(skip)]
     pub may_end: bool,
 }
 
-/// How a container is, in the engine's words.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct State {
-    status: String,
-    exit_code: i64,
-    started_at: String,
-    health: Option<Health>,
+/// What messages have of a container.
+impl Serialize for Container {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        json!({"name": self.name, "image": self.image, "revision": self.revision}).serialize(to)
+    }
 }
 
-/// What a health check found.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Health {
-    status: String,
-    log: Option<Vec<Probe>>,
-}
-
-/// One run of a health check.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Probe {
-    output: String,
+/// What `docker container inspect` says of one.
+impl From<Value> for Container {
+    fn from(inspected: Value) -> Self {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (config, state) = (&inspected["Config"], &inspected["State"]);
+        let health = state["Health"]["Status"].as_str().filter(|status| *status != "none");
+        let last_check = state["Health"]["Log"].as_array().and_then(|log| log.last()?["Output"].as_str());
+        let policy = &inspected["HostConfig"]["RestartPolicy"]["Name"];
+        Self {
+            id: text(&inspected["Id"]),
+            name: plain(text(&inspected["Name"]).trim_start_matches('/'), 100),
+            service: text(&config["Labels"][SERVICE]),
+            image: text(&inspected["Image"]),
+            revision: config["Labels"][label::REVISION].as_str().map(|text| plain(text, 200)),
+            image_name: text(&config["Image"]),
+            status: text(&state["Status"]),
+            exit_code: state["ExitCode"].as_i64().unwrap_or_default(),
+            started_at: text(&state["StartedAt"]),
+            health: health.map(str::to_owned),
+            last_check: last_check.unwrap_or_default().trim().to_owned(),
+            restarts: inspected["RestartCount"].as_u64().unwrap_or_default(),
+            may_end: policy != "always" && policy != "unless-stopped",
+        }
+    }
 }
 
 /// Whether a container that was started does what it should.
@@ -84,62 +95,21 @@ pub enum Condition {
     Failed(String),
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Inspected {
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    name: String,
-    image: String,
-    config: RunConfig,
-    #[serde(default)]
-    state: State,
-    #[serde(default)]
-    restart_count: u64,
-    #[serde(default)]
-    host_config: HostConfig,
-}
-
-/// How the engine runs a container.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct HostConfig {
-    restart_policy: RestartPolicy,
-}
-
-/// When the engine starts a container again.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct RestartPolicy {
-    name: String,
-}
-
-/// What a container was started with.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RunConfig {
-    #[serde(default)]
-    image: String,
-    labels: Option<BTreeMap<String, String>>,
-}
-
 impl Container {
     /// Whether it runs, or is about to be started again.
     pub fn is_up(&self) -> bool {
-        matches!(self.state.status.as_str(), "running" | "restarting" | "paused")
+        matches!(self.status.as_str(), "running" | "restarting" | "paused")
     }
 
     /// How it is, `waited` after it was started, when it had been started again `restarts` times before.
     pub fn condition(&self, waited: Duration, restarts: u64) -> Condition {
-        let health = self.state.health.as_ref().map(|health| health.status.as_str()).filter(|status| *status != "none");
         let restarts = self.restarts.saturating_sub(restarts);
-        match (self.state.status.as_str(), health) {
+        match (self.status.as_str(), self.health.as_deref()) {
             ("running", Some("healthy")) => Condition::Healthy,
             ("running", Some("unhealthy")) => Condition::Failed("is unhealthy".to_owned()),
             ("exited", None) if self.may_end && self.has_succeeded() => Condition::Healthy,
-            ("exited" | "dead", _) => Condition::Failed(format!("ended with status {}", self.state.exit_code)),
-            (_, None) if restarts > 0 => Condition::Failed(format!("ended with status {}", self.state.exit_code)),
+            ("exited" | "dead", _) => Condition::Failed(format!("ended with status {}", self.exit_code)),
+            (_, None) if restarts > 0 => Condition::Failed(format!("ended with status {}", self.exit_code)),
             _ if restarts >= RESTARTS => Condition::Failed(format!("ended {restarts} times")),
             ("running", None) if waited >= GRACE => Condition::Healthy,
             _ => Condition::Starting,
@@ -148,24 +118,18 @@ impl Container {
 
     /// When it was started last.
     pub fn since(&self) -> Option<Timestamp> {
-        self.state.started_at.parse().ok()
+        self.started_at.parse().ok()
     }
 
     /// Whether it ended well.
     pub fn has_succeeded(&self) -> bool {
-        self.state.status == "exited" && self.state.exit_code == 0
+        self.status == "exited" && self.exit_code == 0
     }
 
     /// Whether it was not up `before`, and was started since then.
     pub fn was_started(&self, before: &[Self]) -> bool {
-        let is_same = |old: &Self| old.is_up() || old.state.started_at == self.state.started_at;
+        let is_same = |old: &Self| old.is_up() || old.started_at == self.started_at;
         !before.iter().any(|old| old.id == self.id && is_same(old))
-    }
-
-    /// What its health check said last.
-    pub fn last_check(&self) -> &str {
-        let log = self.state.health.as_ref().and_then(|health| health.log.as_ref());
-        log.and_then(|log| log.last()).map_or("", |probe| probe.output.trim())
     }
 }
 
@@ -191,17 +155,7 @@ fn inspect(ui: &Ui, ids: &[String]) -> anyhow::Result<Vec<Container>> {
     Ok(by_name(docker::json(answer.as_bytes())?))
 }
 
-fn by_name(inspected: Vec<Inspected>) -> Vec<Container> {
-    let container = |Inspected { id, name, image, config, state, restart_count, host_config }: Inspected| {
-        let label = |name: &str| config.labels.as_ref().and_then(|labels| labels.get(name));
-        let revision = label(label::REVISION).map(|text| plain(text, 200));
-        let service = label(SERVICE).cloned().unwrap_or_default();
-        let name = plain(name.trim_start_matches('/'), 100);
-        let may_end = !matches!(host_config.restart_policy.name.as_str(), "always" | "unless-stopped");
-        let (image_name, restarts) = (config.image, restart_count);
-        Container { id, name, service, image, revision, image_name, state, restarts, may_end }
-    };
-    let mut containers: Vec<_> = inspected.into_iter().map(container).collect();
+fn by_name(mut containers: Vec<Container>) -> Vec<Container> {
     containers.sort_by(|one, other| one.name.cmp(&other.name));
     containers
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::facts::image::{Image, Images};
+use crate::facts::image::Images;
 use crate::sys::{disk, docker};
 use crate::ui::Ui;
 
@@ -21,8 +21,8 @@ pub fn free(ui: &Ui, images: &Images) -> anyhow::Result<Option<(String, u64)>> {
     if !docker::is_here() {
         return Ok(None);
     }
-    if let Some(directory) = images.values().find_map(Image::data_directory) {
-        return Ok(disk::free(directory).map(|free| (directory.to_owned(), free)));
+    if let Some(directory) = images.values().find_map(|image| image.data_directory.as_ref()) {
+        return Ok(disk::free(directory).map(|free| (directory.clone(), free)));
     }
     let info = docker::info().ask(ui, Duration::from_secs(30))?;
     Ok(free_by(&docker::json(info.as_bytes())?))

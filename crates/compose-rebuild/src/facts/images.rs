@@ -40,7 +40,7 @@ pub fn inspect_all(ui: &Ui, wanted: &[String]) -> anyhow::Result<Vec<Image>> {
 /// Gives images the sizes that they have on disk: where the engine does not say that of itself, it has said how much their
 /// compressed content is.
 pub fn measure(ui: &Ui, images: &mut Images) {
-    if images.values().all(|image| image.data_directory().is_some()) {
+    if images.values().all(|image| image.data_directory.is_some()) {
         return;
     }
     let listed = docker::ask(ui, DEADLINE, docker::image_sizes).unwrap_or_default();
@@ -76,7 +76,7 @@ mod tests {
         let images = by_name(found, &[name("a"), name("b"), name("a:1")]);
         assert_eq!(images.keys().map(ToString::to_string).collect::<Vec<_>>(), ["a:1", "a:latest"]);
         assert_eq!(images[&name("a")].label("k"), Some("v"));
-        assert_eq!(images[&name("a")].working_directory(), "/");
+        assert_eq!(images[&name("a")].working_directory, "/");
         assert!(docker::json::<Vec<Image>>(b"[{").is_err());
     }
 }

@@ -3,12 +3,11 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::Value;
 use xshell::Shell;
 
 use crate::error::Failure;
-use crate::facts::image::{Config, Image, Images};
+use crate::facts::image::{Image, Images};
 use crate::sys::threads::at_once;
 use crate::sys::{docker, process};
 use crate::ui::Ui;
@@ -66,9 +65,8 @@ fn parse(json: &[u8], name: &ImageRef) -> Result<Image, Failure> {
     let answer: Value = serde_json::from_slice(json).map_err(|error| garbled(&error))?;
     let digest = answer["manifest"]["digest"].as_str().ok_or_else(|| garbled(&"a manifest has a digest"))?;
     let of_platform = || answer["image"].as_object()?.values().find_map(|platform| platform.get("config"));
-    let config = answer["image"].get("config").or_else(of_platform).map(Config::deserialize);
-    let config = config.transpose().map_err(|error| garbled(&error))?.unwrap_or_default();
-    Ok(Image { id: digest.to_owned(), config, ..Image::default() })
+    let config = answer["image"].get("config").or_else(of_platform).unwrap_or(&Value::Null);
+    Ok(Image { id: digest.to_owned(), ..Image::configured(config) })
 }
 
 #[cfg(test)]
@@ -86,7 +84,10 @@ mod tests {
         let one = r#"{"os": "linux", "config": {"Labels": {"k": "v"}, "WorkingDir": "/w"}}"#;
         for image in [one.to_owned(), format!(r#"{{"linux/amd64": {one}, "linux/arm64": {one}}}"#)] {
             let image = read(&image).expect("valid");
-            assert_eq!((image.id.as_str(), image.label("k"), image.working_directory()), ("sha256:1", Some("v"), "/w"));
+            assert_eq!(
+                (image.id.as_str(), image.label("k"), image.working_directory.as_str()),
+                ("sha256:1", Some("v"), "/w")
+            );
         }
         assert_eq!(read(r#"{"config": {}}"#).expect("valid").label("k"), None);
         assert_eq!(read("nothing").expect_err("no JSON").code, 3);

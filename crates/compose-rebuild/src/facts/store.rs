@@ -42,7 +42,7 @@ pub struct Stored {
     pub labels: BTreeMap<String, String>,
     /// When it was built, by the clock of the machine that built it.
     pub created: Timestamp,
-    /// When the engine had it last, see [`Image::had`].
+    /// When the engine had it last, see [`Image`].
     pub had: Timestamp,
     /// Whether the engine told its size to the byte; where it tells that of the compressed content, it is not.
     pub is_exact: bool,
@@ -134,11 +134,11 @@ struct RawCache {
 
 /// An image, with nothing that nobody asks for: there may be thousands.
 fn stored(image: Image) -> (String, Stored) {
-    let had = image.had();
+    let had = image.had;
     // The engine gives a build that came from the cache the time of its last new layer.
     let created = image.label(label::CREATED).and_then(|text| text.parse().ok()).unwrap_or(had);
-    let is_exact = image.data_directory().is_some();
-    let mut labels = image.config.labels;
+    let is_exact = image.data_directory.is_some();
+    let mut labels = image.labels;
     if !labels.contains_key(label::PROJECT) {
         labels.clear();
     }
@@ -150,7 +150,7 @@ fn stored(image: Image) -> (String, Stored) {
         is_exact,
         size: image.size,
         unique: image.size,
-        layers: layers(&image.root_fs.layers),
+        layers: layers(&image.layers),
     };
     (image.id, stored)
 }

@@ -193,7 +193,7 @@ fn undecided(facts: &Facts, decided: &Decided<'_>, service: &Service) -> Option<
     let below = inputs.iter().map(|input| project.services[input.service].image.clone());
     let triggers = || {
         let mut all = built.images().chain(below);
-        all.find(|name| facts.images.get(name).is_some_and(Image::has_triggers))
+        all.find(|name| facts.images.get(name).is_some_and(|image| image.has_triggers))
     };
     let own = built.undecided(&decided.keyed[service].args, watched);
     let own = own.or_else(|| triggers().map(|name| format!("`{name}` has instructions for what is made from it")));

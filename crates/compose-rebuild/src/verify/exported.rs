@@ -28,7 +28,7 @@ pub(super) fn read(
     image: &Image,
     path: &str,
 ) -> anyhow::Result<Option<String>> {
-    let path = Utf8Path::new(image.working_directory()).join(path);
+    let path = Utf8Path::new(&image.working_directory).join(path);
     files::create_directory(directory)?;
     let from = serde_json::json!([path, "/file"]).to_string().replace('$', "\\$");
     files::write(&directory.join("Dockerfile"), format!("FROM scratch\nCOPY --from=image {from}\n").as_bytes())?;

@@ -56,7 +56,7 @@ impl<'a> Opened<'a> {
     /// Exit code 1 for something else than a short regular file, 3 when the engine does not answer.
     pub fn read(&self, name: &ImageRef, image: &Image, path: &str) -> anyhow::Result<Option<String>> {
         let Some(container) = self.container(name) else { return Ok(None) };
-        let path = Utf8Path::new(image.working_directory()).join(path);
+        let path = Utf8Path::new(&image.working_directory).join(path);
         let copied = docker::copy_file(container, path.as_str()).output(self.ui, DEADLINE)?;
         // What was so long that it was not read to its end is refused for that, however the engine took it.
         if copied.status.success() || copied.stdout.len() as u64 == process::OUTPUT_LIMIT {
@@ -78,7 +78,7 @@ impl<'a> Opened<'a> {
         take: impl FnOnce(&mut dyn Read) -> T + Send + 'static,
     ) -> anyhow::Result<Option<T>> {
         let Some(container) = self.container(name) else { return Ok(None) };
-        let path = Path::new(image.working_directory()).join(path);
+        let path = Path::new(&image.working_directory).join(path);
         let sh = Shell::new()?;
         let (copied, taken) = process::read(self.ui, docker::copy_out(&sh, container, path), ARCHIVE_DEADLINE, take)?;
         match (copied.status.success(), taken) {
