@@ -10,7 +10,8 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::plan::release::version::Wanted;
-use crate::ui::{self, Color, Format};
+use crate::sys::docker::ComposeOptions;
+use crate::ui;
 use crate::value::{Builder, CacheBust, GitRef, ImageRef, Service, measure};
 
 /// Rebuild exactly what the remote changed.
@@ -70,49 +71,30 @@ impl Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Compose file; several are merged as Compose does{n}[default: compose.yml here or above]
-    #[arg(short, long = "file", value_name = "FILE", global = true)]
-    pub files: Vec<Utf8PathBuf>,
-    /// File with variables for the compose files, instead of `.env`
-    #[arg(long, value_name = "FILE", global = true)]
-    pub env_file: Vec<Utf8PathBuf>,
-    /// Profile to enable in addition to those of COMPOSE_PROFILES
-    #[arg(long, value_name = "NAME", global = true)]
-    pub profile: Vec<String>,
+    /// Which project it is.
+    #[command(flatten)]
+    pub compose: ComposeOptions,
     /// Buildx builder to use [default: BUILDX_BUILDER, or the current one]
     #[arg(long, value_name = "NAME", global = true)]
     pub builder: Option<Builder>,
-    /// Format of the data: human or json
-    #[arg(long, value_enum, default_value_t, global = true, hide_possible_values = true, value_name = "FORMAT")]
-    pub message_format: Format,
-    /// Print only warnings, errors and data
-    #[arg(short, long, global = true)]
-    pub quiet: bool,
-    /// Print every command before it runs, and cached steps
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
-    pub verbose: bool,
-    /// Whether to colour messages: auto, always or never
-    #[arg(long, value_enum, default_value_t, global = true, hide_possible_values = true, value_name = "WHEN")]
-    pub color: Color,
+    /// How output is written.
+    #[command(flatten)]
+    pub output: ui::Options,
 }
 
 impl Global {
     /// The program with the options that say which project it is, as one could paste it.
     pub(crate) fn called(&self, program: &str) -> String {
-        let profiles = self.profile.iter().map(String::as_str);
-        let named = self.files.iter().map(|file| ("-f", file.as_str()));
-        let named = named.chain(self.env_file.iter().map(|file| ("--env-file", file.as_str())));
+        let ComposeOptions { files, env_file, profile } = &self.compose;
+        let profiles = profile.iter().map(String::as_str);
+        let named = files.iter().map(|file| ("-f", file.as_str()));
+        let named = named.chain(env_file.iter().map(|file| ("--env-file", file.as_str())));
         let named = named.chain(profiles.map(|name| ("--profile", name)));
         let is_plain = |value: &str| value.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./".contains(&b));
         named.fold(program.to_owned(), |line, (option, value)| match is_plain(value) {
             true => format!("{line} {option} {value}"),
             false => format!("{line} {option} '{}'", value.replace('\'', r"'\''")),
         })
-    }
-
-    /// What is said about output.
-    pub(crate) fn ui(&self) -> ui::Options {
-        ui::Options { format: self.message_format, quiet: self.quiet, verbose: self.verbose, color: self.color }
     }
 }
 

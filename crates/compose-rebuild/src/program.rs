@@ -29,7 +29,7 @@ pub fn run(name: &'static str, global: &Global, command: &Command) -> ExitCode {
     let started = Instant::now();
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let github = std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
-    let ui = Ui::new(global.called(name), &global.ui(), no_color, github);
+    let ui = Ui::new(global.called(name), &global.output, no_color, github);
     match execute(&ui, global, command, started) {
         Ok(()) => ExitCode::from(exit_code::OK),
         Err(error) => {

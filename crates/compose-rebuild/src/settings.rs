@@ -81,11 +81,7 @@ impl Settings {
         directory: &Utf8PathBuf,
         now: Timestamp,
     ) -> Result<Self, Failure> {
-        let compose = ComposeOptions {
-            files: global.files.clone(),
-            env_files: global.env_file.clone(),
-            profiles: global.profile.clone(),
-        };
+        let compose = global.compose.clone();
         let files = compose_files::find(directory, &compose)?;
         let builder = match (&global.builder, &environment.builder) {
             (Some(builder), _) => Some(builder.clone()),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use buildkit_report::summary::SCHEMA;
 pub use buildkit_report::text::{clean, plain};
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::error::Failure;
@@ -37,15 +37,19 @@ pub enum Color {
 }
 
 /// What the command line says about output.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Args)]
 pub struct Options {
-    /// How data is written.
-    pub format: Format,
-    /// Whether only warnings, errors and data are written.
+    /// Format of the data: human or json
+    #[arg(long, value_enum, default_value_t, global = true, hide_possible_values = true, value_name = "FORMAT")]
+    pub message_format: Format,
+    /// Print only warnings, errors and data
+    #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Whether every command is written before it runs.
+    /// Print every command before it runs, and cached steps
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
-    /// Whether to colour messages.
+    /// Whether to colour messages: auto, always or never
+    #[arg(long, value_enum, default_value_t, global = true, hide_possible_values = true, value_name = "WHEN")]
     pub color: Color,
 }
 
@@ -74,7 +78,7 @@ impl Ui {
     /// Output of `program` as the command line asks for it; `no_color` is whether NO_COLOR is set, `github` whether the log is one of
     /// GitHub Actions, which takes some lines for commands.
     pub fn new(program: String, options: &Options, no_color: bool, github: bool) -> Self {
-        let Options { format, quiet, verbose, color } = *options;
+        let Options { message_format: format, quiet, verbose, color } = *options;
         let terminal = std::io::stderr().is_terminal();
         let color = match color {
             Color::Auto => terminal && !no_color,
@@ -241,8 +245,8 @@ pub fn usage(program: &'static str, error: &clap::Error, args: &[OsString]) -> s
         let failure = Failure::usage(cause).hint(hint.as_str());
         let is_json = args.windows(2).any(|pair| pair[0] == "--message-format" && pair[1] == "json")
             || args.iter().any(|word| word == "--message-format=json");
-        let format = if is_json { Format::Json } else { Format::Human };
-        let options = Options { format, quiet: true, verbose: false, color: Color::Never };
+        let message_format = if is_json { Format::Json } else { Format::Human };
+        let options = Options { message_format, quiet: true, verbose: false, color: Color::Never };
         Ui::new(program.to_owned(), &options, true, true).error_message(&failure);
         return failure.code.into();
     }

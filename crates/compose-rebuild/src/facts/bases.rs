@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use camino::Utf8PathBuf;
-
 use crate::error::Failure;
 use crate::facts::registry;
 use crate::project::Project;
@@ -30,9 +28,7 @@ pub fn ask(ui: &Ui, project: &Project, selection: Selection<'_>, now: Timestamp)
     let services = with_inputs(project, selection.services).into_iter().map(|service| &project.services[service]);
     let wanted = services.filter(|built| !built.keep).flat_map(|built| project.bases_of(built));
     let wanted: BTreeSet<ImageRef> = wanted.collect();
-    let place = files::kept_for("bases", selection.files).ok();
-    let read = |place: &Utf8PathBuf| serde_json::from_slice(&files::read(place, files::STATE_LIMIT).ok()?).ok();
-    let mut known: BTreeMap<String, (String, Timestamp)> = place.as_ref().and_then(read).unwrap_or_default();
+    let mut known: BTreeMap<String, (String, Timestamp)> = files::recall("bases", selection.files).unwrap_or_default();
     known.retain(|_, (_, asked)| now.since(*asked) < COUNTS_FOR && *asked <= now);
     let open: Vec<_> = wanted.iter().filter(|name| !known.contains_key(&name.to_string())).cloned().collect();
     let answers = registry::inspect(ui, &open)?;
@@ -43,9 +39,8 @@ pub fn ask(ui: &Ui, project: &Project, selection: Selection<'_>, now: Timestamp)
             .into());
     }
     known.extend(answers.into_iter().map(|(name, image)| (name.to_string(), (image.id, now))));
-    if let Some(place) = place.filter(|_| !open.is_empty()) {
-        // Without it the next run asks again.
-        let _ = files::write(&place, serde_json::to_string(&known)?.as_bytes());
+    if !open.is_empty() {
+        files::remember("bases", selection.files, &known);
     }
     let digest = |name: ImageRef| Some((name.clone(), known.get(&name.to_string())?.0.clone()));
     Ok(wanted.into_iter().filter_map(digest).collect())

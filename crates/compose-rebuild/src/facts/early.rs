@@ -34,23 +34,13 @@ pub struct Questions {
 impl Questions {
     /// The questions of the last run on these compose files, if there was one and it asked the same store.
     pub fn of_last_run(compose_files: &[Utf8PathBuf], store: Store) -> Option<Self> {
-        let last: Self = serde_json::from_slice(
-            &files::read(&files::kept_for("questions", compose_files).ok()?, files::STATE_LIMIT).ok()?,
-        )
-        .ok()?;
-        (last.store == store).then_some(last)
+        files::recall("questions", compose_files).filter(|last: &Self| last.store == store)
     }
 
     /// What the names meant of which `is_such` is true.
     pub fn meant(&self, is_such: impl Fn(&str) -> bool) -> Meanings {
         let such = self.meanings.iter().filter(|(_, _, full)| is_such(full));
         such.map(|(repository, name, full)| ((repository.clone(), name.clone()), full.clone())).collect()
-    }
-
-    /// Writes them down for the next run; without them it is only slower.
-    pub fn remember(&self, compose_files: &[Utf8PathBuf]) {
-        let Ok(json) = serde_json::to_vec(self) else { return };
-        let _ = files::kept_for("questions", compose_files).and_then(|path| files::write(&path, &json));
     }
 }
 

@@ -13,6 +13,7 @@ use crate::facts::workspace::{self, Workspace};
 use crate::facts::{Facts, images, leaving, local, registry, relevant, remotes, sources};
 use crate::project::{Built, Project, key};
 use crate::sys::compose_files::Selection;
+use crate::sys::files;
 use crate::sys::threads::{at_once, both, join};
 use crate::ui::Ui;
 use crate::value::time::Timestamp;
@@ -34,8 +35,7 @@ pub fn facts(
     store: Store,
     pull: Option<Timestamp>,
 ) -> anyhow::Result<Facts> {
-    let files = selection.files;
-    let last = local.map_or_else(|| Questions::of_last_run(files, store), |_| None);
+    let last = local.map_or_else(|| Questions::of_last_run(selection.files, store), |_| None);
     let last = last.unwrap_or_else(|| Questions { store, ..Questions::default() });
     thread::scope(|scope| {
         let mut asked = Asked::new(scope, ui, &last);
@@ -96,12 +96,12 @@ pub fn facts(
             store,
         };
         if last != questions {
-            questions.remember(files);
+            files::remember("questions", selection.files, &questions);
         }
         let resolved = sources.into_iter().zip(revisions);
         let resolved = resolved.map(|(source, revision)| relevant::resolved(ui, &workspace, source, revision));
         let sources = resolved.collect::<anyhow::Result<Vec<_>>>()?;
-        let leaving = leaving::read(files);
+        let leaving = leaving::read(selection.files);
         Ok(Facts { sources, workspace, project, found, images, bases, leaving, only_here })
     })
 }

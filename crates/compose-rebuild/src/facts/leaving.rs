@@ -12,8 +12,7 @@ use crate::value::Service;
 
 /// The services that earlier builds on these compose files showed to be such.
 pub fn read(compose_files: &[Utf8PathBuf]) -> BTreeSet<Service> {
-    let bytes = files::kept_for("onbuild", compose_files).and_then(|path| files::read(&path, files::STATE_LIMIT));
-    let names: Vec<String> = bytes.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    let names: Vec<String> = files::recall("onbuild", compose_files).unwrap_or_default();
     names.iter().filter_map(|name| name.parse().ok()).collect()
 }
 
@@ -37,9 +36,6 @@ pub fn remember(
         };
     }
     if leaving != *known {
-        let names: Vec<_> = leaving.iter().map(Service::as_str).collect();
-        // Without it the next run does not know it.
-        let _ = files::kept_for("onbuild", compose_files)
-            .and_then(|path| files::write(&path, serde_json::to_string(&names)?.as_bytes()));
+        files::remember("onbuild", compose_files, &leaving);
     }
 }

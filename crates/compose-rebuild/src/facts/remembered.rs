@@ -46,12 +46,9 @@ pub(super) fn answers(
     selection: Selection<'_>,
     ask: impl FnOnce() -> anyhow::Result<Answers>,
 ) -> anyhow::Result<Answers> {
-    let inputs = compose_files::inputs(selection);
-    let place = inputs.as_ref().and_then(|_| files::kept_for("compose", selection.files).ok());
-    let (Some(inputs), Some(place)) = (inputs, place) else { return ask() };
-    let last =
-        files::read(&place, files::STATE_LIMIT).ok().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
-    if let Some(kept) = last.filter(|kept| kept.digest == inputs.digest) {
+    let Some(inputs) = compose_files::inputs(selection) else { return ask() };
+    let last = files::recall("compose", selection.files).filter(|last: &Kept| last.digest == inputs.digest);
+    if let Some(kept) = last {
         return Ok(kept.answers);
     }
     let answers = ask()?;
@@ -62,7 +59,7 @@ pub(super) fn answers(
         || inputs.secrets.iter().any(|secret| text.contains(secret.as_str()))
         || passes_secrets(&kept.answers);
     if !has_secret && !follows_links(&kept.answers) {
-        let _ = files::write(&place, text.as_bytes());
+        files::remember("compose", selection.files, &kept);
     }
     Ok(kept.answers)
 }

@@ -8,7 +8,7 @@ use crate::error::Failure;
 use crate::facts::Facts;
 use crate::facts::source::{Idle, Resolved};
 use crate::facts::sources::unknown_service;
-use crate::plan::service::{self, Decided};
+use crate::plan::service::{self, Deciding};
 use crate::plan::{Action, Plan, Request, ServicePlan, hold, inputs};
 use crate::project::edges::{in_order, inputs_of};
 use crate::project::{Project, key};
@@ -47,7 +47,7 @@ fn services(facts: &Facts, request: &Request, selected: &BTreeSet<&Service>) -> 
     let project = &facts.project;
     let keyed = inputs::keyed(facts, request, selected)?;
     let mut services: Vec<ServicePlan> = Vec::new();
-    let mut built = BTreeSet::new();
+    let mut deciding = Deciding { facts, request, keyed: &keyed, built: BTreeSet::new() };
     for service in in_order(project)?.into_iter().filter(|service| selected.contains(service)) {
         let owner = project.owner(service);
         if let Some(same) = services.iter().find(|plan| plan.service == *owner) {
@@ -60,8 +60,8 @@ fn services(facts: &Facts, request: &Request, selected: &BTreeSet<&Service>) -> 
             });
             continue;
         }
-        let plan = service::plan(facts, request, service, &Decided { keyed: &keyed, built: &built })?;
-        built.extend(matches!(plan.action, Action::Build(_)).then_some(service));
+        let plan = deciding.plan(service)?;
+        deciding.built.extend(matches!(plan.action, Action::Build(_)).then_some(service));
         services.push(plan);
     }
     Ok(services)

@@ -78,8 +78,8 @@ pub fn find(directory: &Utf8Path, options: &ComposeOptions) -> Result<Vec<Utf8Pa
 /// The files with variables that Compose reads before anything else.
 pub fn env_files(directory: &Utf8Path, options: &ComposeOptions) -> Vec<Utf8PathBuf> {
     let listed = std::env::var("COMPOSE_ENV_FILES").unwrap_or_default();
-    let files = match (options.env_files.is_empty(), listed.is_empty()) {
-        (false, _) => options.env_files.clone(),
+    let files = match (options.env_file.is_empty(), listed.is_empty()) {
+        (false, _) => options.env_file.clone(),
         (true, false) => listed.split(',').map(Utf8PathBuf::from).collect(),
         (true, true) => vec![Utf8PathBuf::from(".env")],
     };

@@ -11,6 +11,7 @@ mod socket;
 use std::ffi::{OsStr, OsString};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
 use xshell::{Cmd, Shell, cmd};
 
 use crate::sys::git;
@@ -26,21 +27,24 @@ pub use kept::{containers, image_sizes, logs, mark};
 pub use socket::is_here;
 
 /// The options of Compose that decide which project it resolves, as the user gave them; Compose finds the rest itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct ComposeOptions {
-    /// Compose files.
+    /// Compose file; several are merged as Compose does{n}[default: compose.yml here or above]
+    #[arg(short, long = "file", value_name = "FILE", global = true)]
     pub files: Vec<Utf8PathBuf>,
-    /// Files with variables.
-    pub env_files: Vec<Utf8PathBuf>,
-    /// Profiles to enable.
-    pub profiles: Vec<String>,
+    /// File with variables for the compose files, instead of `.env`
+    #[arg(long, value_name = "FILE", global = true)]
+    pub env_file: Vec<Utf8PathBuf>,
+    /// Profile to enable in addition to those of COMPOSE_PROFILES
+    #[arg(long, value_name = "NAME", global = true)]
+    pub profile: Vec<String>,
 }
 
 impl ComposeOptions {
     fn words(&self) -> impl Iterator<Item = String> {
         let files = self.files.iter().map(|file| format!("--file={file}"));
-        let env_files = self.env_files.iter().map(|file| format!("--env-file={file}"));
-        files.chain(env_files).chain(self.profiles.iter().map(|profile| format!("--profile={profile}")))
+        let env_files = self.env_file.iter().map(|file| format!("--env-file={file}"));
+        files.chain(env_files).chain(self.profile.iter().map(|profile| format!("--profile={profile}")))
     }
 }
 

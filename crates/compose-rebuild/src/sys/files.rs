@@ -7,6 +7,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 
 use anyhow::Context;
 use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::Failure;
 use crate::sys::interrupt::is_alive;
@@ -172,8 +174,18 @@ pub fn refuse_link(path: &Utf8Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where something is kept for the next run on the same compose files.
-pub fn kept_for(what: &str, compose_files: &[Utf8PathBuf]) -> anyhow::Result<Utf8PathBuf> {
+/// What an earlier run on the same compose files wrote down with [`remember`], if it is still there and fits.
+pub fn recall<T: DeserializeOwned>(what: &str, compose_files: &[Utf8PathBuf]) -> Option<T> {
+    serde_json::from_slice(&read(&kept_for(what, compose_files).ok()?, STATE_LIMIT).ok()?).ok()
+}
+
+/// Writes something down for the next run on the same compose files, which is slower or knows less without it.
+pub fn remember(what: &str, compose_files: &[Utf8PathBuf], value: &impl Serialize) {
+    let Ok(json) = serde_json::to_vec(value) else { return };
+    let _ = kept_for(what, compose_files).and_then(|path| write(&path, &json));
+}
+
+fn kept_for(what: &str, compose_files: &[Utf8PathBuf]) -> anyhow::Result<Utf8PathBuf> {
     let names: Vec<_> = compose_files.iter().map(|file| file.as_str()).collect();
     let digest = sha256(names.join("\n"));
     Ok(private_directory()?.join(format!("{what}-{}.json", &digest[..16])))

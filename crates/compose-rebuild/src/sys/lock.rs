@@ -132,7 +132,7 @@ mod tests {
 
     fn ui() -> Ui {
         let options = crate::ui::Options {
-            format: crate::ui::Format::Human,
+            message_format: crate::ui::Format::Human,
             quiet: true,
             verbose: false,
             color: crate::ui::Color::Never,
