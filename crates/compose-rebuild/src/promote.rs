@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use xshell::Shell;
-
 use crate::error::Failure;
 use crate::facts::image::Store;
+use crate::sys::docker;
 use crate::sys::threads::at_once;
-use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::ImageRef;
 
@@ -33,9 +31,7 @@ pub fn move_tags(ui: &Ui, store: Store, moves: &[Move]) -> anyhow::Result<()> {
         let back = match (&one.from, store) {
             (Some(id), Store::Engine) => docker::tag(id, &one.tag).cleanup(ui),
             (None, Store::Engine) => docker::untag(std::slice::from_ref(&one.tag)).cleanup(ui),
-            (Some(digest), Store::Registry) => {
-                process::cleanup(ui, docker::registry_tag(&Shell::new()?, &one.tag, digest))
-            }
+            (Some(digest), Store::Registry) => docker::registry_tag(&one.tag, digest).cleanup(ui),
             // Registries take no tag away; the next run moves the others after it.
             (None, Store::Registry) => continue,
         };
@@ -80,8 +76,7 @@ fn tag(ui: &Ui, store: Store, one: &Move) -> anyhow::Result<()> {
 
 /// Makes a tag point to a manifest that its repository has; the registry does that at once, or not at all.
 pub fn point(ui: &Ui, tag: &ImageRef, digest: &str) -> anyhow::Result<()> {
-    let sh = Shell::new()?;
-    let finished = process::output(ui, docker::registry_tag(&sh, tag, digest), MOVE)?;
+    let finished = docker::registry_tag(tag, digest).output(ui, MOVE)?;
     match finished.status.success() {
         true => Ok(()),
         false => Err(docker::registry_failure(&finished, tag).into()),

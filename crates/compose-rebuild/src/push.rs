@@ -5,12 +5,10 @@ pub mod settle;
 
 use std::time::Duration;
 
-use xshell::Shell;
-
 use crate::error::Failure;
 use crate::facts::image::Image;
 use crate::facts::registry;
-use crate::sys::{docker, process};
+use crate::sys::docker;
 use crate::ui::Ui;
 use crate::value::ImageRef;
 
@@ -18,8 +16,7 @@ use crate::value::ImageRef;
 pub const UPLOAD: Duration = Duration::from_secs(4 * 3600);
 /// Uploads the image that the engine has under this name; the digest that it has in the registry, says who uploaded it.
 pub fn upload(ui: &Ui, name: &ImageRef) -> anyhow::Result<String> {
-    let sh = Shell::new()?;
-    let finished = process::output(ui, docker::push(&sh, name), UPLOAD)?;
+    let finished = docker::push(name).output(ui, UPLOAD)?;
     let said = String::from_utf8_lossy(&finished.stdout);
     let digest = said.lines().rev().find_map(|line| line.split_once("digest: ")?.1.split_whitespace().next());
     let Some(digest) = digest.filter(|_| finished.status.success()) else {

@@ -7,8 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use xshell::Shell;
-
 use crate::error::{Failure, exit_code};
 use crate::facts::containers::{self, Condition, Container};
 use crate::facts::image::{Images, Store};
@@ -16,8 +14,8 @@ use crate::plan::hold::{self, Bad, Why};
 use crate::project::{Project, key};
 use crate::promote::{self, Move};
 use crate::sys::docker::{self, ComposeOptions};
+use crate::sys::interrupt;
 use crate::sys::threads::both;
-use crate::sys::{interrupt, process};
 use crate::ui::Ui;
 use crate::value::{ImageRef, Service, label};
 use pending::Pending;
@@ -159,10 +157,9 @@ impl Up<'_> {
 
     /// Lets Compose start services, without those that are none any more; why it does not, if it does not.
     fn compose_up(&self, services: &mut BTreeSet<Service>) -> anyhow::Result<Option<String>> {
-        let sh = Shell::new()?;
         loop {
-            let up = docker::up(&sh, self.options, services.iter().filter(|_| !self.all));
-            let done = match process::output_or_leave(self.ui, up, self.wait + COMPOSE) {
+            let up = docker::up(self.options, services.iter().filter(|_| !self.all));
+            let done = match up.output_or_leave(self.ui, self.wait + COMPOSE) {
                 Ok(done) if done.status.success() => return Ok(None),
                 Ok(done) => done,
                 Err(error) => {
@@ -215,8 +212,7 @@ impl Up<'_> {
     fn failed(&self, container: &Container, why: &str) -> Failed {
         let Container { service, name, image_name, .. } = container;
         self.ui.warning(&format!("`{service}` {why} ({name})"));
-        let log = Shell::new().map_err(anyhow::Error::from);
-        let log = log.and_then(|sh| process::output(self.ui, docker::logs(&sh, &container.id), COMPOSE));
+        let log = docker::logs(&container.id).output(self.ui, COMPOSE);
         let log = log.map(|log| (log.stderr.clone(), log.text())).unwrap_or_default();
         for (verb, text) in [("Log", log.1.as_str()), ("Log", &log.0), ("Check", &container.last_check)] {
             for line in text.lines().rev().take(20).collect::<Vec<_>>().into_iter().rev() {

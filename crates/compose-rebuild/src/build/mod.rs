@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use buildkit_report::events::{Event, Progress};
 use camino::{Utf8Path, Utf8PathBuf};
-use xshell::Shell;
 
 use crate::error::Failure;
 use crate::facts::Facts;
@@ -145,8 +144,8 @@ impl Solves<'_> {
             let _ = fs_err::remove_file(&self.metadata);
             let mut progress = self.progress.clone();
             let mut live = Live::new(ui, self.started, self.expected);
-            let (sh, input) = (Shell::new()?, definition.json.to_string().into_bytes());
-            let streamed = process::stream(ui, docker::bake(&sh, &bake), input, |heard| match heard {
+            let input = definition.json.to_string().into_bytes();
+            let streamed = process::stream(ui, &docker::bake(&bake), input, |heard| match heard {
                 Heard::Line(line) => {
                     for event in progress.feed(line) {
                         write_event(log, &event, &progress).with_context(|| format!("could not write `{log_path}`"))?;
@@ -186,7 +185,7 @@ fn secrets(ui: &Ui, selection: Selection<'_>, wanted: &[String]) -> Vec<(String,
     if wanted.peek().is_none() {
         return Vec::new();
     }
-    let answer = docker::ask(ui, Duration::from_secs(60), |sh| docker::compose_environment(sh, selection.options));
+    let answer = docker::compose_environment(selection.options).ask(ui, Duration::from_secs(60));
     let known: Vec<(String, String)> = answer
         .unwrap_or_default()
         .lines()

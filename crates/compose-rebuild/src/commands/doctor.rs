@@ -40,7 +40,7 @@ pub fn run(context: &Context, options: &cli::Doctor) -> anyhow::Result<()> {
     ui.detail("Examining", "engine, builder, machine, compose project and Dockerfiles");
     let (examined, mut engine, git, workspace) = thread::scope(|scope| {
         let workspace = scope.spawn(|| workspace::read(ui, directory));
-        let git = scope.spawn(|| gather::answer(ui, git::version));
+        let git = scope.spawn(|| gather::answer(ui, &git::version()));
         let engine = scope.spawn(|| gather::engine(ui, settings.builder.as_ref()));
         let examined = project::examine(ui, settings.selection(&[]));
         (examined, join(engine), join(git), join(workspace))

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use anyhow::bail;
 use buildkit_report::summary::Summary;
-use xshell::Shell;
 
 use super::Context;
 use crate::error::{Failure, exit_code};
 use crate::facts::gather::read_project;
 use crate::report::{human, summary};
-use crate::sys::process;
+use crate::sys::process::{self, CommandLine};
 use crate::value::{Service, measure};
 
 /// How long the command may take before it is asked to stop; ten seconds later it is killed.
@@ -62,11 +61,9 @@ fn tell(context: &Context, command: &str, services: &[Service], failure: Option<
     };
     summary.failure = failure.or(summary.failure);
     let Some((program, arguments)) = notify.split_first() else { return Ok(()) };
-    let sh = Shell::new()?;
-    sh.change_dir(settings.directory());
-    let cmd = sh.cmd(program).args(arguments).arg(human::sentence(&summary));
+    let tell = CommandLine::new(program).args(arguments).args([human::sentence(&summary)]).inside(settings.directory());
     let line = format!("{}\n", serde_json::to_string(&summary)?);
-    let finished = process::tell(ui, cmd, line.into_bytes(), DEADLINE)?;
+    let finished = process::tell(ui, &tell, line.into_bytes(), DEADLINE)?;
     if !finished.status.success() {
         bail!("`{program}` ended with {}: {}", finished.status, finished.last_error());
     }

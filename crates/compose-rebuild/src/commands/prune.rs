@@ -92,9 +92,7 @@ fn builder(Context { ui, settings, .. }: &Context) -> anyhow::Result<Option<Buil
 /// Removes records of the build cache by ID; one that another record is made from stays.
 fn remove_cache(ui: &Ui, builder: Option<&Builder>, records: &[String]) -> anyhow::Result<()> {
     for some in records.chunks(1000) {
-        let sh = xshell::Shell::new()?;
-        let command = docker::remove_cache(&sh, builder, some);
-        let done = process::output(ui, command, process::LONG)?;
+        let done = docker::remove_cache(builder, some).output(ui, process::LONG)?;
         if !done.status.success() {
             ui.warning(&format!("build cache: {}", done.last_error()));
         }
@@ -107,8 +105,7 @@ fn remove_images(ui: &Ui, images: &[&Line]) -> anyhow::Result<()> {
     let wanted: Vec<_> = images.iter().map(|line| line.id.clone()).collect();
     // A command line has its limits; a thousand IDs are well below.
     for some in wanted.chunks(1000) {
-        let sh = xshell::Shell::new()?;
-        let done = process::output(ui, docker::remove_images(&sh, some), process::LONG)?;
+        let done = docker::remove_images(some).output(ui, process::LONG)?;
         // What is in use stays and is said; anything else is no answer of the engine.
         if !done.status.success() && !["conflict", "No such image"].iter().any(|sign| done.stderr.contains(sign)) {
             return Err(docker::failure(&done).kept("what is in use; some of the rest may be gone").into());

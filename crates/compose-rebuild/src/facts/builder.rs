@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use xshell::Shell;
-
 use crate::error::Failure;
-use crate::sys::{docker, process};
+use crate::sys::docker;
 use crate::ui::Ui;
 use crate::value;
 
@@ -30,8 +28,7 @@ impl Builder {
 
 /// Asks for a builder, the current one when none is named.
 pub fn ask(ui: &Ui, name: Option<&value::Builder>) -> anyhow::Result<Builder> {
-    let sh = Shell::new()?;
-    let finished = process::output(ui, docker::builder_inspect(&sh, name), DEADLINE)?;
+    let finished = docker::builder_inspect(name).output(ui, DEADLINE)?;
     if !finished.status.success() {
         return Err(Failure::precondition(format!("the builder cannot be inspected: {}", finished.last_error()))
             .kept("nothing was changed")

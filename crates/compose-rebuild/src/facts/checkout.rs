@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::Utf8PathBuf;
 use semver::Version;
 use toml_edit::DocumentMut;
-use xshell::{Cmd, Shell};
 
 use crate::error::Failure;
 use crate::facts::workspace::Workspace;
 use crate::sys::git::{self, checkout as commands};
-use crate::sys::process;
+use crate::sys::process::{self, CommandLine};
 use crate::ui::Ui;
 use crate::value::Commit;
 
@@ -63,38 +62,37 @@ pub fn read(ui: &Ui, workspace: &Workspace) -> anyhow::Result<Checkout> {
         Failure::usage("there is no Cargo workspace, whose version a release could count")
             .hint("add a Cargo.toml with `[workspace.package] version`")
     })?;
-    let sh = Shell::new()?;
-    let ask = |cmd: Cmd<'_>| answer(ui, cmd);
-    let Some(head) = ask(commands::head(&sh, &root))? else {
+    let ask = |line| answer(ui, line);
+    let Some(head) = ask(commands::head(&root))? else {
         return Err(Failure::usage(format!("`{root}` is in no Git repository with a commit"))
             .hint("commit first: a release is a commit with a tag")
             .into());
     };
-    let prefix = ask(commands::prefix(&sh, &root))?.unwrap_or_default();
-    let status = required(ui, commands::changes(&sh, &root))?;
+    let prefix = ask(commands::prefix(&root))?.unwrap_or_default();
+    let status = required(ui, commands::changes(&root))?;
     let changed = status.split('\0').filter_map(|line| line.get(3..)).filter(|path| !path.is_empty());
     let changed = changed.map(|path| path.strip_prefix(&prefix).unwrap_or(path).to_owned()).collect();
     let mut committed = BTreeMap::new();
     for file in [MANIFEST, LOCK, CHANGELOG] {
-        committed.extend(text(ui, commands::show(&sh, &root, "HEAD", file))?.map(|text| (file, text)));
+        committed.extend(text(ui, commands::show(&root, "HEAD", file))?.map(|text| (file, text)));
     }
     let on_disk = committed.keys().filter_map(|file| Some((*file, fs_err::read_to_string(root.join(file)).ok()?)));
     let takes_version = |path: &Utf8PathBuf| fs_err::read_to_string(path).is_ok_and(|manifest| inherits(&manifest));
     let members = workspace.members.iter().filter(|member| takes_version(&member.manifest_path));
     let members = members.map(|member| member.name.clone());
-    let remote_branch = ask(commands::remote_head(&sh, &root))?;
-    let identity = process::output(ui, commands::identity(&sh, &root), git::DEADLINE)?;
+    let remote_branch = ask(commands::remote_head(&root))?;
+    let identity = commands::identity(&root).output(ui, git::DEADLINE)?;
     Ok(Checkout {
-        branch: ask(commands::branch(&sh, &root))?,
+        branch: ask(commands::branch(&root))?,
         remote_branch: remote_branch.and_then(|name| Some(name.split_once('/')?.1.to_owned())),
         head: head.parse()?,
-        subject: ask(commands::subject(&sh, &root))?.unwrap_or_default(),
+        subject: ask(commands::subject(&root))?.unwrap_or_default(),
         changed,
         on_disk: on_disk.collect(),
         committed,
-        before: text(ui, commands::show(&sh, &root, "HEAD^", MANIFEST))?,
+        before: text(ui, commands::show(&root, "HEAD^", MANIFEST))?,
         members: members.collect(),
-        tags: versions(&required(ui, commands::tags(&sh, &root))?, ' '),
+        tags: versions(&required(ui, commands::tags(&root))?, ' '),
         remote_tags: BTreeMap::new(),
         unseen: None,
         nobody: (!identity.status.success()).then(|| identity.last_error().to_owned()),
@@ -108,13 +106,12 @@ impl Checkout {
     /// # Errors
     /// Exit code 3 when there is no remote or it does not answer.
     pub fn ask_remote(&mut self, ui: &Ui, branch: &str) -> anyhow::Result<()> {
-        let sh = Shell::new()?;
-        let refs = required(ui, commands::remote_refs(&sh, &self.root, branch))?;
+        let refs = required(ui, commands::remote_refs(&self.root, branch))?;
         self.remote_tags = versions(&refs, '\t');
         let name = format!("refs/heads/{branch}");
         let tip = refs.lines().filter_map(|line| line.split_once('\t')).find(|(_, found)| *found == name);
         if let Some(tip) = tip.and_then(|(commit, _)| commit.parse().ok()) {
-            let has = process::output(ui, commands::has(&sh, &self.root, &tip), git::DEADLINE)?;
+            let has = commands::has(&self.root, &tip).output(ui, git::DEADLINE)?;
             self.unseen = (!has.status.success()).then_some(tip);
         }
         Ok(())
@@ -122,26 +119,25 @@ impl Checkout {
 }
 
 /// What a command of git must be able to do.
-pub fn required(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<String> {
-    let shown = cmd.to_string();
-    let finished = process::output(ui, cmd, process::LONG)?;
+pub fn required(ui: &Ui, line: CommandLine) -> anyhow::Result<String> {
+    let finished = line.output(ui, process::LONG)?;
     if !finished.status.success() {
         return Err(Failure::precondition(format!("git: {}", finished.last_error()))
-            .hint(format!("see what git says: {shown}"))
+            .hint(format!("see what git says: {}", line.shown()))
             .into());
     }
     Ok(finished.text())
 }
 
 /// The answer to a question that git may not be able to answer.
-fn text(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<Option<String>> {
-    let finished = process::output(ui, cmd, git::DEADLINE)?;
+fn text(ui: &Ui, line: CommandLine) -> anyhow::Result<Option<String>> {
+    let finished = line.output(ui, git::DEADLINE)?;
     Ok(finished.status.success().then(|| finished.text()))
 }
 
 /// An answer of git without white space around it.
-fn answer(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<Option<String>> {
-    Ok(text(ui, cmd)?.map(|text| text.trim().to_owned()))
+fn answer(ui: &Ui, line: CommandLine) -> anyhow::Result<Option<String>> {
+    Ok(text(ui, line)?.map(|text| text.trim().to_owned()))
 }
 
 /// Reads lines of commit and tag; the line of an annotated tag's commit comes after its own.

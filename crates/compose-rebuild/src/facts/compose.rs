@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use xshell::{Cmd, Shell};
 
 use crate::error::Failure;
 use crate::facts::remembered::{self, Answers};
 use crate::project::{Built, Project, garbled};
 use crate::sys::compose_files::Selection;
 use crate::sys::docker::{self, ComposeOptions};
-use crate::sys::process;
+use crate::sys::process::CommandLine;
 use crate::sys::threads::both;
 use crate::ui::Ui;
 use crate::value::{Service, show};
@@ -56,10 +55,8 @@ pub fn examine(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<Examined> {
 
 /// Asks Compose both questions at the same time.
 fn answers(ui: &Ui, options: &ComposeOptions) -> anyhow::Result<Answers> {
-    let (definition, model) = both(
-        || ask(ui, |sh| docker::compose_definition(sh, options, &[])),
-        || ask(ui, |sh| docker::compose_model(sh, options)),
-    );
+    let (definition, model) =
+        both(|| ask(ui, &docker::compose_definition(options, &[])), || ask(ui, &docker::compose_model(options)));
     Ok(Answers::new(definition?, model?))
 }
 
@@ -73,14 +70,14 @@ fn resolve(ui: &Ui, selection: Selection<'_>, answers: Answers) -> anyhow::Resul
             && !definition.values().any(|target| target["labels"][SERVICE] == service.as_str())
     };
     if selection.services.iter().any(|service| is_hidden(&service)) {
-        let named = ask(ui, |sh| docker::compose_definition(sh, options, selection.services))?;
+        let named = ask(ui, &docker::compose_definition(options, selection.services))?;
         definition.extend(targets(named)?);
     }
     // Without variables a number is a number; one that comes from a variable has to be resolved.
     let counts = |service: &Value| [service["scale"].clone(), service["deploy"]["replicas"].clone()];
     let mut services = model["services"].as_object().into_iter().flat_map(|services| services.values());
     let resolved = match services.any(|service| counts(service).iter().any(Value::is_string)) {
-        true => ask(ui, |sh| docker::compose_config(sh, options)).unwrap_or_default(),
+        true => ask(ui, &docker::compose_config(options)).unwrap_or_default(),
         false => Value::Null,
     };
     let replicas = |service: &str| {
@@ -122,9 +119,8 @@ fn read_dockerfiles(examined: &mut Examined) {
 }
 
 /// A question to Compose, whose answer is JSON; nothing is printed when there is nothing to build.
-fn ask(ui: &Ui, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> anyhow::Result<Value> {
-    let sh = Shell::new()?;
-    let finished = process::output(ui, command(&sh), Duration::from_secs(60))?;
+fn ask(ui: &Ui, line: &CommandLine) -> anyhow::Result<Value> {
+    let finished = line.output(ui, Duration::from_secs(60))?;
     if finished.status.success() {
         if finished.stdout.is_empty() {
             return Ok(Value::Null);

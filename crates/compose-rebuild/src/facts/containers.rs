@@ -135,7 +135,7 @@ impl Container {
 
 /// The running containers of a project, sorted by name.
 pub fn running(ui: &Ui, project: &ProjectName) -> anyhow::Result<Vec<Container>> {
-    inspect(ui, &docker::ask_lines(ui, DEADLINE, |sh| docker::running_containers(sh, project))?)
+    inspect(ui, &docker::running_containers(project).ask_lines(ui, DEADLINE)?)
 }
 
 /// The containers that Compose keeps for a project, running or not, sorted by name.
@@ -143,7 +143,7 @@ pub fn running(ui: &Ui, project: &ProjectName) -> anyhow::Result<Vec<Container>>
 /// # Errors
 /// Exit code 3 when the engine does not answer.
 pub fn of_project(ui: &Ui, project: &ProjectName) -> anyhow::Result<Vec<Container>> {
-    inspect(ui, &docker::ask_lines(ui, DEADLINE, |sh| docker::containers(sh, project))?)
+    inspect(ui, &docker::containers(project).ask_lines(ui, DEADLINE)?)
 }
 
 fn inspect(ui: &Ui, ids: &[String]) -> anyhow::Result<Vec<Container>> {
@@ -151,7 +151,7 @@ fn inspect(ui: &Ui, ids: &[String]) -> anyhow::Result<Vec<Container>> {
         return Ok(Vec::new());
     }
     // One that ended in between is no longer running, which is all that is asked.
-    let answer = docker::ask_existing(ui, DEADLINE, |sh| docker::container_inspect(sh, ids))?;
+    let answer = docker::container_inspect(ids).ask_existing(ui, DEADLINE)?;
     Ok(by_name(docker::json(answer.as_bytes())?))
 }
 

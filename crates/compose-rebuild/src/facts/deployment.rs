@@ -2,9 +2,8 @@
 
 use camino::Utf8Path;
 use semver::Version;
-use xshell::Shell;
 
-use crate::sys::{git, process};
+use crate::sys::git;
 use crate::ui::Ui;
 use crate::value::show;
 
@@ -37,8 +36,7 @@ impl Deployment {
 
 /// The version of the newest tag and that tag, or why there is none.
 fn newest(ui: &Ui, directory: &Utf8Path, fix: &str) -> anyhow::Result<Result<(Version, String), String>> {
-    let sh = Shell::new()?;
-    let described = process::output(ui, git::describe(&sh, directory), git::DEADLINE)?;
+    let described = git::describe(directory).output(ui, git::DEADLINE)?;
     if described.status.success() {
         let tag = described.text().trim().to_owned();
         let version = tag.trim_start_matches('v').parse();
@@ -52,7 +50,7 @@ fn newest(ui: &Ui, directory: &Utf8Path, fix: &str) -> anyhow::Result<Result<(Ve
         let command = described.last_error();
         return Ok(Err(format!("git reads no tag of a repository that another user owns; run `{command}`, or {fix}")));
     }
-    let shallow = process::output(ui, git::is_shallow_checkout(&sh, directory), git::DEADLINE)?;
+    let shallow = git::is_shallow_checkout(directory).output(ui, git::DEADLINE)?;
     if shallow.text().trim() == "true" {
         let fetch = "run `git fetch --unshallow --tags` (in GitHub Actions `fetch-depth: 0` of the checkout)";
         return Ok(Err(format!("this clone is shallow and has no tag; {fetch}, or {fix}")));

@@ -96,16 +96,16 @@ pub fn relation(
 /// # Errors
 /// Exit code 3 when git does not work here.
 pub fn compare(repository: &Repository<'_>, label: &Commit, tip: &Commit) -> anyhow::Result<Option<Relation>> {
-    let counted = repository.ask(|sh, path| git::count_apart(sh, path, label, tip))?;
+    let counted = repository.ask(|path| git::count_apart(path, label, tip))?;
     let Some((ahead, behind)) = counted.as_deref().and_then(counts) else { return Ok(None) };
     Ok(Some(match (ahead, behind) {
         (0, by) => {
-            let log = repository.ask(|sh, path| git::log(sh, path, label, tip, NAMED))?;
+            let log = repository.ask(|path| git::log(path, label, tip, NAMED))?;
             Relation::Behind { by, missed: subjects(&log.unwrap_or_default()) }
         }
         (by, 0) => Relation::Ahead { by },
         _ => {
-            let joined = repository.ask(|sh, path| git::merge_base(sh, path, label, tip))?.is_some();
+            let joined = repository.ask(|path| git::merge_base(path, label, tip))?.is_some();
             if joined || is_whole(repository)? { Relation::Elsewhere } else { Relation::Unknown }
         }
     }))

@@ -43,7 +43,7 @@ pub fn measure(ui: &Ui, images: &mut Images) {
     if images.values().all(|image| image.data_directory.is_some()) {
         return;
     }
-    let listed = docker::ask(ui, DEADLINE, docker::image_sizes).unwrap_or_default();
+    let listed = docker::image_sizes().ask(ui, DEADLINE).unwrap_or_default();
     let sizes: HashMap<_, _> = listed.lines().filter_map(|line| line.split_once(' ')).collect();
     for image in images.values_mut() {
         let size = sizes.get(image.id.as_str()).and_then(|size| measure::size(size).ok());

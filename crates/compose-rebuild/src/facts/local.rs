@@ -3,13 +3,12 @@
 use std::os::unix::fs::PermissionsExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use xshell::Shell;
 
 use crate::error::Failure;
 use crate::facts::source::{Local, Source};
 use crate::facts::tree::{Blob, Tree};
 use crate::sys::git;
-use crate::sys::process::{self, Finished};
+use crate::sys::process::Finished;
 use crate::ui::Ui;
 use crate::value::digest::{Parts, git_blob, hex};
 use crate::value::show;
@@ -39,7 +38,7 @@ pub fn check(path: &Utf8Path, sources: &[Source]) -> Result<(), Failure> {
 /// Exit code 2 for what is no file, 3 for a file that cannot be read, or when git does not say which ones are ignored.
 pub fn read(ui: &Ui, root: &Utf8Path) -> anyhow::Result<Local> {
     let root = root.canonicalize_utf8()?;
-    let mut listed = Listed { ui, sh: Shell::new()?, root: root.clone(), files: Vec::new() };
+    let mut listed = Listed { ui, root: root.clone(), files: Vec::new() };
     listed.add(Utf8Path::new(""))?;
     let mut files = listed.files;
     files.sort();
@@ -71,7 +70,6 @@ pub fn read(ui: &Ui, root: &Utf8Path) -> anyhow::Result<Local> {
 /// The files of a directory as far as they are known.
 struct Listed<'a> {
     ui: &'a Ui,
-    sh: Shell,
     root: Utf8PathBuf,
     files: Vec<Utf8PathBuf>,
 }
@@ -80,7 +78,7 @@ impl Listed<'_> {
     /// Adds what Git does not ignore below a directory, or everything where there is no repository.
     fn add(&mut self, below: &Utf8Path) -> anyhow::Result<()> {
         let directory = self.root.join(below);
-        let listed = process::output(self.ui, git::list_files(&self.sh, &directory), git::DEADLINE)?;
+        let listed = git::list_files(&directory).output(self.ui, git::DEADLINE)?;
         if !listed.status.success() {
             // Without an answer nobody knows what is ignored, secrets among it.
             return match directory.ancestors().any(|above| above.join(".git").exists()) {

@@ -4,12 +4,11 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use serde_json::Value;
-use xshell::Shell;
 
 use crate::error::Failure;
 use crate::facts::image::{Image, Images};
+use crate::sys::docker;
 use crate::sys::threads::at_once;
-use crate::sys::{docker, process};
 use crate::ui::Ui;
 use crate::value::ImageRef;
 
@@ -43,8 +42,7 @@ pub fn inspect(ui: &Ui, wanted: &[ImageRef]) -> anyhow::Result<Images> {
 
 /// The image that the registry has under a name, if it has one.
 pub fn image(ui: &Ui, name: &ImageRef) -> anyhow::Result<Option<Image>> {
-    let sh = Shell::new()?;
-    let finished = process::output(ui, docker::registry_inspect(&sh, name), DEADLINE)?;
+    let finished = docker::registry_inspect(name).output(ui, DEADLINE)?;
     if finished.status.success() {
         return Ok(Some(parse(&finished.stdout, name)?));
     }

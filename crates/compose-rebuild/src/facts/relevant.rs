@@ -78,7 +78,7 @@ enum Found {
 }
 
 fn look(repository: &Repository<'_>, source: &Source, tip: &Commit) -> anyhow::Result<Found> {
-    let Some(line) = repository.ask(|sh, path| git::newest_change(sh, path, tip, &source.paths.specs))? else {
+    let Some(line) = repository.ask(|path| git::newest_change(path, tip, &source.paths.specs))? else {
         return Ok(Found::TooOld);
     };
     match str::from_utf8(&line).unwrap_or_default().trim() {

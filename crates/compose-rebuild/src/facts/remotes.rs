@@ -5,13 +5,11 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use xshell::Shell;
-
 use crate::error::Failure;
 use crate::facts::found::Meanings;
 use crate::facts::source::{Resolved, Revision, Wanted};
 use crate::sys::git::Access;
-use crate::sys::process::{self, Finished};
+use crate::sys::process::Finished;
 use crate::sys::threads::at_once;
 use crate::sys::{git, interrupt};
 use crate::ui::Ui;
@@ -73,7 +71,6 @@ fn meaning(lines: &[u8], git_ref: &GitRef) -> Option<String> {
 }
 
 fn ask(ui: &Ui, url: &GitUrl, git_ref: &GitRef, access: &Access, limit: Duration) -> anyhow::Result<Finished> {
-    let sh = Shell::new()?;
     let (done, ended) = channel::<()>();
     let mut finished = thread::scope(|scope| {
         scope.spawn(move || {
@@ -82,7 +79,7 @@ fn ask(ui: &Ui, url: &GitUrl, git_ref: &GitRef, access: &Access, limit: Duration
             }
         });
         let _done = done;
-        process::output(ui, git::ls_remote(&sh, url, git_ref, access), limit)
+        git::ls_remote(url, git_ref, access).output(ui, limit)
     })?;
     let wanted = |line: &&str| !line.contains(git::HTTP_TRACE) || retry_after(line).is_some();
     finished.stderr = finished.stderr.lines().filter(wanted).map(|line| format!("{line}\n")).collect();

@@ -4,12 +4,11 @@
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use xshell::{Cmd, Shell};
 
 use crate::error::Failure;
 use crate::facts::remotes;
 use crate::sys::git::Access;
-use crate::sys::process::{self, Finished};
+use crate::sys::process::{CommandLine, Finished};
 use crate::sys::{files, git, interrupt};
 use crate::ui::Ui;
 use crate::value::digest::sha256;
@@ -53,7 +52,6 @@ pub struct Remote<'a> {
 /// A bare repository below the state directory.
 pub struct Repository<'a> {
     ui: &'a Ui,
-    sh: Shell,
     path: Utf8PathBuf,
     remote: Remote<'a>,
 }
@@ -64,7 +62,7 @@ impl<'a> Repository<'a> {
         if let Some(there) = Self::existing(ui, state, kind, remote, like)? {
             return Ok(there);
         }
-        let made = Self { ui, sh: Shell::new()?, path: place(state, kind, remote, like), remote };
+        let made = Self { ui, path: place(state, kind, remote, like), remote };
         files::create_directory(state)?;
         files::create_directory(&state.join("git"))?;
         made.init(like)?;
@@ -81,15 +79,15 @@ impl<'a> Repository<'a> {
     ) -> anyhow::Result<Option<Self>> {
         let path = place(state, kind, remote, like);
         files::refuse_link(&path)?;
-        let there = path.join("config").is_file().then(Shell::new).transpose()?;
-        Ok(there.map(|sh| Self { ui, sh, path, remote }))
+        let is_there = path.join("config").is_file();
+        Ok(is_there.then_some(Self { ui, path, remote }))
     }
 
     fn init(&self, like: &Commit) -> anyhow::Result<()> {
         if self.path.exists() {
             fs_err::remove_dir_all(&self.path)?;
         }
-        let finished = process::output(self.ui, git::init_bare(&self.sh, &self.path, like), LOCAL)?;
+        let finished = git::init_bare(&self.path, like).output(self.ui, LOCAL)?;
         if finished.status.success() {
             return Ok(());
         }
@@ -99,8 +97,8 @@ impl<'a> Repository<'a> {
     }
 
     /// Runs a command on what is here; what it printed, if it ended well.
-    pub fn ask<'c>(&'c self, cmd: impl FnOnce(&'c Shell, &'c Utf8Path) -> Cmd<'c>) -> anyhow::Result<Option<Vec<u8>>> {
-        let finished = process::output(self.ui, cmd(&self.sh, &self.path), LOCAL)?;
+    pub fn ask(&self, line: impl FnOnce(&Utf8Path) -> CommandLine) -> anyhow::Result<Option<Vec<u8>>> {
+        let finished = line(&self.path).output(self.ui, LOCAL)?;
         Ok(finished.status.success().then_some(finished.stdout))
     }
 
@@ -119,7 +117,7 @@ impl<'a> Repository<'a> {
         if !marker.is_file() {
             // One commit tells whether the remote leaves out the trees; only then more is asked for.
             let probe = &commits[..1];
-            if !fetch(1, probe)? || self.ask(|sh, path| git::has_tree(sh, path, probe[0].0))?.is_some() {
+            if !fetch(1, probe)? || self.ask(|path| git::has_tree(path, probe[0].0))?.is_some() {
                 return Ok(false);
             }
             files::write(&marker, b"")?;
@@ -196,8 +194,8 @@ impl<'a> Repository<'a> {
             self.init(commits[0].0)?;
         }
         let Remote { url, access } = self.remote;
-        let cmd = || git::fetch(&self.sh, &self.path, url, filter, depth, commits, access);
-        let mut finished = process::output(self.ui, cmd(), DEADLINE)?;
+        let line = git::fetch(&self.path, url, filter, depth, commits, access);
+        let mut finished = line.output(self.ui, DEADLINE)?;
         // Another run fetches the same meanwhile, so that the next try has little to do. A lock that stays was left by one
         // that was killed.
         let busy = ["cannot lock ref", "shallow file has changed", ".lock': File exists"];
@@ -207,12 +205,12 @@ impl<'a> Repository<'a> {
             && started.elapsed() < BUSY
         {
             remotes::pause(Duration::from_millis(200))?;
-            finished = process::output(self.ui, cmd(), DEADLINE)?;
+            finished = line.output(self.ui, DEADLINE)?;
         }
         let broken = [".lock': File exists", "not a git repository", "bad object", "corrupt"];
         if !finished.status.success() && broken.iter().any(|sign| finished.stderr.contains(sign)) {
             self.init(commits[0].0)?;
-            return process::output(self.ui, cmd(), DEADLINE);
+            return line.output(self.ui, DEADLINE);
         }
         Ok(finished)
     }

@@ -73,16 +73,16 @@ pub struct CacheRecord {
 
 /// Reads the store, with the cache of a builder, or else with that of the engine itself.
 pub fn read(ui: &Ui, builder: Option<&Builder>) -> anyhow::Result<Inventory> {
-    let ids = docker::ask_lines(ui, LONG, docker::image_ids)?;
-    let containers = docker::ask_lines(ui, LONG, docker::container_ids)?;
+    let ids = docker::image_ids().ask_lines(ui, LONG)?;
+    let containers = docker::container_ids().ask_lines(ui, LONG)?;
     thread::scope(|scope| {
         // The engine counts the bytes of volumes too, file by file.
-        let usage = scope.spawn(|| docker::ask(ui, LONG, docker::disk_usage));
+        let usage = scope.spawn(|| docker::disk_usage().ask(ui, LONG));
         let now = scope.spawn(|| docker::clock().ask(ui, LONG));
-        let cache = builder.map(|builder| scope.spawn(|| docker::ask(ui, LONG, |sh| docker::cache_of(sh, builder))));
+        let cache = builder.map(|builder| scope.spawn(|| docker::cache_of(builder).ask(ui, LONG)));
         let users = scope.spawn(|| match containers.is_empty() {
             true => Ok(String::new()),
-            false => docker::ask_existing(ui, LONG, |sh| docker::container_images(sh, &containers)),
+            false => docker::container_images(&containers).ask_existing(ui, LONG),
         });
         let mut images = BTreeMap::new();
         for some in ids.chunks(AT_ONCE) {

@@ -22,7 +22,7 @@ pub fn of_commit(
     offline: bool,
 ) -> anyhow::Result<Tree> {
     let repository = Repository::open(ui, state, TREES, remote, commit)?;
-    let list = || repository.ask(|sh, path| git::ls_tree(sh, path, commit));
+    let list = || repository.ask(|path| git::ls_tree(path, commit));
     let listed = match list()? {
         Some(listed) => Some(listed),
         None if offline => {

@@ -17,7 +17,7 @@ pub fn newer(
     current: &Image,
 ) -> anyhow::Result<Option<String>> {
     let labels = [format!("{}={project}", label::PROJECT), format!("{}={service}", label::SERVICE)];
-    let ids = docker::ask_lines(ui, Duration::from_secs(30), |sh| docker::images_with(sh, &labels))?;
+    let ids = docker::images_with(&labels).ask_lines(ui, Duration::from_secs(30))?;
     Ok(newest(&images::inspect_all(ui, &ids)?, mutable, current))
 }
 

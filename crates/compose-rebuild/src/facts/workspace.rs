@@ -9,13 +9,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use semver::Version;
 use serde::Deserialize;
 use serde_json::Value;
-use xshell::{Shell, cmd};
 
 use crate::error::Failure;
 use crate::facts::config::Config;
 use crate::facts::deployment::Deployment;
 use crate::sys::git::Access;
-use crate::sys::process;
+use crate::sys::process::CommandLine;
 use crate::ui::Ui;
 use crate::value::{Service, show};
 
@@ -104,11 +103,9 @@ impl Workspace {
 /// Reads the workspace of the project in `directory`; without one, what can be said without Cargo.
 pub fn read(ui: &Ui, directory: &Utf8Path) -> anyhow::Result<Workspace> {
     let Some(inside) = find(directory) else { return without_cargo(ui, directory) };
-    let sh = Shell::new()?;
-    sh.change_dir(&inside);
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let metadata = cmd!(sh, "{cargo} metadata --no-deps --format-version 1");
-    let finished = process::output(ui, metadata, Duration::from_secs(30))?;
+    let cargo = CommandLine::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let metadata = cargo.args(["metadata", "--no-deps", "--format-version", "1"]).inside(&inside);
+    let finished = metadata.output(ui, Duration::from_secs(30))?;
     if !finished.status.success() {
         // Cargo says first what is wrong, and then draws where.
         let why = finished.stderr.lines().find_map(|line| line.strip_prefix("error: "));

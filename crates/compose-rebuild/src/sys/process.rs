@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "processes are started here")]
 
+mod line;
 mod streams;
 
 use std::io::{BufReader, Read, Write};
@@ -13,11 +14,13 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use xshell::Cmd;
+use xshell::Shell;
 
 use crate::error::Failure;
-use crate::sys::{git, interrupt};
+use crate::sys::interrupt;
 use crate::ui::Ui;
+use crate::value::secrets::is_token;
+pub use line::CommandLine;
 use streams::{Tail, read_line, tail};
 
 /// A limit for what may take the engine a while, such as removing many images.
@@ -59,30 +62,31 @@ impl Finished {
     }
 }
 
-/// Runs `cmd` to its end and returns what it wrote; a bad exit status is no error here.
-///
-/// # Errors
-/// Exit code 3 when it cannot start or takes longer than `limit`, 130 when a signal came.
-pub fn output(ui: &Ui, cmd: Cmd<'_>, limit: Duration) -> anyhow::Result<Finished> {
-    bounded_output(ui, cmd, End { limit: Some(limit), signals: 0, grace: GRACE })
-}
+impl CommandLine {
+    /// Runs to its end and returns what it wrote; a bad exit status is no error here.
+    ///
+    /// # Errors
+    /// Exit code 3 when it cannot start or takes longer than `limit`, 130 when a signal came.
+    pub fn output(&self, ui: &Ui, limit: Duration) -> anyhow::Result<Finished> {
+        bounded_output(ui, self, End { limit: Some(limit), signals: 0, grace: GRACE })
+    }
 
-/// Runs `cmd`, which a signal ends within half a second whatever it does: what it leaves is finished later.
-///
-/// # Errors
-/// Fails when [`output`] does.
-pub fn output_or_leave(ui: &Ui, cmd: Cmd<'_>, limit: Duration) -> anyhow::Result<Finished> {
-    bounded_output(ui, cmd, End { limit: Some(limit), signals: 0, grace: BRIEF })
-}
+    /// Runs; a signal ends it within half a second whatever it does: what it leaves is finished later.
+    ///
+    /// # Errors
+    /// Fails when [`CommandLine::output`] does.
+    pub fn output_or_leave(&self, ui: &Ui, limit: Duration) -> anyhow::Result<Finished> {
+        bounded_output(ui, self, End { limit: Some(limit), signals: 0, grace: BRIEF })
+    }
 
-/// Runs `cmd`, which cleans up after this run: neither the signals that came before it starts stop it, nor the first that
-/// comes while it runs.
-///
-/// # Errors
-/// Fails when [`output`] does, with [`CLEANUP`] as the limit.
-pub fn cleanup(ui: &Ui, cmd: Cmd<'_>) -> anyhow::Result<Finished> {
-    let end = End { limit: Some(CLEANUP), signals: interrupt::count() + 1, grace: GRACE };
-    bounded_output(ui, cmd, end)
+    /// Cleans up after this run: neither the signals that came before it starts stop it, nor the first that comes while
+    /// it runs.
+    ///
+    /// # Errors
+    /// Fails when [`CommandLine::output`] does, with [`CLEANUP`] as the limit.
+    pub fn cleanup(&self, ui: &Ui) -> anyhow::Result<Finished> {
+        bounded_output(ui, self, End { limit: Some(CLEANUP), signals: interrupt::count() + 1, grace: GRACE })
+    }
 }
 
 /// What ends a process early.
@@ -96,8 +100,8 @@ struct End {
     grace: Duration,
 }
 
-fn bounded_output(ui: &Ui, cmd: Cmd<'_>, end: End) -> anyhow::Result<Finished> {
-    let (finished, stdout) = bounded_read(ui, cmd, end, |stdout| {
+fn bounded_output(ui: &Ui, line: &CommandLine, end: End) -> anyhow::Result<Finished> {
+    let (finished, stdout) = bounded_read(ui, line, end, |stdout| {
         let mut bytes = Vec::new();
         // A read error means a closed pipe: the exit status tells the rest.
         let _ = stdout.take(OUTPUT_LIMIT).read_to_end(&mut bytes);
@@ -106,25 +110,25 @@ fn bounded_output(ui: &Ui, cmd: Cmd<'_>, end: End) -> anyhow::Result<Finished> {
     Ok(Finished { stdout: stdout.unwrap_or_default(), ..finished })
 }
 
-/// Runs `cmd` to its end while `take` reads its standard output, so that no more of it is in memory than `take` keeps.
+/// Runs a command to its end while `take` reads its standard output, so that no more of it is in memory than `take` keeps.
 /// Nothing is returned beside the end of the process when `take` was still reading long after it.
 pub fn read<T: Send + 'static>(
     ui: &Ui,
-    cmd: Cmd<'_>,
+    line: &CommandLine,
     limit: Duration,
     take: impl FnOnce(&mut dyn Read) -> T + Send + 'static,
 ) -> anyhow::Result<(Finished, Option<T>)> {
-    bounded_read(ui, cmd, End { limit: Some(limit), signals: 0, grace: GRACE }, take)
+    bounded_read(ui, line, End { limit: Some(limit), signals: 0, grace: GRACE }, take)
 }
 
 fn bounded_read<T: Send + 'static>(
     ui: &Ui,
-    cmd: Cmd<'_>,
+    line: &CommandLine,
     end: End,
     take: impl FnOnce(&mut dyn Read) -> T + Send + 'static,
 ) -> anyhow::Result<(Finished, Option<T>)> {
-    let shown = cmd.to_string();
-    let mut child = spawn(ui, cmd, end.signals)?;
+    let shown = line.shown();
+    let mut child = start(ui, command(line)?, end.signals, &shown)?;
     let stdout = child.stdout.take();
     let (send, receive) = sync_channel(1);
     thread::spawn(move || {
@@ -148,7 +152,7 @@ pub enum Heard<'a> {
     Nothing(Duration),
 }
 
-/// Runs `cmd` to its end with `input` on its standard input and hands every line of its standard error that is a JSON object
+/// Runs a command to its end with `input` on its standard input and hands every line of its standard error that is a JSON object
 /// to `hear`; the other lines are its errors. An unterminated last line counts as a line; a line of more than 4 MiB is
 /// dropped.
 ///
@@ -156,12 +160,12 @@ pub enum Heard<'a> {
 /// Exit code 3 when it cannot start, 130 when a signal came, or the error of `hear`.
 pub fn stream(
     ui: &Ui,
-    cmd: Cmd<'_>,
+    line: &CommandLine,
     input: Vec<u8>,
     mut hear: impl FnMut(Heard<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<Finished> {
-    let shown = cmd.to_string();
-    let mut command = command(cmd);
+    let shown = line.shown();
+    let mut command = command(line)?;
     command.stdin(Stdio::piped()).stdout(Stdio::null());
     let mut child = start(ui, command, 0, &shown)?;
     let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
@@ -194,10 +198,10 @@ pub fn stream(
     Ok(Finished { stderr: errors.text(), ..finished })
 }
 
-/// Runs `cmd` with `input` on its standard input, and takes nothing of what it prints but the end of its standard error.
+/// Runs a command with `input` on its standard input, and takes nothing of what it prints but the end of its standard error.
 /// Messages name the program alone: its arguments may hold what nobody else should read.
-pub fn tell(ui: &Ui, cmd: Cmd<'_>, input: Vec<u8>, limit: Duration) -> anyhow::Result<Finished> {
-    let mut command = command(cmd);
+pub fn tell(ui: &Ui, line: &CommandLine, input: Vec<u8>, limit: Duration) -> anyhow::Result<Finished> {
+    let mut command = command(line)?;
     let shown = command.get_program().to_string_lossy().into_owned();
     command.stdin(Stdio::piped()).stdout(Stdio::null());
     let mut child = start(ui, command, 0, &shown)?;
@@ -208,21 +212,17 @@ pub fn tell(ui: &Ui, cmd: Cmd<'_>, input: Vec<u8>, limit: Duration) -> anyhow::R
     supervise(ui, child, &shown, end, nothing, |_| Ok(()))
 }
 
-fn spawn(ui: &Ui, cmd: Cmd<'_>, signals: usize) -> anyhow::Result<Child> {
-    let shown = cmd.to_string();
-    start(ui, command(cmd), signals, &shown)
-}
-
 /// A command in a process group of its own, with nothing to read and both outputs piped.
-fn command(cmd: Cmd<'_>) -> Command {
-    let mut command = Command::from(cmd);
+fn command(line: &CommandLine) -> anyhow::Result<Command> {
+    let sh = Shell::new()?;
+    let mut command = Command::from(line.prepared(&sh));
     // Only what is given a token needs it.
     let given: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
-    for (name, _) in std::env::vars_os().filter(|(name, _)| git::is_token(name) && !given.contains(name)) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_token(name) && !given.contains(name)) {
         command.env_remove(name);
     }
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
+    Ok(command)
 }
 
 fn start(ui: &Ui, mut command: Command, signals: usize, shown: &str) -> anyhow::Result<Child> {

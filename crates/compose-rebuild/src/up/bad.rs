@@ -35,6 +35,6 @@ fn change(ui: &Ui, project: &Project, service: &Service, change: impl FnOnce(&mu
         (label::SERVICE, service.to_string()),
         (label::BAD, hold::write(&all)),
     ];
-    docker::ask(ui, Duration::from_secs(60), |sh| docker::mark(sh, &name, &labels))?;
+    docker::mark(&name, &labels).ask(ui, Duration::from_secs(60))?;
     Ok(())
 }

@@ -1,5 +1,17 @@
 //! Names and addresses that give a secret away.
 
+use std::ffi::OsStr;
+
+/// The variable with a token for private repositories, followed by `.HOST` one for that host; a build gets it as the secret
+/// of this name.
+pub const TOKEN: &str = "GIT_AUTH_TOKEN";
+
+/// Whether a variable holds such a token.
+pub fn is_token(name: &OsStr) -> bool {
+    name.to_str()
+        .is_some_and(|name| name == TOKEN || name.strip_prefix(TOKEN).is_some_and(|host| host.starts_with('.')))
+}
+
 /// Whether a variable of this name holds a secret, as far as a name can tell.
 pub fn is_secret_name(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();

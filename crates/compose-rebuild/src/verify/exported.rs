@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use camino::Utf8Path;
-use xshell::Shell;
 
 use super::opened::only_file;
 use crate::error::Failure;
 use crate::facts::image::Image;
-use crate::sys::{docker, files, process};
+use crate::sys::{docker, files};
 use crate::ui::Ui;
 use crate::value::{Builder, ImageRef};
 
@@ -32,8 +31,7 @@ pub(super) fn read(
     files::create_directory(directory)?;
     let from = serde_json::json!([path, "/file"]).to_string().replace('$', "\\$");
     files::write(&directory.join("Dockerfile"), format!("FROM scratch\nCOPY --from=image {from}\n").as_bytes())?;
-    let sh = Shell::new()?;
-    let exported = process::output(ui, docker::export(&sh, builder, directory, name, &image.id), DEADLINE)?;
+    let exported = docker::export(builder, directory, name, &image.id).output(ui, DEADLINE)?;
     let _ = fs_err::remove_dir_all(directory);
     if exported.status.success() {
         return Ok(Some(only_file(&exported.stdout, path.as_str())?));

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use camino::Utf8Path;
-use xshell::Shell;
 
 use crate::error::Failure;
 use crate::facts::image::Image;
@@ -79,8 +78,7 @@ impl<'a> Opened<'a> {
     ) -> anyhow::Result<Option<T>> {
         let Some(container) = self.container(name) else { return Ok(None) };
         let path = Path::new(&image.working_directory).join(path);
-        let sh = Shell::new()?;
-        let (copied, taken) = process::read(self.ui, docker::copy_out(&sh, container, path), ARCHIVE_DEADLINE, take)?;
+        let (copied, taken) = process::read(self.ui, &docker::copy_out(container, path), ARCHIVE_DEADLINE, take)?;
         match (copied.status.success(), taken) {
             (true, Some(taken)) => Ok(Some(taken)),
             (true, None) => Err(Failure::precondition("the engine's answer is cut").hint("run it again").into()),

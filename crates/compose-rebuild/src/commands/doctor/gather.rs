@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
-use xshell::{Cmd, Shell};
 
 use crate::build::staged;
 use crate::commands::Context;
@@ -18,7 +17,7 @@ use crate::facts::image::Image;
 use crate::facts::workspace::Workspace;
 use crate::facts::{disk, images};
 use crate::project::{Project, key};
-use crate::sys::process::{self, Finished};
+use crate::sys::process::{CommandLine, Finished};
 use crate::sys::threads::join;
 use crate::sys::{docker, files, lock};
 use crate::ui::Ui;
@@ -40,9 +39,8 @@ fn said(finished: anyhow::Result<Finished>) -> Result<String, Failure> {
 }
 
 /// What a command prints, as the checks want it.
-pub(super) fn answer(ui: &Ui, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> Answer {
-    let finished = Shell::new().map_err(Into::into).and_then(|sh| process::output(ui, command(&sh), DEADLINE));
-    said(finished).map_err(|failure| failure.cause)
+pub(super) fn answer(ui: &Ui, line: &CommandLine) -> Answer {
+    said(line.output(ui, DEADLINE)).map_err(|failure| failure.cause)
 }
 
 /// The compose files with their texts.
@@ -54,9 +52,9 @@ pub(super) fn compose_files(files: &[Utf8PathBuf]) -> Files {
 /// Engine, Compose, buildx and the builder, all at the same time.
 pub(super) fn engine(ui: &Ui, builder: Option<&Builder>) -> Engine {
     thread::scope(|scope| {
-        let compose = scope.spawn(|| answer(ui, docker::compose_version));
-        let buildx = scope.spawn(|| answer(ui, docker::buildx_version));
-        let inspected = scope.spawn(|| answer(ui, |sh| docker::builder_inspect(sh, builder)));
+        let compose = scope.spawn(|| answer(ui, &docker::compose_version()));
+        let buildx = scope.spawn(|| answer(ui, &docker::buildx_version()));
+        let inspected = scope.spawn(|| answer(ui, &docker::builder_inspect(builder)));
         let info = said(docker::info().output(ui, DEADLINE));
         let mut engine = Engine {
             compose: Some(join(compose)),

@@ -1,7 +1,5 @@
 //! The steps of a release. Each can be done again, and none relies on what an earlier run remembered.
 
-use xshell::Shell;
-
 use super::Session;
 use crate::commands::run::Run;
 use crate::facts::image::{Images, Store};
@@ -13,7 +11,7 @@ use crate::plan::release::{tag_name, version};
 use crate::plan::{Attestations, ServicePlan};
 use crate::promote::{self, Move};
 use crate::sys::git::checkout as git;
-use crate::sys::{docker, files, process};
+use crate::sys::{docker, files};
 use crate::value::{ImageRef, label};
 use crate::{cli, push};
 
@@ -42,9 +40,8 @@ impl Session<'_> {
     fn commit(&mut self) -> anyhow::Result<()> {
         let (ui, root) = (&self.context.ui, &self.checkout.root);
         let files: Vec<_> = self.release.edits.iter().filter(|edit| !edit.committed).map(|edit| edit.file).collect();
-        let sh = Shell::new()?;
-        checkout::required(ui, git::commit(&sh, root, &version::subject(&self.release.version), &files))?;
-        self.checkout.head = checkout::required(ui, git::head(&sh, root))?.trim().parse()?;
+        checkout::required(ui, git::commit(root, &version::subject(&self.release.version), &files))?;
+        self.checkout.head = checkout::required(ui, git::head(root))?.trim().parse()?;
         Ok(())
     }
 
@@ -92,9 +89,8 @@ impl Session<'_> {
     fn fetch(&mut self) -> anyhow::Result<()> {
         let ui = &self.context.ui;
         let absent: Vec<_> = self.registered.keys().filter(|tag| !self.local.contains_key(tag)).cloned().collect();
-        let sh = Shell::new()?;
         for tag in &absent {
-            let finished = process::output(ui, docker::pull(&sh, tag), push::UPLOAD)?;
+            let finished = docker::pull(tag).output(ui, push::UPLOAD)?;
             if !finished.status.success() {
                 return Err(docker::registry_failure(&finished, tag).into());
             }
@@ -149,8 +145,7 @@ impl Session<'_> {
             format!("{service}: {} {revision}\n", tags.own)
         });
         let message = format!("{}\n\n{}", version::subject(version), images.collect::<String>());
-        let sh = Shell::new()?;
-        let command = git::tag(&sh, &self.checkout.root, &tag_name(version), &message, &self.checkout.head);
+        let command = git::tag(&self.checkout.root, &tag_name(version), &message, &self.checkout.head);
         checkout::required(&self.context.ui, command).map(|_| ())
     }
 
@@ -177,8 +172,7 @@ impl Session<'_> {
     }
 
     fn push_git(&self) -> anyhow::Result<()> {
-        let sh = Shell::new()?;
-        let command = git::push(&sh, &self.checkout.root, &self.release.branch, &tag_name(&self.release.version));
+        let command = git::push(&self.checkout.root, &self.release.branch, &tag_name(&self.release.version));
         checkout::required(&self.context.ui, command).map(|_| ())
     }
 }

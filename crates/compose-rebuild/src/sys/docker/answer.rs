@@ -4,27 +4,29 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use xshell::{Cmd, Shell};
 
 use crate::error::Failure;
-use crate::sys::process::{self, Finished};
+use crate::sys::process::{CommandLine, Finished};
 use crate::ui::Ui;
 use crate::value::ImageRef;
 
-/// What a command prints that has to work.
-pub fn ask(ui: &Ui, limit: Duration, command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>) -> anyhow::Result<String> {
-    let sh = Shell::new()?;
-    text(process::output(ui, command(&sh), limit)?, |_| false)
-}
+/// Commands of Docker.
+impl CommandLine {
+    /// What it prints; it has to work.
+    pub fn ask(&self, ui: &Ui, limit: Duration) -> anyhow::Result<String> {
+        text(self.output(ui, limit)?, |_| false)
+    }
 
-/// What a command prints about things that may be gone: that one is gone is an answer too.
-pub fn ask_existing(
-    ui: &Ui,
-    limit: Duration,
-    command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>,
-) -> anyhow::Result<String> {
-    let sh = Shell::new()?;
-    text(process::output(ui, command(&sh), limit)?, is_absent)
+    /// What it prints about things that may be gone: that one is gone is an answer too.
+    pub fn ask_existing(&self, ui: &Ui, limit: Duration) -> anyhow::Result<String> {
+        text(self.output(ui, limit)?, is_absent)
+    }
+
+    /// The lines that it prints, sorted, each once: an image with several names comes several times.
+    pub fn ask_lines(&self, ui: &Ui, limit: Duration) -> anyhow::Result<Vec<String>> {
+        let lines: BTreeSet<_> = self.ask(ui, limit)?.split_whitespace().map(str::to_owned).collect();
+        Ok(lines.into_iter().collect())
+    }
 }
 
 /// Whether an error says that something is not there.
@@ -40,16 +42,6 @@ pub(super) fn text(finished: Finished, expected: fn(&str) -> bool) -> anyhow::Re
         return Err(failure(&finished).into());
     }
     Ok(finished.text())
-}
-
-/// The lines of an answer, sorted, each once: an image with several names comes several times.
-pub fn ask_lines(
-    ui: &Ui,
-    limit: Duration,
-    command: impl for<'a> FnOnce(&'a Shell) -> Cmd<'a>,
-) -> anyhow::Result<Vec<String>> {
-    let lines: BTreeSet<_> = ask(ui, limit, command)?.split_whitespace().map(str::to_owned).collect();
-    Ok(lines.into_iter().collect())
 }
 
 /// Reads an answer in JSON.

@@ -1,18 +1,16 @@
 //! What a run asks from the engine again and again, each as a command of the Docker client and as requests to the engine.
 
-use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use xshell::Shell;
 
 use super::answer;
-use super::client::{builder_was_chosen, plugin};
+use super::client::{builder_was_chosen, buildx, docker, on};
 use super::socket::{self, Request, quoted};
 use crate::sys::interrupt;
-use crate::sys::process::{self, Finished};
+use crate::sys::process::{self, CommandLine, Finished};
 use crate::ui::Ui;
 use crate::value::{Builder, ImageRef, ProjectName, label};
 
@@ -23,51 +21,35 @@ const VERIFY_LABEL: &str = "io.xtask.verify";
 /// answers are the same.
 #[derive(Debug)]
 pub struct Call {
-    program: OsString,
-    words: Vec<OsString>,
+    line: CommandLine,
     requests: Vec<Request>,
     print: fn(Vec<Vec<u8>>) -> Vec<u8>,
 }
 
 impl Call {
-    fn new(words: &[&str], requests: impl IntoIterator<Item = Request>, print: fn(Vec<Vec<u8>>) -> Vec<u8>) -> Self {
-        let words = words.iter().map(OsString::from).collect();
-        Self { program: "docker".into(), words, requests: requests.into_iter().collect(), print }
-    }
-
-    /// A command of buildx with these words; buildx starts faster by itself than through `docker`.
-    fn of_buildx(mut self) -> Self {
-        match plugin("docker-buildx") {
-            Some(program) => self.program = program.into_std_path_buf().into(),
-            None => self.words.insert(0, "buildx".into()),
-        }
-        self
-    }
-
-    fn args<S: Into<OsString>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
-        self.words.extend(words.into_iter().map(Into::into));
-        self
+    fn new(line: CommandLine, requests: impl IntoIterator<Item = Request>, print: fn(Vec<Vec<u8>>) -> Vec<u8>) -> Self {
+        Self { line, requests: requests.into_iter().collect(), print }
     }
 
     /// Asks, and returns what the Docker client would have printed.
     ///
     /// # Errors
-    /// Fails when [`process::output`] does.
+    /// Fails when [`CommandLine::output`] does.
     pub fn output(&self, ui: &Ui, limit: Duration) -> anyhow::Result<Finished> {
         match self.on_socket(ui, limit, 0)? {
             Some(finished) => Ok(finished),
-            None => process::output(ui, Shell::new()?.cmd(&self.program).args(&self.words), limit),
+            None => self.line.output(ui, limit),
         }
     }
 
-    /// Asks for what cleans up after this run, see [`process::cleanup`].
+    /// Asks for what cleans up after this run, see [`CommandLine::cleanup`].
     ///
     /// # Errors
-    /// Fails when [`process::cleanup`] does.
+    /// Fails when [`CommandLine::cleanup`] does.
     pub fn cleanup(&self, ui: &Ui) -> anyhow::Result<Finished> {
         match self.on_socket(ui, process::CLEANUP, interrupt::count() + 1)? {
             Some(finished) => Ok(finished),
-            None => process::cleanup(ui, Shell::new()?.cmd(&self.program).args(&self.words)),
+            None => self.line.cleanup(ui),
         }
     }
 
@@ -99,7 +81,7 @@ impl Call {
                 None => bodies.push(answer.body),
             }
         }
-        let shown = Shell::new()?.cmd(&self.program).args(&self.words).to_string();
+        let shown = self.line.shown();
         ui.command(&shown);
         ui.ended(&shown, started.elapsed());
         let status = ExitStatus::from_raw(if errors.is_empty() { 0 } else { 1 << 8 });
@@ -142,21 +124,22 @@ fn lines(body: &[u8], of: fn(&Value) -> &Value) -> Vec<u8> {
 /// Everything about the images that exist, as a JSON array; the others are named on the standard error.
 pub fn image_inspect(images: &[String]) -> Call {
     let requests = images.iter().map(|image| request("GET", format!("/images/{}/json", quoted(image.as_bytes()))));
-    Call::new(&["image", "inspect", "--"], requests, array).args(images)
+    Call::new(docker("image inspect --").args(images), requests, array)
 }
 
 /// Gives the image `from` another name.
 pub fn tag(from: &str, to: &ImageRef) -> Call {
     let [repository, name] = [to.repository.as_str(), to.tag.as_str()].map(|text| quoted(text.as_bytes()));
     let path = format!("/images/{}/tag?repo={repository}&tag={name}", quoted(from.as_bytes()));
-    Call::new(&["image", "tag", "--"], [request("POST", path)], nothing).args([from.to_owned(), to.to_string()])
+    let line = docker("image tag --").args([from.to_owned(), to.to_string()]);
+    Call::new(line, [request("POST", path)], nothing)
 }
 
 /// Takes names away, and an image with its last one; never forced.
 pub fn untag(images: &[ImageRef]) -> Call {
     let names = || images.iter().map(ToString::to_string);
     let path = |name: String| request("DELETE", format!("/images/{}?noprune=1", quoted(name.as_bytes())));
-    Call::new(&["image", "rm", "--no-prune", "--"], names().map(path), nothing).args(names())
+    Call::new(docker("image rm --no-prune --").args(names()), names().map(path), nothing)
 }
 
 /// A container of this name that is never started, to copy files out of an image.
@@ -167,66 +150,68 @@ pub fn create(name: &str, image: &ImageRef, project: &ProjectName) -> Call {
     let path = format!("/containers/create?name={}", quoted(name.as_bytes()));
     let request = Request { method: "POST", path, body: Some(body) };
     let label = format!("{VERIFY_LABEL}={project}");
-    let words = ["create", "--pull", "never", "--network", "none", "--name", name, "--label", &label, "--"];
-    Call::new(&words, [request], nothing).args([image.to_string(), "true".to_owned()])
+    let line = docker("create --pull never --network none --name").args([name, "--label", &label, "--"]);
+    Call::new(line.args([&image.to_string(), "true"]), [request], nothing)
 }
 
 /// A short file out of a container as a tar archive; links are copied, never followed.
 pub fn copy_file(container: &str, path: &str) -> Call {
     let archive = format!("/containers/{}/archive?path={}", quoted(container.as_bytes()), quoted(path.as_bytes()));
-    Call::new(&["cp", "--"], [request("GET", archive)], first).args([format!("{container}:{path}"), "-".to_owned()])
+    Call::new(docker("cp --").args([&format!("{container}:{path}"), "-"]), [request("GET", archive)], first)
 }
 
 /// Removes containers of ours that never ran, with the nameless volumes that the engine made for them.
 pub fn remove_containers(containers: &[String]) -> Call {
     let path = |id: &String| request("DELETE", format!("/containers/{}?v=1", quoted(id.as_bytes())));
-    Call::new(&["rm", "--volumes", "--"], containers.iter().map(path), nothing).args(containers)
+    Call::new(docker("rm --volumes --").args(containers), containers.iter().map(path), nothing)
 }
 
 /// The IDs of verification containers that an earlier run left behind, one a line.
 pub fn leftover_containers(project: &ProjectName) -> Call {
     let label = format!("{VERIFY_LABEL}={project}");
     let path = format!("/containers/json?all=1&filters={}", filters(std::slice::from_ref(&label)));
-    let words = ["ps", "--all", "--quiet", "--no-trunc", "--filter", &format!("label={label}")];
-    Call::new(&words, [request("GET", path)], |bodies| lines(&first(bodies), |one| &one["Id"]))
+    let line = docker("ps --all --quiet --no-trunc --filter").args([format!("label={label}")]);
+    Call::new(line, [request("GET", path)], |bodies| lines(&first(bodies), |one| &one["Id"]))
 }
 
 /// The tags of the images that this tool built for a project, one a line.
 pub fn project_tags(project: &ProjectName) -> Call {
     let label = format!("{}={project}", label::PROJECT);
     let path = format!("/images/json?filters={}", filters(std::slice::from_ref(&label)));
-    let words = ["image", "ls", "--filter", &format!("label={label}"), "--format", "{{.Repository}}:{{.Tag}}"];
-    Call::new(&words, [request("GET", path)], |bodies| lines(&first(bodies), |image| &image["RepoTags"]))
+    let line = docker("image ls --filter").args([&format!("label={label}"), "--format", "{{.Repository}}:{{.Tag}}"]);
+    Call::new(line, [request("GET", path)], |bodies| lines(&first(bodies), |image| &image["RepoTags"]))
 }
 
 /// A line `ID TYPE` for each record of the build cache.
 pub fn cache_records(builder: Option<&Builder>) -> Call {
     let is_the_engine = builder.is_none() && !builder_was_chosen();
     let request = is_the_engine.then(|| request("GET", "/system/df?type=build-cache".to_owned()));
-    let call = Call::new(&["du", "--format", "{{.ID}} {{.Type}}"], request, |bodies| {
+    let line = buildx().args(["du", "--format", "{{.ID}} {{.Type}}"]).args(on(builder));
+    Call::new(line, request, |bodies| {
         let usage: Value = serde_json::from_slice(&first(bodies)).unwrap_or_default();
         let records = usage["BuildCache"].as_array().into_iter().flatten();
         let line = |record: &Value| Some(format!("{} {}\n", record["ID"].as_str()?, record["Type"].as_str()?));
         records.filter_map(line).collect::<String>().into_bytes()
-    });
-    call.of_buildx().args(builder.into_iter().flat_map(|builder| ["--builder", builder.as_str()]))
+    })
 }
 
 /// Everything about the engine, as one JSON object.
 pub fn info() -> Call {
-    Call::new(&["info", "--format", "{{json .}}"], [request("GET", "/info".to_owned())], first)
+    Call::new(docker("info --format").args(["{{json .}}"]), [request("GET", "/info".to_owned())], first)
 }
 
 /// What tells this engine from every other one, whatever it is called.
 pub fn engine_id() -> Call {
-    let words = ["info", "--format", "{{.ID}}"];
-    Call::new(&words, [request("GET", "/info".to_owned())], |bodies| field(&first(bodies), "ID"))
+    Call::new(docker("info --format {{.ID}}"), [request("GET", "/info".to_owned())], |bodies| {
+        field(&first(bodies), "ID")
+    })
 }
 
 /// What time it is for the engine.
 pub fn clock() -> Call {
-    let words = ["info", "--format", "{{.SystemTime}}"];
-    Call::new(&words, [request("GET", "/info".to_owned())], |bodies| field(&first(bodies), "SystemTime"))
+    Call::new(docker("info --format {{.SystemTime}}"), [request("GET", "/info".to_owned())], |bodies| {
+        field(&first(bodies), "SystemTime")
+    })
 }
 
 /// The text in a field of an object.
