@@ -9,13 +9,16 @@ mod generate;
 mod truth;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 use std::{env, fs, thread};
 
 use serde_json::Value;
 
 use crate::support::{Random, World};
+use draft::KIND;
 use figures::Figures;
 use generate::Project;
 
@@ -93,6 +96,7 @@ impl Bench {
             index,
             figures: Figures::default(),
             before: BTreeMap::new(),
+            written: BTreeMap::new(),
             definition: Default::default(),
         };
         trial.write(None);
@@ -106,6 +110,26 @@ impl Bench {
     }
 }
 
+/// Makes a file of what a draft says.
+fn put(world: &World, name: &str, text: &str) {
+    let special = text.strip_prefix(KIND).and_then(|rest| rest.split_once(':'));
+    let ((kind, text), path) = (special.unwrap_or(("", text)), world.project().join(name));
+    match kind {
+        "link" => {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            symlink(text, path).unwrap();
+        }
+        "directory" => fs::create_dir_all(path).unwrap(),
+        "crlf" => world.file(name, &text.replace('\n', "\r\n")),
+        _ => world.file(name, text),
+    }
+    match kind {
+        "executable" => fs::set_permissions(world.project().join(name), PermissionsExt::from_mode(0o755)).unwrap(),
+        "old" => fs::File::open(world.project().join(name)).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap(),
+        _ => {}
+    }
+}
+
 /// One project, built once, and what happens to it.
 struct Trial<'a> {
     bench: &'a mut Bench,
@@ -115,26 +139,33 @@ struct Trial<'a> {
     figures: Figures,
     /// What a plain build made of it before any change.
     before: BTreeMap<String, Value>,
+    /// The files as they are now.
+    written: BTreeMap<String, String>,
     /// What Compose said last that it would build, with the files that it had read.
-    definition: ([String; 2], Value),
+    definition: (BTreeMap<String, String>, Value),
 }
 
 impl Trial<'_> {
     /// Writes the files, as they are with the second text at one place.
-    fn write(&self, place: Option<usize>) {
+    fn write(&mut self, place: Option<usize>) {
         let world = &self.bench.world;
-        for (name, text) in self.project.draft.render(place) {
-            let text = (0..2).fold(text, |text, number| {
+        let mut files = self.project.draft.render(place);
+        for text in files.values_mut() {
+            let named = (0..2).fold(text.clone(), |text, number| {
                 text.replace(&format!("REPO{number}"), self.bench.repository(number).var("GITHUB_REPO"))
             });
-            let text = text.replace("NAME", &world.name).replace("BASE_IMAGE", world.var("NODE_IMAGE"));
-            let text = text.replace("OWN_BASE", &self.bench.base("latest"));
-            let path = world.project().join(&name);
-            if fs::read_to_string(&path).is_ok_and(|old| old == text) {
-                continue;
-            }
-            world.file(&name, &text);
+            let named = named.replace("NAME", &world.name).replace("BASE_IMAGE", world.var("NODE_IMAGE"));
+            *text = named.replace("OWN_BASE", &self.bench.base("latest"));
         }
+        for (name, text) in self.written.iter().filter(|(name, text)| files.get(*name) != Some(text)) {
+            let path = world.project().join(name);
+            let is_directory = text.starts_with(KIND) && path.is_dir() && !path.is_symlink();
+            if is_directory { fs::remove_dir(path) } else { fs::remove_file(path) }.unwrap();
+        }
+        for (name, text) in files.iter().filter(|(name, text)| self.written.get(*name) != Some(text)) {
+            put(world, name, text);
+        }
+        self.written = files;
     }
 
     /// Brings everything up to date; whether the tool did it.
@@ -246,6 +277,6 @@ impl Trial<'_> {
 
     fn files(&self, place: Option<usize>) -> String {
         let all = self.project.draft.render(place);
-        all.iter().map(|(name, text)| format!("--- {name}\n{text}")).collect()
+        all.iter().map(|(name, text)| format!("--- {name}\n{}", text.replace(KIND, "kind "))).collect()
     }
 }

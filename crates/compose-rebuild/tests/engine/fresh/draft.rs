@@ -9,6 +9,9 @@ use serde_json::Value;
 const OPEN: char = '\u{1}';
 const CLOSE: char = '\u{2}';
 
+/// Begins the text of a file that is not plain text: its kind and a `:` follow.
+pub(crate) const KIND: char = '\u{3}';
+
 /// A Dockerfile whose name begins like this is text of the compose file, where [`Draft::inline`] stands.
 const INLINE: &str = "inline/";
 
@@ -58,6 +61,7 @@ impl Draft {
         (name, stands)
     }
 
+    /// Adds a file, whose name may contain places too.
     pub(crate) fn file(&mut self, name: impl Into<String>, text: impl Into<String>) {
         self.files.insert(name.into(), text.into());
     }
@@ -72,7 +76,7 @@ impl Draft {
     pub(crate) fn render(&self, changed: Option<usize>) -> BTreeMap<String, String> {
         let text = |text: &String| self.filled(text, changed);
         let files = self.files.iter().filter(|(name, _)| !name.starts_with(INLINE));
-        files.map(|(name, content)| (name.clone(), text(content))).collect()
+        files.map(|(name, content)| (text(name), text(content))).collect()
     }
 
     fn filled(&self, text: &str, changed: Option<usize>) -> String {

@@ -1,6 +1,7 @@
 //! Projects that are made up: services, what each is made from, and everything that may change.
 
 mod compose;
+mod files;
 mod instructions;
 mod stages;
 
@@ -55,6 +56,8 @@ struct Shared {
     environment: String,
     ignored: String,
     secrets: String,
+    /// Files that services extend, and services of the compose file that they extend.
+    extended: BTreeMap<String, String>,
 }
 
 /// A Dockerfile while it is written.
@@ -66,6 +69,10 @@ struct Recipe<'a> {
     /// The services that were made up before.
     known: &'a [Service],
     text: String,
+    /// What stands above the first stage.
+    globals: String,
+    /// Its lines of `.dockerignore`.
+    ignored: String,
     stages: Vec<Stage>,
     /// Named contexts that its services declare.
     contexts: BTreeMap<String, String>,
@@ -99,6 +106,7 @@ pub(crate) fn project(random: &mut Random) -> Project {
         }
         let mut recipe = Recipe::new(&mut draft, random, &mut shared, &known);
         recipe.write();
+        recipe.shared.ignored += &recipe.ignored;
         let targets = 1 + recipe.random.below(2).min(wanted - services.len() - 1);
         for _ in 0..targets {
             let (service, section) = recipe.service(services.len());

@@ -1,10 +1,10 @@
 //! What a plain build of Compose's own definition makes, without the tool.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 
 use serde_json::{Value, json};
 
+use super::draft::KIND;
 use super::{BRANCH, Bench, Trial};
 
 impl Bench {
@@ -81,7 +81,9 @@ impl Trial<'_> {
     /// What Compose would build, asked again when a file that it reads has changed.
     fn definition(&mut self) -> Value {
         let world = &self.bench.world;
-        let files = ["compose.yml", ".env"].map(|name| fs::read_to_string(world.project().join(name)).unwrap());
+        let is_read = |name: &str, text: &str| name.ends_with("ml") || name.ends_with(".env") || text.starts_with(KIND);
+        let mut files = self.written.clone();
+        files.retain(|name, text| is_read(name, text));
         if self.definition.0 != files {
             self.definition = (files, serde_json::from_str(&world.compose(&["build", "--print"])).unwrap());
         }

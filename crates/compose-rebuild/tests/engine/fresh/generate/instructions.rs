@@ -99,7 +99,10 @@ impl Recipe<'_> {
             }
             _ => {}
         }
-        let declared = if self.random.chance(80) { format!("={default}") } else { String::new() };
+        if self.random.chance(20) {
+            self.globals += &format!("ARG {name}={default}\n");
+        }
+        let declared = if self.random.chance(60) { format!("={default}") } else { String::new() };
         let used = match self.random.below(4) {
             0 => format!("COPY <<EOF /arg-{id}\n${{{name}:-nothing}}\nEOF\n"),
             1 => format!("LABEL p{id}=\"${name}\"\n"),
@@ -118,27 +121,6 @@ impl Recipe<'_> {
             self.args.insert(name.to_owned(), value);
         }
         format!("ARG {name}\nENV B{id}=\"x${{{name}}}\"\n")
-    }
-
-    /// A file or directory of the main context.
-    fn local_file(&mut self, stage: &mut Stage) -> String {
-        let id = self.draft.number();
-        if self.repository.is_some() {
-            return format!("COPY README.md /readme-{id}\n");
-        }
-        stage.unknowable = true;
-        let directory = format!("local-{id}");
-        let word = self.draft.word("file that is copied");
-        self.draft.file(format!("{directory}/one"), format!("{word}\n"));
-        let other = self.draft.word("file beside what is copied");
-        self.draft.file(format!("{directory}/two"), format!("{other}\n"));
-        let ignored = self.draft.added(".dockerignore", format!("{directory}/two\n"));
-        self.shared.ignored += &ignored;
-        match self.random.below(3) {
-            0 => format!("COPY {directory}/one /{directory}\n"),
-            1 => format!("ADD {directory}/on* /{directory}/\n"),
-            _ => format!("COPY {directory}/ /{directory}/\n"),
-        }
     }
 
     /// A repository that BuildKit fetches itself.
@@ -184,7 +166,8 @@ impl Recipe<'_> {
         let (one, other) = (self.random.below(number), self.random.below(number));
         stage.stages.insert(one);
         let from = self.draft.place("stage that is copied from", format!("t{one}"), format!("t{other}"));
-        format!("COPY --from={from} /out /out-{}\n", self.draft.number())
+        let flag = self.flag();
+        format!("COPY {flag}--from={from} /out /out-{}\n", self.draft.number())
     }
 
     /// A step that clones, most times below an argument that makes it run again.
@@ -242,7 +225,6 @@ impl Recipe<'_> {
                 format!("RUN --mount=source=mount-{id},target=/in cat /in > /m-{id}\n")
             }
             3 => {
-                stage.unknowable = true;
                 self.secret();
                 format!("RUN --mount=type=secret,id=token{} wc -c /run/secrets/* > /m-{id}\n", self.number)
             }

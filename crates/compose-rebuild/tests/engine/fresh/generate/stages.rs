@@ -19,6 +19,8 @@ impl<'a> Recipe<'a> {
             number: known.len(),
             known,
             text: String::new(),
+            globals: String::new(),
+            ignored: String::new(),
             stages: Vec::new(),
             contexts: BTreeMap::new(),
             args: BTreeMap::new(),
@@ -41,6 +43,7 @@ impl<'a> Recipe<'a> {
                 self.instruction(number);
             }
         }
+        self.text.insert_str(0, &self.globals);
         if !self.continues && self.random.chance(30) {
             let directive = self.draft.added("escape directive", "# escape=`\n");
             self.text.insert_str(0, &directive);
@@ -70,12 +73,32 @@ impl<'a> Recipe<'a> {
                 self.random.of(&["BASE_IMAGE", "OWN_BASE"]).to_owned()
             }
         };
+        let from = if self.random.chance(20) { self.global_base(from) } else { from };
         let from_word = self.draft.place("case of an instruction", "FROM", "from");
         let platform = self.draft.added("platform of FROM", "--platform=$TARGETPLATFORM ");
         let word = self.draft.word("here-document of COPY");
         self.text +=
             &format!("{from_word} {platform}{from} AS t{number}\nCOPY <<EOF /out\nstage {number}: {word}\nEOF\n");
         stage
+    }
+
+    /// An argument above the first stage that names this base, which the compose file may name too.
+    fn global_base(&mut self, base: String) -> String {
+        let name = format!("F{}", self.draft.number());
+        let other = match base.as_str() {
+            "BASE_IMAGE" => "OWN_BASE",
+            "OWN_BASE" => "BASE_IMAGE",
+            same => same,
+        };
+        let named = self.draft.place("argument above the stages", base.clone(), other);
+        if self.random.chance(40) {
+            self.args.insert(name.clone(), named);
+            self.globals += &format!("ARG {name}={base}\n");
+        } else {
+            let before = self.draft.number();
+            self.globals += &format!("ARG G{before}={named}\nARG {name}=${{G{before}}}\n");
+        }
+        format!("${{{name}}}")
     }
 
     /// The image of another service, as `FROM`, `COPY --from` and mounts name it; and whether it has a shell.
