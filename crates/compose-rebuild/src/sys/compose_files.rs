@@ -3,6 +3,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "the environment names the compose files")]
 
+use std::collections::BTreeSet;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::error::Failure;
@@ -70,9 +72,15 @@ pub fn find(directory: &Utf8Path, options: &ComposeOptions) -> Result<Vec<Utf8Pa
     let base = base.ok_or_else(|| {
         Failure::usage(format!("no compose.yml in `{directory}` or above")).hint("name one with `-f FILE`")
     })?;
-    let stem = base.as_str().trim_end_matches(".yaml").trim_end_matches(".yml").to_owned();
-    let overrides = ["yml", "yaml"].map(|ending| Utf8PathBuf::from(format!("{stem}.override.{ending}")));
-    Ok([base].into_iter().chain(overrides.into_iter().find(|path| path.is_file())).collect())
+    // Compose takes the first of these, whatever the other file is called.
+    let names = [
+        "compose.override.yml",
+        "compose.override.yaml",
+        "docker-compose.override.yml",
+        "docker-compose.override.yaml",
+    ];
+    let above = names.map(|name| base.with_file_name(name)).into_iter().find(|path| path.is_file());
+    Ok([base].into_iter().chain(above).collect())
 }
 
 /// The files with variables that Compose reads before anything else.
@@ -99,36 +107,47 @@ pub struct Inputs {
 pub fn inputs(selection: Selection<'_>) -> Option<Inputs> {
     let Selection { options, files, .. } = selection;
     let mut parts = vec![format!("{options:?}"), std::env::current_dir().ok()?.display().to_string()];
-    for file in files {
-        let text = fs_err::read_to_string(file).ok()?;
-        if ["include", "extends"].iter().any(|word| text.contains(word)) {
+    let mut words = BTreeSet::new();
+    let client = docker::client_directory()?.join("config.json");
+    for file in files.iter().cloned().chain(selection.env_files()?).chain([client]) {
+        let bytes = fs_err::read(&file).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        // Both words may be written with escapes.
+        let brings_in = ["include", "extends", "\\x", "\\u", "\\U"].iter().any(|word| text.contains(word));
+        if brings_in && files.contains(&file) {
             return None;
         }
-        parts.extend([file.to_string(), text]);
+        words.extend(text.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned));
+        parts.extend([file.into_string(), sha256(&bytes)]);
     }
-    let client = docker::client_directory()?.join("config.json");
-    let variables = selection.env_files()?.into_iter().chain([client]);
-    parts.extend(variables.map(|file| fs_err::read_to_string(&file).unwrap_or_default()));
     for program in docker::plugins()? {
         let about = fs_err::metadata(&program).ok()?;
         parts.push(format!("{program} {} {:?}", about.len(), about.modified().ok()?));
     }
-    // What shells change for every command is in no compose file.
-    let volatile = ["_", "SHLVL", "OLDPWD"];
-    let mut environment: Vec<_> = std::env::vars().filter(|(name, _)| !volatile.contains(&name.as_str())).collect();
+    // Shells change these for every command, and hardly a compose file names one.
+    let volatile = ["_", "SHLVL", "OLDPWD"].into_iter().filter(|name| !words.contains(*name));
+    let mut environment: Vec<_> =
+        std::env::vars_os().filter(|(name, _)| !volatile.clone().any(|one| name == one)).collect();
     environment.sort();
-    let is_secret = |(name, value): &&(String, String)| is_secret_name(name) && value.len() > 3;
-    let secrets = environment.iter().filter(is_secret).map(|(_, value)| value.clone()).collect();
-    parts.extend(environment.into_iter().map(|(name, value)| format!("{name}={value}")));
+    // Bytes that are no text are told apart by their escapes.
+    parts.extend(environment.iter().map(|(name, value)| format!("{name:?}={value:?}")));
+    let texts =
+        environment.into_iter().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let secrets =
+        texts.filter(|(name, value)| is_secret_name(name) && value.len() > 3).map(|(_, value)| value).collect();
     Some(Inputs { digest: sha256(parts.join("\0")), secrets })
 }
 
-/// The value of a variable in a file of lines `NAME=value`.
+/// The value of a variable in a file of lines `NAME=value` or `NAME: value`.
 fn value_in(file: &Utf8Path, name: &str) -> Option<String> {
-    let text = fs_err::read_to_string(file).ok()?;
-    let value = text.lines().rev().find_map(|line| {
-        let (key, value) = line.trim().trim_start_matches("export ").split_once('=')?;
-        (key.trim() == name).then(|| value.trim().trim_matches(['"', '\'']).to_owned())
+    let bytes = fs_err::read(file).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let value = text.trim_start_matches('\u{feff}').lines().rev().find_map(|line| {
+        let (key, value) = line.trim().trim_start_matches("export ").split_once(['=', ':'])?;
+        let value = value.trim();
+        let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''));
+        let value = value.trim_start_matches(['"', '\'']).split(quote.unwrap_or('#')).next().unwrap_or_default();
+        (key.trim() == name).then(|| value.trim().to_owned())
     });
     value.filter(|value| !value.is_empty())
 }

@@ -407,6 +407,27 @@ fn what_compose_answered_counts_until_something_changes() {
     world.file(".env", "VIBEVOICE_PORT=1\n");
     assert_eq!([asked(None), asked(None)], [1, 0], "a file with variables changed");
     assert_eq!([asked(Some(("A", "1"))), asked(Some(("A", "1")))], [1, 0], "the environment changed");
+    let shells = [("OLDPWD", "/a"), ("OLDPWD", "/b")].map(|variable| asked(Some(variable)));
+    assert_eq!(shells, [1, 0], "a shell is somewhere else");
+    world.file(".env", b"# gr\xfcn ${OLDPWD}\n");
+    let shells = [("OLDPWD", "/a"), ("OLDPWD", "/b"), ("OLDPWD", "/b")].map(|variable| asked(Some(variable)));
+    assert_eq!(shells, [1, 1, 0], "a file names what shells change");
+    world.file(".env", b"# gr\xf6n\n");
+    assert_eq!([asked(None), asked(None)], [1, 0], "a byte that is no text changed");
+    world.file("docker-compose.override.yml", "services: {}\n");
+    assert_eq!([asked(None), asked(None)], [1, 0], "a file beside the compose file, whatever that is called");
+    world.file("docker-compose.override.yml", "services: {a: {image: b}}\n");
+    assert_eq!([asked(None), asked(None)], [1, 0], "its text");
+    world.file("other.yml", compose);
+    for line in ["COMPOSE_FILE: other.yml # a note\n", "export COMPOSE_FILE='other.yml'\n"] {
+        world.file(".env", line);
+        world.file("other.yml", format!("# {line}{compose}"));
+        assert_eq!([asked(None), asked(None)], [1, 0], "the file that {line} names");
+        world.file("other.yml", compose);
+        assert_eq!([asked(None), asked(None)], [1, 0], "the file that {line} names, changed");
+    }
+    std::fs::remove_file(world.project().join(".env")).unwrap();
+    assert_eq!(asked(None), 1, "Compose is asked about the file of before again");
     let home = world.path("home/.docker/config.json");
     std::fs::write(home, "{}").unwrap();
     assert_eq!([asked(None), asked(None)], [1, 0], "the configuration of Docker changed");
