@@ -4,9 +4,11 @@
 //! Parts are `fakes` (tests without an engine), `classic` and `containerd` (tests on a real engine with this image store),
 //! `inputs` (random inputs for every parser), `protections` (each is removed once, and a test must fail) and `render`;
 //! without any, all of them run. Words select tests, inputs or protections whose names have one of them. FAULTS_KILLS says
-//! how many runs are stopped at random, FAULTS_SEED which, FAULTS_INPUTS how many inputs each property gets.
+//! how many runs are stopped at random, FAULTS_SECONDS how long everything happens at once, FAULTS_SEED which moments are
+//! taken, and FAULTS_INPUTS how many inputs each property gets.
 //!
-//! The results go to docs/reliability.json, and from there to docs/reliability.md.
+//! The results go to docs/reliability.json, and from there to docs/reliability.md. Each names its commit and stays until it
+//! is tried again; figures of several seeds at one commit add up.
 
 mod lists;
 mod page;

@@ -1,13 +1,13 @@
 //! The results as a page of the documentation.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};
-use serde_json::Value;
 
 use crate::ROOT;
 use crate::lists::{self, Proof};
-use crate::results::{Results, Run};
+use crate::results::{Figure, Results, Run};
 
 const FILE: &str = "docs/reliability.md";
 const MARK: &str = "<!-- results -->\n";
@@ -39,7 +39,7 @@ fn outcome(run: Option<&Run>, part: &str, tests: &[&str]) -> Option<Option<bool>
     if own.is_empty() {
         return None;
     }
-    let ended: Option<Vec<bool>> = own.iter().map(|name| run?.tests.get(**name).copied()).collect();
+    let ended: Option<Vec<bool>> = own.iter().map(|name| Some(run?.tests.get(**name)?.right)).collect();
     Some(ended.map(|ended| ended.into_iter().all(|passed| passed)))
 }
 
@@ -86,44 +86,65 @@ fn faults(page: &mut String, results: &Results) -> Result<()> {
     Ok(())
 }
 
-/// Rows of a table, one for each part that has this figure.
-fn rows(page: &mut String, results: &Results, figure: &str, fields: &[&str]) -> Result<()> {
-    for (part, run) in &results.runs {
-        if let Some(value) = run.figures.get(figure) {
-            let cells: Vec<String> = fields.iter().map(|field| value[*field].to_string()).collect();
-            writeln!(page, "| {part} | {} |", cells.join(" | "))?;
-        }
-    }
-    Ok(())
+/// The measurements of one name in each part that has some.
+fn measured<'a>(results: &'a Results, what: &str) -> Vec<(&'a str, &'a [Figure])> {
+    let runs = results.runs.iter().filter_map(|(part, run)| Some((part.as_str(), run.figures.get(what)?.as_slice())));
+    runs.collect()
+}
+
+/// Numbers of several measurements, added up.
+fn sums<const N: usize>(figures: &[Figure], fields: [&str; N]) -> [u64; N] {
+    fields.map(|field| figures.iter().filter_map(|figure| figure.value[field].as_u64()).sum())
 }
 
 fn stopped(page: &mut String, results: &Results) -> Result<()> {
-    writeln!(page, "## Stopped at random\n")?;
     writeln!(
         page,
-        "Rebuilds of two services are stopped at moments from a seed. After each, an ordinary `rebuild` must build the\n\
-         pushed commit into both images and leave no staged tag, container or file.\n"
+        "## Stopped at random\n\n\
+         Rebuilds of two services are stopped at moments from a seed: a third of them anywhere in the run, a third from the\n\
+         end of the build's steps, a third from the end of the verification, when tags move. After each, an ordinary\n\
+         `rebuild` must bring the pushed commit into both images and leave no staged tag, container, file or lock.\n"
     )?;
-    writeln!(page, "| kill -9 | stopped | tags apart until the next run | next run right |\n|---|---|---|---|")?;
-    rows(page, results, "kills", &["stopped", "apart_until_next_run", "next_run_right"])?;
-    writeln!(
-        page,
-        "\n| Ctrl-C | stopped | tags apart | next run right | until it ended, median | longest |\n|---|---|---|---|---|---|"
-    )?;
-    for (part, run) in &results.runs {
-        if let Some(value) = run.figures.get("interrupts") {
-            let [stopped, apart, right, median, longest] =
-                ["stopped", "apart", "next_run_right", "median_ms", "longest_ms"].map(|field| value[field].to_string());
-            writeln!(page, "| {part} | {stopped} | {apart} | {right} | {median} ms | {longest} ms |")?;
-        }
+    let fields = ["stopped", "before", "apart", "after", "left_something", "wrong"];
+    let head = "stopped | before tags moved | between two tags | after | left something | next run right";
+    writeln!(page, "| kill -9 | {head} |\n|---|---|---|---|---|---|---|")?;
+    for (part, figures) in measured(results, "kills") {
+        let [stopped, before, apart, after, left, wrong] = sums(figures, fields);
+        writeln!(page, "| {part} | {stopped} | {before} | {apart} | {after} | {left} | {} |", stopped - wrong)?;
     }
-    writeln!(page, "\n| a build that prints | lines of | peak memory of the tool |\n|---|---|---|")?;
-    for run in results.runs.values() {
-        for value in run.figures.iter().filter(|(name, _)| name.starts_with("memory")).map(|(_, value)| value) {
-            let number = |field: &str| value[field].as_u64().unwrap_or_default();
-            let peak = number("peak_kb") / 1000;
-            writeln!(page, "| {} MB | {} kB | {peak} MB |", number("log_mb"), number("line_kb"))?;
-        }
+    let latency = "until it ended, median | longest | within a second";
+    writeln!(page, "\n| Ctrl-C | {head} | {latency} |\n|---|---|---|---|---|---|---|---|---|---|")?;
+    for (part, figures) in measured(results, "interrupts") {
+        let [stopped, before, apart, after, left, wrong] = sums(figures, fields);
+        let texts = figures.iter().filter_map(|figure| figure.value["ms"].as_str());
+        let mut ms: Vec<u64> = texts.flat_map(str::split_whitespace).map(str::parse).collect::<Result<_, _>>()?;
+        ms.sort_unstable();
+        let [median, longest] = [ms.len() / 2, ms.len().saturating_sub(1)].map(|at| ms.get(at).copied().unwrap_or(0));
+        let within = ms.iter().filter(|ms| **ms <= 1000).count();
+        writeln!(
+            page,
+            "| {part} | {stopped} | {before} | {apart} | {after} | {left} | {} | {median} ms | {longest} ms | {within} |",
+            stopped - wrong
+        )?;
+    }
+    writeln!(
+        page,
+        "\n## Everything at once\n\n\
+         Eight rebuilds run at the same time in two checkouts of a project, two of them with `--up`, beside a loop that\n\
+         pushes, one that prunes, one that reads where the tags are, and images, containers and a volume of others. Wrong\n\
+         is a run that fails, a tag that is gone, goes back or means no commit that was pushed, and an image, a container\n\
+         or a tag that is not of the last commit in the end.\n\n\
+         | | seconds | rebuilds | with `--up` | brought a new commit | prunes | pushes | tags read | wrong | of others, touched |\n\
+         |---|---|---|---|---|---|---|---|---|---|"
+    )?;
+    for (part, figures) in measured(results, "storm") {
+        let fields = ["seconds", "rebuilds", "ups", "promoted", "prunes", "pushes", "reads", "wrong", "touched"];
+        writeln!(page, "| {part} | {} |", sums(figures, fields).map(|sum| sum.to_string()).join(" | "))?;
+    }
+    writeln!(page, "\n## Memory\n\n| a build that prints | lines of | peak memory of the tool |\n|---|---|---|")?;
+    for figure in measured(results, "memory").into_iter().flat_map(|(_, figures)| figures) {
+        let [log, line, peak] = sums(std::slice::from_ref(figure), ["log_mb", "line_kb", "peak_kb"]);
+        writeln!(page, "| {log} MB | {line} kB | {} MB |", peak / 1000)?;
     }
     writeln!(page)?;
     Ok(())
@@ -131,19 +152,18 @@ fn stopped(page: &mut String, results: &Results) -> Result<()> {
 
 fn inputs(page: &mut String, results: &Results) -> Result<()> {
     let run = results.runs.get("inputs");
-    let cases = run.and_then(|run| run.figures.get("cases")).and_then(Value::as_u64).unwrap_or_default();
     writeln!(page, "## Random inputs\n\n| parser | properties | inputs | result |\n|---|---|---|---|")?;
     let mut all = 0;
     for parser in lists::parsers()? {
-        let ran = parser.tests.iter().filter_map(|name| run?.tests.get(*name));
-        let (count, passed) = ran.fold((0, true), |(count, all), passed| (count + 1, all && *passed));
-        let result = match (count, passed) {
-            (0, _) => "not run",
+        let ran: Vec<_> = parser.tests.iter().filter_map(|name| run?.tests.get(*name)).collect();
+        let inputs: u64 = ran.iter().map(|ended| ended.inputs).sum();
+        let result = match (ran.is_empty(), ran.iter().all(|ended| ended.right)) {
+            (true, _) => "not run",
             (_, true) => "nothing found",
             (_, false) => "**failed**",
         };
-        all += count * cases;
-        writeln!(page, "| {} | {} | {} | {result} |", parser.name, parser.tests.len(), count * cases)?;
+        all += inputs;
+        writeln!(page, "| {} | {} | {inputs} | {result} |", parser.name, parser.tests.len())?;
     }
     writeln!(page, "\n{all} inputs in all.\n")?;
     Ok(())
@@ -155,8 +175,9 @@ fn protections(page: &mut String, results: &Results) -> Result<()> {
         "## Protections\n\nEach was removed once from a copy of the sources, in which the test beside it had to fail.\n"
     )?;
     writeln!(page, "| protection | where | test | without it |\n|---|---|---|---|")?;
+    let run = results.runs.get("protections");
     for protection in lists::protections()? {
-        let end = match results.protections.get(protection.name) {
+        let end = match run.and_then(|run| run.tests.get(protection.name)).map(|ended| ended.right) {
             None => "not tried",
             Some(true) => "fails",
             Some(false) => "**passes**",
@@ -168,13 +189,18 @@ fn protections(page: &mut String, results: &Results) -> Result<()> {
     Ok(())
 }
 
+/// Which commits were tested, and with what.
 fn provenance(page: &mut String, results: &Results) -> Result<()> {
     writeln!(page, "## What was run\n\n| part | commit | tests | with |\n|---|---|---|---|")?;
     for (part, run) in &results.runs {
-        writeln!(page, "| {part} | `{}` | {} | {} |", run.commit, run.tests.len(), run.versions.join(", "))?;
-    }
-    if !results.protections_at.is_empty() {
-        writeln!(page, "| protections | `{}` | {} | |", results.protections_at, results.protections.len())?;
+        let mut tests: BTreeMap<&str, usize> = BTreeMap::new();
+        let figures = run.figures.values().flatten().map(|figure| (&figure.commit, 0));
+        for (commit, count) in run.tests.values().map(|ended| (&ended.commit, 1)).chain(figures) {
+            *tests.entry(commit).or_default() += count;
+        }
+        for (commit, count) in tests {
+            writeln!(page, "| {part} | `{commit}` | {count} | {} |", run.versions.join(", "))?;
+        }
     }
     Ok(())
 }

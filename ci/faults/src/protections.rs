@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::lists::{self, Protection};
-use crate::{ROOT, results, run};
+use crate::results::{self, Ended};
+use crate::{ROOT, run};
 
 /// Tries the protections whose names or files have one of these words; those without which no test failed.
 pub(crate) fn try_all(words: &[String]) -> Result<Vec<String>> {
@@ -26,12 +27,10 @@ pub(crate) fn try_all(words: &[String]) -> Result<Vec<String>> {
             let control = run::alone(&copy, protection.test)?;
             ensure!(control == Some(true), "{} does not pass as it is", protection.test);
             let red = without(&copy, &protection).with_context(|| protection.name.to_owned())?;
+            let ended = Ended { right: red, commit: commit.clone(), inputs: 0 };
             results::change(|results| {
-                if results.protections_at != commit {
-                    results.protections.clear();
-                    results.protections_at.clone_from(&commit);
-                }
-                results.protections.insert(protection.name.to_owned(), red);
+                let run = results.runs.entry("protections".to_owned()).or_default();
+                run.tests.insert(protection.name.to_owned(), ended);
                 Ok(())
             })?;
             if !red {

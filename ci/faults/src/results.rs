@@ -11,40 +11,55 @@ use crate::ROOT;
 
 const FILE: &str = "docs/reliability.json";
 
-/// Everything that was tried.
+/// Everything that was tried. What is tried again at another commit takes the place of what was there.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Results {
-    /// By part: `fakes`, `classic`, `containerd`, `inputs`.
+    /// By part: `fakes`, `classic`, `containerd`, `inputs`, `protections`.
     pub(crate) runs: BTreeMap<String, Run>,
-    /// By the name of the protection: whether its test failed without it.
-    pub(crate) protections: BTreeMap<String, bool>,
-    /// The commit whose protections were tried.
-    pub(crate) protections_at: String,
 }
 
-/// What one part was, at one commit.
+/// What came out of one part.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Run {
-    /// What was tested.
-    pub(crate) commit: String,
     /// Versions of what it was tested with.
     pub(crate) versions: Vec<String>,
-    /// By the name of the test: whether it passed.
-    pub(crate) tests: BTreeMap<String, bool>,
-    /// What tests measured.
-    pub(crate) figures: BTreeMap<String, Value>,
+    /// By the name of the test or the protection.
+    pub(crate) tests: BTreeMap<String, Ended>,
+    /// What tests measured, by its name; several measurements of one name add up.
+    pub(crate) figures: BTreeMap<String, Vec<Figure>>,
 }
 
-impl Results {
-    /// The results of a part at this commit; those of another one go.
-    pub(crate) fn run(&mut self, part: &str, commit: &str) -> &mut Run {
-        let run = self.runs.entry(part.to_owned()).or_default();
-        if run.commit != commit {
-            *run = Run { commit: commit.to_owned(), ..Run::default() };
-        }
-        run
+/// How a test ended: as it must, which for a protection that was removed is that its test failed.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Ended {
+    pub(crate) right: bool,
+    pub(crate) commit: String,
+    /// How many random inputs it had.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) inputs: u64,
+}
+
+/// One measurement.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Figure {
+    pub(crate) commit: String,
+    pub(crate) value: Value,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Run {
+    /// Adds a measurement to those of the same commit; one with the same `seed` or `line_kb` was made before.
+    pub(crate) fn measured(&mut self, what: &str, new: Figure) {
+        let all = self.figures.entry(what.to_owned()).or_default();
+        let is_same = |old: &Figure| ["seed", "line_kb"].iter().all(|key| old.value[*key] == new.value[*key]);
+        all.retain(|old| old.commit == new.commit && !is_same(old));
+        all.push(new);
     }
 }
 

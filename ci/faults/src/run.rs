@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::lists::{self, Proof};
-use crate::results::{self, Run};
+use crate::results::{self, Ended, Figure};
 use crate::{ROOT, lists::Parser};
 
 /// The suites, each with what cargo calls it.
@@ -35,21 +35,17 @@ pub(crate) fn faults(part: &str, words: &[String]) -> Result<Vec<String>> {
         }
     }
     names.retain(|name| name.starts_with("engine::") != (part == "fakes"));
-    run_all(part, names, words, None)
+    run_all(part, names, words, 0)
 }
 
 /// The properties, with as many inputs each as FAULTS_INPUTS says.
 pub(crate) fn inputs(words: &[String]) -> Result<Vec<String>> {
-    let cases = std::env::var("FAULTS_INPUTS").unwrap_or_else(|_| "1000".to_owned());
+    let inputs = std::env::var("FAULTS_INPUTS").unwrap_or_else(|_| "1000".to_owned());
     let names = lists::parsers()?.iter().flat_map(|Parser { tests, .. }| tests.clone()).collect();
-    let failed = run_all("inputs", names, words, Some(&cases))?;
-    let commit = results::commit()?;
-    let cases = Value::from(cases.parse::<u64>().context("FAULTS_INPUTS")?);
-    results::change(|results| Ok(results.run("inputs", &commit).figures.insert("cases".to_owned(), cases)))?;
-    Ok(failed)
+    run_all("inputs", names, words, inputs.parse().context("FAULTS_INPUTS")?)
 }
 
-fn run_all(part: &str, names: BTreeSet<&str>, words: &[String], cases: Option<&str>) -> Result<Vec<String>> {
+fn run_all(part: &str, names: BTreeSet<&str>, words: &[String], inputs: u64) -> Result<Vec<String>> {
     let commit = results::commit()?;
     let mut failed = Vec::new();
     for (suite, cargo) in SUITES {
@@ -61,7 +57,7 @@ fn run_all(part: &str, names: BTreeSet<&str>, words: &[String], cases: Option<&s
         }
         // What does not end this time has no result.
         results::change(|results| {
-            let run = results.run(part, &commit);
+            let run = results.runs.entry(part.to_owned()).or_default();
             run.tests.retain(|name, _| !tests.iter().any(|test| *name == format!("{suite}::{test}")));
             Ok(())
         })?;
@@ -76,11 +72,11 @@ fn run_all(part: &str, names: BTreeSet<&str>, words: &[String], cases: Option<&s
             command.arg("--test-threads=1");
         }
         command.current_dir(ROOT).env("FAULTS_FIGURES", &figures);
-        if let Some(cases) = cases {
-            command.env("PROPTEST_CASES", cases);
+        if inputs > 0 {
+            command.env("PROPTEST_CASES", inputs.to_string());
         }
         let (ended, versions) = listen(&mut command)?;
-        let mut tried = Run { versions, ..Run::default() };
+        let mut tried = BTreeMap::new();
         for test in tests {
             let passed = ended.get(&test).with_context(|| format!("`{suite}::{test}` did not run"));
             let name = format!("{suite}::{test}");
@@ -89,25 +85,23 @@ fn run_all(part: &str, names: BTreeSet<&str>, words: &[String], cases: Option<&s
                     if !passed {
                         failed.push(format!("{part}: {name}"));
                     }
-                    tried.tests.insert(name, *passed);
+                    tried.insert(name, Ended { right: *passed, commit: commit.clone(), inputs });
                 }
                 Err(error) => failed.push(format!("{part}: {error:#}")),
             }
         }
-        for line in fs_err::read_to_string(&figures).unwrap_or_default().lines() {
-            let mut figure: Value = serde_json::from_str(line)?;
-            let value = figure["value"].take();
-            let what = figure["what"].as_str().context("a figure without a name")?;
-            // Of several of one name the last would win: each has what tells it from the others.
-            let key = value["line_kb"].as_u64().map_or(what.to_owned(), |kb| format!("{what} {kb}"));
-            tried.figures.insert(key, value);
-        }
+        let figures = fs_err::read_to_string(&figures).unwrap_or_default();
         results::change(|results| {
-            let run = results.run(part, &commit);
-            run.tests.extend(tried.tests);
-            run.figures.extend(tried.figures);
-            if !tried.versions.is_empty() {
-                run.versions = tried.versions;
+            let run = results.runs.entry(part.to_owned()).or_default();
+            run.tests.extend(tried);
+            if !versions.is_empty() {
+                run.versions = versions;
+            }
+            for line in figures.lines() {
+                let mut figure: Value = serde_json::from_str(line)?;
+                let value = figure["value"].take();
+                let what = figure["what"].as_str().context("a figure without a name")?;
+                run.measured(what, Figure { commit: commit.clone(), value });
             }
             Ok(())
         })?;

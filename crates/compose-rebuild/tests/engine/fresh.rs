@@ -13,11 +13,11 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
-use std::{env, fs, thread};
+use std::{fs, thread};
 
 use serde_json::Value;
 
-use crate::support::{Random, World};
+use crate::support::{Random, World, number};
 use draft::KIND;
 use figures::Figures;
 use generate::Project;
@@ -30,11 +30,6 @@ const BRANCH: &str = "20240101";
 
 /// Changes of the files of one project.
 const CHANGES: usize = 5;
-
-/// A number from the environment.
-fn number(name: &str, default: usize) -> usize {
-    env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
-}
 
 #[test]
 fn whenever_buildkit_makes_another_image_the_tool_did_not_say_fresh() {

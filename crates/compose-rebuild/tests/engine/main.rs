@@ -28,6 +28,7 @@ mod release;
 mod remotes;
 mod sources;
 mod space;
+mod storm;
 mod support;
 mod table;
 mod up;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -49,9 +49,8 @@ impl World {
     /// All tags of this world, sorted.
     pub(crate) fn tags(&self) -> BTreeSet<String> {
         let all = self.docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]);
-        let own = all
-            .lines()
-            .filter(|tag| tag.starts_with(&format!("{}:", self.named(&self.name))) || tag.starts_with(&self.app()));
+        let name = self.named(&self.name);
+        let own = all.lines().filter(|tag| tag.strip_prefix(&name).is_some_and(|rest| rest.starts_with([':', '/'])));
         own.map(str::to_owned).collect()
     }
 
@@ -118,19 +117,33 @@ impl World {
         lines.lines().map(id).collect()
     }
 
-    /// Fails when a staged tag, a container of a verification, a marker or a temporary file is left.
+    /// Fails when something is left behind.
     #[track_caller]
     pub(crate) fn assert_nothing_staged(&self) {
-        let staged: Vec<_> = self.tags().into_iter().filter(|tag| tag.contains(":staged-")).collect();
-        assert!(staged.is_empty(), "staged tags are left: {staged:?}");
+        assert_eq!(self.leftovers(), [""; 0], "something is left");
+    }
+
+    /// Staged tags, containers of a verification, markers and temporary files that are there.
+    pub(crate) fn leftovers(&self) -> Vec<String> {
+        let mut left: Vec<_> = self.tags().into_iter().filter(|tag| tag.contains(":staged-")).collect();
         let filter = format!("label=io.xtask.verify={}", self.name);
         let containers = self.docker(&["ps", "--all", "--quiet", "--filter", &filter]);
-        assert!(containers.is_empty(), "containers are left: {containers}");
+        left.extend(containers.lines().map(|id| format!("container {id}")));
         for entry in fs::read_dir(self.project().join("target/xtask")).into_iter().flatten() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            let leftover = name.starts_with("staged-") || name.starts_with("local-") || name.ends_with(".tmp");
-            assert!(!leftover, "{name} is left");
+            if name.starts_with("staged-") || name.starts_with("local-") || name.ends_with(".tmp") {
+                left.push(name);
+            }
         }
+        left
+    }
+
+    /// The locks of this project that are there, whoever holds them: a killed run leaves one, which the next one that
+    /// builds removes.
+    pub(crate) fn locks(&self) -> Vec<PathBuf> {
+        let lock = format!("compose-rebuild-{}-", self.name);
+        let files = fs::read_dir("/tmp").unwrap().flatten().map(|entry| entry.path());
+        files.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(&lock)).collect()
     }
 
     /// What nothing but a finished run may change: which images there are, and which tags they have.

@@ -13,7 +13,7 @@ mod shim;
 mod web_server;
 
 pub(crate) use git_server::{Fault, GitServer, On, serve_private};
-pub(crate) use random::Random;
+pub(crate) use random::{Random, number};
 pub(crate) use registry::{BrokenRegistry, RemoteBuilder};
 pub(crate) use run::{Outcome, Running, figure, until};
 pub(crate) use web_server::serve_text;
@@ -328,5 +328,7 @@ impl Drop for World {
     fn drop(&mut self) {
         self.end_orphans();
         self.remove_containers();
+        // Nobody builds this project again.
+        self.locks().iter().for_each(|lock| drop(fs::remove_file(lock)));
     }
 }
