@@ -25,7 +25,11 @@ fn small() -> World {
 
 /// The commits that the two images are of.
 fn commits(world: &World) -> [String; 2] {
-    ["api", "web"].map(|name| world.label(&world.image(&format!(":{name}")), "org.opencontainers.image.revision"))
+    let format = "{{index .Config.Labels \"org.opencontainers.image.revision\"}}";
+    let [api, web] = [":api", ":web"].map(|name| world.image(name));
+    let both = world.docker(&["image", "inspect", "--format", format, "--", &api, &web]);
+    let (api, web) = both.split_once('\n').unwrap();
+    [api, web].map(str::to_owned)
 }
 
 /// What came out of many runs that were stopped.
