@@ -1,5 +1,7 @@
 //! Addresses as people write them, and as Git takes them.
 
+use crate::shell::Word;
+
 /// What is taken from a repository.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Reference {
@@ -37,7 +39,8 @@ impl Reference {
     pub fn moves(&self) -> Option<bool> {
         match self {
             Self::Head | Self::Untold(_) => Some(true),
-            Self::Named(name) if name.starts_with("refs/tags/") => Some(false),
+            // A tag that the build chooses may be another one tomorrow.
+            Self::Named(name) if name.starts_with("refs/tags/") => Some(name.contains(['$', '`'])),
             Self::Named(name) => name.starts_with("refs/").then_some(true),
             Self::Commit(_) | Self::Fixed(_) => Some(false),
         }
@@ -72,25 +75,20 @@ pub(crate) fn remote(text: &str) -> Option<String> {
     })
 }
 
-/// An address with the name of an empty variable where something is missing; nothing where nothing is.
-pub(crate) fn filled(text: &str, name: &str) -> Option<String> {
-    let at = match text.split_once("://") {
-        Some((_, "")) => text.len(),
-        Some((scheme, rest)) if rest.starts_with('/') => scheme.len() + 3,
-        _ if text.ends_with("/.git") => text.len() - 4,
-        _ if text.is_empty() || text.ends_with(['/', ':']) => text.len(),
-        _ => match (text.rfind("//"), text.find(":/")) {
-            (Some(at), _) if !text[..at].ends_with(':') => at + 1,
-            (None, Some(at)) => at + 1,
-            _ => return None,
-        },
-    };
-    Some(format!("{}${{{name}}}{}", &text[..at], &text[at..]))
+/// An address in which the names of empty variables stand where something is missing.
+pub(crate) fn whole(word: &Word) -> String {
+    let path = word.text.split_once("://").map_or(word.text.as_str(), |(_, path)| path);
+    let is_incomplete = path.is_empty()
+        || path.starts_with('/')
+        || path.ends_with(['/', ':'])
+        || ["/.git", "//", ":/"].iter().any(|sign| path.contains(sign));
+    if is_incomplete { word.filled() } else { word.text.clone() }
 }
 
-/// `git+URL@ref#options`, wherever it stands in a word.
+/// `git+URL@ref#options`, wherever it stands in a word; an address of Git's own needs no `git+`.
 pub(crate) fn pip(text: &str) -> Option<(String, Reference)> {
-    let (_, text) = text.split_once("git+")?;
+    let text =
+        text.split_once("git+").map_or(Some(text).filter(|text| text.starts_with("git://")), |(_, text)| Some(text))?;
     let (text, fragment) = text.split([' ', ';']).next()?.split_once('#').unwrap_or((text, ""));
     let text = text.split([' ', ';']).next().unwrap_or_default();
     // Ansible writes the ref behind a comma.

@@ -119,7 +119,7 @@ mod tests {
             ("x \"${N:-$U/${A:-x}}\"", "https://h/a b"),
             ("x $N${N}", "$N${N}"),
             ("B=$U/n; x $B", "https://h/n"),
-            ("export B=1 C=$(date) && x $B$C", "1$()"),
+            ("export B=1 C=$(date) && x $B$C", "1$C"),
             ("x ${U##*/} ${#A}", "h"),
         ] {
             values.begin_script();

@@ -45,17 +45,17 @@ fn unquoted(built: &Built, stage: &StageView<'_>, run: &Script<'_>) -> Option<Fi
         }
     };
     let words: Vec<_> = run.commands.iter().flat_map(matter).collect();
-    let is_one_word =
-        |value: &str| !value.is_empty() && !value.contains(|c: char| c.is_whitespace() || "*?[".contains(c));
+    // Quotes around an empty value would make an argument of nothing.
+    let splits = |value: &str| value.contains(|c: char| c.is_whitespace() || "*?[".contains(c));
     let is_such =
-        |name: &&String| stage.has_above(run.order, |arg| arg == *name) && !built.arg(name).is_some_and(is_one_word);
+        |name: &&String| stage.has_above(run.order, |arg| arg == *name) && built.arg(name).is_some_and(splits);
     let splits = |word: &Word| word.splits.iter().any(|name| is_such(&name));
     let line = words.iter().find(|word| splits(word))?.line;
     let names: BTreeSet<_> = words.iter().flat_map(|word| &word.splits).filter(is_such).collect();
     let shown: Vec<_> = names.iter().map(|name| format!("`${name}`")).collect();
     let quoted: Vec<_> = names.iter().map(|name| format!("`\"${name}\"`")).collect();
     let finding = warning("unquoted-argument", line, format!("{} without quotes", list(&shown)))
-        .why("The shell splits the value at spaces, so that it can become options of the command, and an empty one is no word.")
+        .why("The shell splits the value at spaces, so that it can become options of the command.")
         .cure(format!("write {}", list(&quoted)));
     Some(finding)
 }

@@ -317,7 +317,8 @@ fn remember(values: &dyn Variables, words: &[Word], is_sure: bool) {
     words.next_if(|word| matches!(*word, "export" | "local" | "readonly" | "declare" | "typeset"));
     if words.clone().all(is_assignment) {
         for (name, value) in words.filter_map(|word| word.split_once('=')) {
-            values.set_in_script(name, Some(value).filter(|_| is_sure));
+            // What a command prints is better known by the name of the variable.
+            values.set_in_script(name, Some(value).filter(|value| is_sure && !matches!(*value, "$()" | "``")));
         }
     }
 }

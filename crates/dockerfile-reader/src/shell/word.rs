@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::text::Text;
+use crate::text::{Text, plain};
 
 /// What variables are where a text stands.
 pub trait Variables {
@@ -65,6 +65,8 @@ pub struct Word {
     pub expands: Vec<String>,
     /// Which of them have a value that the shell splits into words.
     pub splits: Vec<String>,
+    /// Those with an empty value, each with the byte of the text where it would stand.
+    pub(crate) gaps: Vec<(usize, String)>,
 }
 
 impl Command {
@@ -75,17 +77,25 @@ impl Command {
 }
 
 impl Word {
-    /// The text as a script of its own, each character with its line.
+    /// The text as a script of its own, each character with its line; empty variables have their names again.
     pub fn script(&self) -> Text {
-        let mut breaks = self.breaks.iter().copied().peekable();
-        let mut line = self.line;
-        let with_line = |(at, c)| {
+        let (mut breaks, mut gaps) = (self.breaks.iter().peekable(), self.gaps.iter().peekable());
+        let (mut line, mut script) = (self.line, Text::new());
+        for (at, c) in self.text.char_indices().chain([(self.text.len(), '\n')]) {
             while let Some((_, next)) = breaks.next_if(|(start, _)| *start <= at) {
-                line = next;
+                line = *next;
             }
-            (c, line)
-        };
-        self.text.char_indices().map(with_line).collect()
+            while let Some((_, name)) = gaps.next_if(|(start, _)| *start <= at) {
+                script.extend(format!("${{{name}}}").chars().map(|c| (c, line)));
+            }
+            script.push((c, line));
+        }
+        script
+    }
+
+    /// The text with the names of empty variables.
+    pub(crate) fn filled(&self) -> String {
+        plain(&self.script()).trim_end_matches('\n').to_owned()
     }
 
     /// The words that the shell makes of one whose variables are all unquoted.
@@ -96,6 +106,7 @@ impl Word {
             return vec![self];
         };
         let others: Vec<_> = parts.map(|text| Self { line: self.line, text, ..Self::default() }).collect();
+        self.gaps.retain(|(at, _)| *at == 0);
         (self.text, self.breaks) = (first, Vec::new());
         std::iter::once(self).chain(others).collect()
     }

@@ -4,11 +4,8 @@ use crate::address::Reference;
 
 /// Hosts whose pages `owner/name` are repositories.
 const HOSTS: [&str; 4] = ["github.com", "gitlab.com", "bitbucket.org", "codeberg.org"];
-/// Branches by name, for single files: those of versions are downloaded far more often, and by far more names.
-const BRANCHES: [&str; 5] = ["main", "master", "HEAD", "develop", "dev"];
-
-/// Ends of files that hold a key, and no code.
-const KEYS: [&str; 6] = [".key", ".gpg", ".asc", ".pub", ".pem", ".crt"];
+/// Ends of files that hold a key or a text for people, and no code.
+const NO_CODE: [&str; 9] = [".key", ".gpg", ".asc", ".pub", ".pem", ".crt", ".md", "LICENSE", "LICENSE.txt"];
 
 /// The repository and the ref behind the address of an archive, or of a file of a branch.
 pub(super) fn archive(text: &str) -> Option<(String, Reference)> {
@@ -35,7 +32,7 @@ pub(super) fn archive(text: &str) -> Option<(String, Reference)> {
             let reference = if reference.is_empty() { "HEAD" } else { reference.trim_end_matches('/') };
             of("github.com", owner.strip_prefix("repos/")?, reference)
         }
-        "raw.githubusercontent.com" => {
+        "raw.githubusercontent.com" | "raw.github.com" => {
             let mut parts = path.splitn(3, '/');
             let owner = format!("{}/{}", parts.next()?, parts.next()?);
             of("github.com", &owner, file_of_branch(parts.next()?)?)
@@ -58,13 +55,21 @@ pub(super) fn archive(text: &str) -> Option<(String, Reference)> {
     }
 }
 
-/// The branch at the start of the path of a file, where it is one by its name; a key is no code.
+/// The branch at the start of the path of a file, where it may be one: of single files most are those of a version or a commit.
 fn file_of_branch(path: &str) -> Option<&str> {
     let named = path.strip_prefix("refs/heads/").unwrap_or(path);
     let branch = named.split('/').next()?;
-    let is_key = KEYS.iter().any(|end| path.ends_with(end));
-    let is_whole = !is_key && (named.len() < path.len() || BRANCHES.contains(&branch));
-    is_whole.then(|| &path[..path.len() - named.len() + branch.len()])
+    let is_code = !NO_CODE.iter().any(|end| path.ends_with(end));
+    let digit = |c: char| c.is_ascii_digit();
+    let is_version = branch.trim_start_matches(['v', 'V']).starts_with(digit)
+        || branch
+            .split('.')
+            .zip(branch.split('.').skip(1))
+            .any(|(one, next)| one.ends_with(digit) && next.starts_with(digit));
+    let is_unknown = branch.contains(['$', '`']) && !branch.contains("BRANCH");
+    let moves = !is_version && !is_unknown && matches!(Reference::of(branch), Reference::Head | Reference::Named(_));
+    let is_branch = named.len() < path.len() || (moves && branch != "refs");
+    (is_code && is_branch).then(|| &path[..path.len() - named.len() + branch.len()])
 }
 
 fn reference(name: &str) -> Reference {
@@ -81,7 +86,7 @@ pub(super) fn whole(text: &str) -> Option<(String, Reference)> {
         path.is_some_and(|path| path.trim_end_matches('/').split('/').filter(|part| !part.is_empty()).count() == 2)
     };
     let has_scheme = ["https://", "http://", "ssh://", "git://", "git@"].iter().any(|start| address.starts_with(start));
-    let is_repository = has_scheme && (address.ends_with(".git") || address.len() + 4 == text.len() || is_page());
+    let is_repository = has_scheme && (address.ends_with(".git") || text.starts_with("git+") || is_page());
     crate::address::remote(address).filter(|_| is_repository).map(|url| (url, Reference::of(reference)))
 }
 
@@ -104,6 +109,12 @@ mod tests {
             ("https://raw.githubusercontent.com/o/n/refs/heads/x/a.sh", Some("https://github.com/o/n refs/heads/x")),
             ("https://raw.githubusercontent.com/o/n/v1.2/install.sh", None),
             ("https://raw.githubusercontent.com/o/n/master/apt.key", None),
+            ("https://raw.github.com/o/n/release/install.sh", Some("https://github.com/o/n release")),
+            ("https://raw.githubusercontent.com/o/n/master/LICENSE", None),
+            ("https://raw.githubusercontent.com/o/n/n-2014.11/a.tar", None),
+            ("https://raw.githubusercontent.com/o/n/1a2b3c4d5e/a.sh", None),
+            ("https://raw.githubusercontent.com/o/n/${N_VERSION}/a.sh", None),
+            ("https://raw.githubusercontent.com/o/n/${BRANCH}/a.sh", Some("https://github.com/o/n ${BRANCH}")),
             ("https://github.com/o/n/raw/main/a/b", Some("https://github.com/o/n main")),
             ("https://github.com/o/n/releases/latest/download/a.tar.gz", None),
             ("https://example.org/archive/a.tar.gz", None),

@@ -3,7 +3,7 @@
 use super::fetch::Cover;
 use super::repositories::{Fetched, Refresh, Repository};
 use super::walk::{Place, Walk};
-use crate::address::{Reference, absolute, filled, remote};
+use crate::address::{Reference, absolute, remote, whole};
 use crate::shell::Word;
 use crate::tools::{Git, Tool};
 
@@ -73,16 +73,12 @@ impl Walk {
         let has_address = words.iter().any(|word| remote(&word.text).is_some());
         // An unquoted variable without a value is no word, and yet the address.
         let lost = git.args.iter().filter(|_| !has_address);
-        let lost = lost.filter(|word| word.text.is_empty()).find_map(|word| self.empty(word));
-        let (text, own) = match (lost, words.first()) {
-            (Some(name), _) => (format!("${name}"), ""),
-            (None, Some(word)) => {
-                let text = self.empty(word).and_then(|name| filled(&word.text, name)).unwrap_or(word.text.clone());
-                (text, word.text.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default())
-            }
-            (None, None) => return,
-        };
-        let path = absolute(here, words.get(1).map_or(own.trim_end_matches(".git"), |word| &word.text));
+        let lost = lost.filter(|word| word.text.is_empty()).find(|word| !word.gaps.is_empty());
+        let Some(word) = lost.or(words.first().copied()) else { return };
+        let directory = words.get(usize::from(lost.is_none()));
+        let text = whole(word);
+        let own = word.text.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
+        let path = absolute(here, directory.map_or(own.trim_end_matches(".git"), |word| &word.text));
         let mut repository = Repository::default();
         if let Some(url) = remote(&text) {
             let without_value = |word: &&Word| word.text.is_empty() || word.text.ends_with('=');
@@ -119,8 +115,9 @@ impl Walk {
                 Some(url) => url,
                 None => return,
             },
-            None if self.repository(here).found.is_none() => {
-                self.found(git.line, here.to_owned(), Reference::Untold("a remote"), None);
+            None if self.is_foreign(here) => {
+                let found = self.found(git.line, here.to_owned(), Reference::Untold("a remote"), None);
+                self.repository(here).found = Some(found);
                 return;
             }
             None => from.to_owned(),
@@ -150,6 +147,12 @@ impl Walk {
         let names = &mut self.repository(here).names;
         names.insert("FETCH_HEAD".to_owned(), fetched.clone());
         names.extend(name.map(|name| (name, fetched)));
+    }
+
+    /// Whether nothing here says where a repository came from.
+    fn is_foreign(&mut self, here: &str) -> bool {
+        let found = self.repository(here).found;
+        found.is_none_or(|at| matches!(self.found[at].reference, Reference::Untold(_)))
     }
 
     /// What a refspec `+from:to` asks for, and the name that it gets here.
@@ -249,7 +252,7 @@ impl Walk {
     /// What is checked out in the end; an argument without a value changes nothing.
     fn take(&mut self, found: usize, fetched: Fetched) {
         let one = &mut self.found[found];
-        if matches!(one.reference, Reference::Untold(_)) {
+        if matches!(one.reference, Reference::Untold(_)) && fetched.reference.moves() != Some(false) {
             return;
         }
         if !(fetched.commit_arg.is_some() && fetched.reference == Reference::Head) {

@@ -2,7 +2,7 @@
 
 use super::walk::Walk;
 use super::{archives, scripts};
-use crate::address::{self, Reference, filled, remote};
+use crate::address::{self, Reference, remote};
 use crate::shell::Word;
 use crate::text::plain;
 use crate::tools::{Tool, option};
@@ -25,9 +25,28 @@ const WITH_VALUE: [&str; 14] = [
     "--cache-folder",
 ];
 
-/// Words that say of a program that nobody knows here that it takes code from an address.
-const TAKES: [&str; 12] =
-    ["install", "add", "clone", "get", "import", "create", "new", "init", "pin", "plugin", "plugins", "tap"];
+/// Words that say of a program that nobody knows here that it takes code from the page of a repository.
+const TAKES: [&str; 13] = [
+    "install",
+    "add",
+    "clone",
+    "get",
+    "import",
+    "create",
+    "new",
+    "init",
+    "pin",
+    "plugin",
+    "plugins",
+    "plugin-add",
+    "tap",
+];
+
+/// Programs that print, compare and change texts, and fetch nothing.
+const TEXTS: [&str; 22] = [
+    "echo", "printf", ":", "true", "test", "[", "[[", "case", "for", "select", "export", "set", "local", "read", "cat",
+    "tee", "sed", "awk", "grep", "perl", "ls", "expr",
+];
 
 impl Walk {
     pub(super) fn packages(&mut self, tool: &Tool<'_>) {
@@ -76,11 +95,16 @@ impl Walk {
             ("R" | "Rscript" | "r" | "littler", _) => self.scripts(tool, scripts::r),
             ("julia", _) => self.scripts(tool, scripts::julia),
             ("installGithub.r", _) => self.words(tool.args, |text| address::r(text, "github.com")),
-            ("curl" | "wget" | "aria2c" | "http" | "aria", _) => self.words(tool.args, archives::archive),
-            ("bench" | "west" | "repo" | "vcs" | "wstool" | "rosinstall" | "gclient", _) => {
+            ("hg" | "svn" | "bzr", "clone" | "checkout" | "co" | "export" | "branch") => {
+                let is_pinned = option(tool.args, &["-r", "--revision", "--rev", "-u", "--updaterev"]).is_some();
+                if let Some(url) = tool.args.iter().find(|word| word.text.contains("://")).filter(|_| !is_pinned) {
+                    self.found(url.line, address::whole(url), Reference::Untold("code"), None);
+                }
+            }
+            ("bench" | "west" | "repo" | "vcs" | "wstool" | "rosinstall" | "gclient" | "kas", _) => {
                 self.manifests(tool, verb(0))
             }
-            ("composer", "require" | "create-project") => {
+            ("composer", "require" | "create-project" | "global") => {
                 let is_branch = |word: &&Word| word.text.contains(":dev-") || word.text.contains(":@dev");
                 for word in tool.args.iter().filter(is_branch) {
                     let package = word.text.split(':').next().unwrap_or_default().to_owned();
@@ -93,9 +117,11 @@ impl Walk {
             }
             _ => {}
         }
-        let takes = name.contains("clone") || TAKES.contains(&verb(0)) || TAKES.contains(&verb(1));
-        if self.found.len() == before && takes {
-            self.words(tool.args, |text| archives::archive(text).or_else(|| unknown(text)));
+        if self.found.len() == before && !TEXTS.contains(&name) {
+            let verbs = [verb(0), verb(1)];
+            let is_script = name.ends_with(".sh") || name == "cpanm";
+            let takes = is_script || name.contains("clone") || verbs.iter().any(|verb| TAKES.contains(verb));
+            self.words(tool.args, |text| archives::archive(text).or_else(|| unknown(text).filter(|_| takes)));
         }
     }
 
@@ -107,7 +133,8 @@ impl Walk {
             let commit_arg = self.commit_arg(word);
             let lost = self.empty(word).filter(|_| word.text.ends_with('@') && commit_arg.is_none());
             let reference = lost.map_or(reference, |name| Reference::Named(format!("${name}")));
-            let repository = self.empty(word).and_then(|name| filled(&repository, name)).unwrap_or(repository);
+            let filled = Word { text: address::whole(word), ..word.clone() };
+            let repository = read(&filled.text).map_or(repository, |(repository, _)| repository);
             self.found(word.line, repository, reference, commit_arg);
         }
     }
@@ -171,6 +198,9 @@ impl Walk {
             ("west", "update") => Some(("the west manifest".to_owned(), Reference::Untold("the projects"))),
             ("repo", "sync") => Some(("the repo manifest".to_owned(), Reference::Untold("the projects"))),
             ("gclient", "sync") => Some(("its `.gclient`".to_owned(), Reference::Untold("the projects"))),
+            ("kas", "checkout" | "build" | "shell") => {
+                Some(("the kas configuration".to_owned(), Reference::Untold("the repositories")))
+            }
             ("vcs", "import" | "pull") | ("wstool", "init" | "update" | "up" | "merge") | ("rosinstall", _) => {
                 let is_list = |word: &&Word| {
                     [".repos", ".rosinstall", ".yaml", ".yml"].iter().any(|end| word.text.ends_with(end))

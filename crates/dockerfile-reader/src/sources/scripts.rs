@@ -4,7 +4,7 @@ use super::archives::{archive, whole};
 use crate::address::{self, Reference};
 
 /// Functions of R that install packages, and where `owner/name` is for them.
-const FUNCTIONS: [(&str, &str); 8] = [
+const FUNCTIONS: [(&str, &str); 10] = [
     ("install_github(", "github.com"),
     ("install_gitlab(", "gitlab.com"),
     ("install_bitbucket(", "bitbucket.org"),
@@ -13,7 +13,12 @@ const FUNCTIONS: [(&str, &str); 8] = [
     ("pak(", "github.com"),
     ("BiocManager::install(", "github.com"),
     ("renv::install(", "github.com"),
+    ("install_url(", ARCHIVES),
+    ("source(", ARCHIVES),
 ];
+
+/// In the place of a host: nothing but archives and files.
+const ARCHIVES: &str = "archives";
 
 /// The repositories that a script of R installs from: `install_github("owner/name@ref", ref = "...")` and its relatives.
 pub(super) fn r(script: &str) -> Vec<(String, Reference)> {
@@ -55,6 +60,7 @@ fn package(text: &str, host: &str) -> Option<(String, Reference)> {
     let named = text.split_once('=').filter(|(name, _)| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.'));
     let text = named.map_or(text, |(_, text)| text);
     match text.split_once("::") {
+        _ if host == ARCHIVES => archive(text),
         Some(("github", text)) => address::r(text, "github.com"),
         Some(("gitlab", text)) => address::r(text, "gitlab.com"),
         Some(("git", text)) => git(text),

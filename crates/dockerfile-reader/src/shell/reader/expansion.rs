@@ -36,6 +36,7 @@ impl Reader<'_> {
             Some(c) if is_name(c) => {
                 let name = self.name();
                 match self.value(&word.text, &name).or_else(|| self.values?.unset(&name)) {
+                    Some(value) if value.is_empty() => word.gaps.push((word.text.len(), name.clone())),
                     Some(value) => word.text.push_str(&value),
                     None => word.text.push_str(&format!("${name}")),
                 }
@@ -80,6 +81,7 @@ impl Reader<'_> {
                 c => self.put(&mut other, c),
             }
         }
+        let start = word.text.len();
         match self.values.filter(|_| !length) {
             Some(values) => {
                 let value = self.value(&word.text, &name);
@@ -103,6 +105,9 @@ impl Reader<'_> {
                 }
             }
             None => word.text.push_str(&self.unset(&name)),
+        }
+        if word.text.len() == start && operator != Some('+') {
+            word.gaps.push((start, name.clone()));
         }
         word.uses(name, quoted || length || operator == Some('+'));
         word.expands.append(&mut other.expands);
