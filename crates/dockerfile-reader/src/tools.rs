@@ -181,8 +181,8 @@ const WITH_VALUE: [&str; 27] = [
 ];
 
 impl<'a> Git<'a> {
-    /// The words that are no options and no values of options.
-    pub fn positional(&self) -> Vec<&'a Word> {
+    /// The words that are no options and no values of options, those too that the shell makes nothing of.
+    pub(crate) fn operands(&self) -> Vec<&'a Word> {
         let mut found = Vec::new();
         let mut args = self.args.iter();
         while let Some(word) = args.next() {
@@ -191,10 +191,17 @@ impl<'a> Git<'a> {
                 && (self.verb == "remote" || !["-t", "-m"].contains(&word.text.as_str()));
             if takes_value {
                 args.next();
-            } else if !word.text.starts_with('-') && (!word.text.is_empty() || word.splits.is_empty()) {
+            } else if !word.text.starts_with('-') {
                 found.push(word);
             }
         }
+        found
+    }
+
+    /// The words that are no options and no values of options.
+    pub fn positional(&self) -> Vec<&'a Word> {
+        let mut found = self.operands();
+        found.retain(|word| !word.text.is_empty() || word.splits.is_empty());
         // `git clone $OPTIONS address`, where nobody knows the options.
         if let [options, address, ..] = found[..]
             && !options.splits.is_empty()

@@ -73,6 +73,7 @@ fn file_of_branch(path: &str) -> Option<&str> {
 }
 
 fn reference(name: &str) -> Reference {
+    let name = name.trim_start_matches('/');
     Reference::of(name.strip_prefix("heads/").unwrap_or(name))
 }
 

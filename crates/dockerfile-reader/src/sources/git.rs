@@ -72,8 +72,8 @@ impl Walk {
         }
         let has_address = words.iter().any(|word| remote(&word.text).is_some());
         // An unquoted variable without a value is no word, and yet the address.
-        let lost = git.args.iter().filter(|_| !has_address);
-        let lost = lost.filter(|word| word.text.is_empty()).find(|word| !word.gaps.is_empty());
+        let is_lost = |word: &&Word| !has_address && word.text.is_empty() && !word.gaps.is_empty();
+        let lost = git.operands().into_iter().find(is_lost);
         let Some(word) = lost.or(words.first().copied()) else { return };
         let directory = words.get(usize::from(lost.is_none()));
         let text = whole(word);

@@ -127,14 +127,13 @@ impl Walk {
 
     fn words(&mut self, words: &[Word], read: impl Fn(&str) -> Option<(String, Reference)>) {
         for word in words {
+            let text = address::whole(word);
             // `--option=address`.
-            let value = word.text.strip_prefix("--").and_then(|text| text.split_once('=')).map(|(_, value)| value);
-            let Some((repository, reference)) = read(&word.text).or_else(|| read(value?)) else { continue };
+            let value = text.strip_prefix("--").and_then(|text| text.split_once('=')).map(|(_, value)| value);
+            let Some((repository, reference)) = read(&text).or_else(|| read(value?)) else { continue };
             let commit_arg = self.commit_arg(word);
-            let lost = self.empty(word).filter(|_| word.text.ends_with('@') && commit_arg.is_none());
+            let lost = self.empty(word).filter(|_| text.ends_with('@') && commit_arg.is_none());
             let reference = lost.map_or(reference, |name| Reference::Named(format!("${name}")));
-            let filled = Word { text: address::whole(word), ..word.clone() };
-            let repository = read(&filled.text).map_or(repository, |(repository, _)| repository);
             self.found(word.line, repository, reference, commit_arg);
         }
     }
