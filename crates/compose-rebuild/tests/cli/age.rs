@@ -1,7 +1,11 @@
 //! Images that are older, newer or elsewhere than their branch.
 
+use std::time::{Duration, SystemTime};
+
+use compose_rebuild::value::time::Timestamp;
 use serde_json::Value;
 
+use crate::space::{app, value, versions};
 use crate::support::state::{GitCommit, Rule};
 use crate::support::{MUTABLE, REPO, World, commit};
 use crate::verify::{history, row, says};
@@ -145,4 +149,21 @@ fn behind_because_it_was_rolled_back_is_said() {
     let outcome = says(&world, "behind, rolled back", "compose-rebuild rebuild");
     assert!(outcome.stdout.contains("newer: zhaokundev/vibevoicefusion:v0.1.0-bbbbbbbbbbbb"), "{outcome}");
     assert_eq!(row(&world, &[], 1)["verdict"], "rolled-back");
+}
+
+#[test]
+fn an_image_is_as_old_as_the_engine_says_whatever_time_it_is_here() {
+    let world = versions("abcd");
+    let day = Duration::from_secs(24 * 3600);
+    let now = SystemTime::now();
+    for (clock, stays) in [(now - 4000 * day, true), (now + 29 * day, true), (now + 31 * day, false)] {
+        let stdout = format!("{}\n", Timestamp::from(clock)).into_bytes();
+        world.fault(&["{{.SystemTime}}"], Rule { stdout, exit: Some(0), ..Rule::default() });
+        world.run(["prune", "--execute", "--keep", "1", "--older-than", "30d"]).finish();
+        world.heal();
+        for old in ['a', 'b', 'c'] {
+            assert_eq!(world.image(&app(&value(old))).is_some(), stays, "{old} at {clock:?}");
+        }
+        assert!(world.image(&app(&value('d'))).is_some());
+    }
 }
