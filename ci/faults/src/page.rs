@@ -105,27 +105,26 @@ fn stopped(page: &mut String, results: &Results) -> Result<()> {
          end of the build's steps, a third from the end of the verification, when tags move. After each, an ordinary\n\
          `rebuild` must bring the pushed commit into both images and leave no staged tag, container, file or lock.\n"
     )?;
-    let fields = ["stopped", "before", "apart", "after", "left_something", "wrong"];
-    let head = "stopped | before tags moved | between two tags | after | left something | next run right";
-    writeln!(page, "| kill -9 | {head} |\n|---|---|---|---|---|---|---|")?;
+    let head = "stopped | before tags moved | between two tags | after | left something | a tag | a container | next run right";
+    let cells = |figures| {
+        let fields = ["before", "apart", "after", "left_something", "left_tags", "left_containers"];
+        let [stopped, wrong] = sums(figures, ["stopped", "wrong"]);
+        let between = sums(figures, fields).map(|sum| sum.to_string()).join(" | ");
+        format!("{stopped} | {between} | {}", stopped - wrong)
+    };
+    writeln!(page, "| kill -9 | {head} |\n|---|---|---|---|---|---|---|---|---|")?;
     for (part, figures) in measured(results, "kills") {
-        let [stopped, before, apart, after, left, wrong] = sums(figures, fields);
-        writeln!(page, "| {part} | {stopped} | {before} | {apart} | {after} | {left} | {} |", stopped - wrong)?;
+        writeln!(page, "| {part} | {} |", cells(figures))?;
     }
     let latency = "until it ended, median | longest | within a second";
-    writeln!(page, "\n| Ctrl-C | {head} | {latency} |\n|---|---|---|---|---|---|---|---|---|---|")?;
+    writeln!(page, "\n| Ctrl-C | {head} | {latency} |\n|---|---|---|---|---|---|---|---|---|---|---|---|")?;
     for (part, figures) in measured(results, "interrupts") {
-        let [stopped, before, apart, after, left, wrong] = sums(figures, fields);
         let texts = figures.iter().filter_map(|figure| figure.value["ms"].as_str());
         let mut ms: Vec<u64> = texts.flat_map(str::split_whitespace).map(str::parse).collect::<Result<_, _>>()?;
         ms.sort_unstable();
         let [median, longest] = [ms.len() / 2, ms.len().saturating_sub(1)].map(|at| ms.get(at).copied().unwrap_or(0));
         let within = ms.iter().filter(|ms| **ms <= 1000).count();
-        writeln!(
-            page,
-            "| {part} | {stopped} | {before} | {apart} | {after} | {left} | {} | {median} ms | {longest} ms | {within} |",
-            stopped - wrong
-        )?;
+        writeln!(page, "| {part} | {} | {median} ms | {longest} ms | {within} |", cells(figures))?;
     }
     writeln!(
         page,

@@ -40,6 +40,8 @@ struct Tally {
     apart: usize,
     after: usize,
     left_something: usize,
+    left_tags: usize,
+    left_containers: usize,
     wrong: Vec<String>,
     latencies: Vec<u128>,
 }
@@ -99,7 +101,11 @@ fn stop_at_random(signal: Signal) -> Tally {
                 (true, true) => &mut tally.after,
             };
             *counted += 1;
-            tally.left_something += usize::from(!world.leftovers().is_empty());
+            let left = world.leftovers();
+            let has = |text: &str| usize::from(left.iter().any(|name| name.contains(text)));
+            tally.left_something += usize::from(!left.is_empty());
+            tally.left_tags += has(":staged-");
+            tally.left_containers += has("container ");
         }
         let outcome = world.xtask(["rebuild"]);
         let left = world.leftovers();
@@ -123,7 +129,8 @@ impl Tally {
             what,
             json!({
                 "seed": number("FAULTS_SEED", 1), "stopped": self.stopped, "before": self.before, "apart": self.apart,
-                "after": self.after, "left_something": self.left_something, "wrong": self.wrong.len(),
+                "after": self.after, "left_something": self.left_something, "left_tags": self.left_tags,
+                "left_containers": self.left_containers, "wrong": self.wrong.len(),
                 "ms": latencies.join(" "),
             }),
         );
