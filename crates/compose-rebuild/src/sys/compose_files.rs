@@ -86,9 +86,12 @@ pub fn find(directory: &Utf8Path, options: &ComposeOptions) -> Result<Vec<Utf8Pa
 /// The files with variables that Compose reads before anything else.
 pub fn env_files(directory: &Utf8Path, options: &ComposeOptions) -> Vec<Utf8PathBuf> {
     let listed = std::env::var("COMPOSE_ENV_FILES").unwrap_or_default();
+    let is_disabled = std::env::var("COMPOSE_DISABLE_ENV_FILE")
+        .is_ok_and(|value| ["1", "t", "true"].contains(&value.to_lowercase().as_str()));
     let files = match (options.env_file.is_empty(), listed.is_empty()) {
         (false, _) => options.env_file.clone(),
         (true, false) => listed.split(',').map(Utf8PathBuf::from).collect(),
+        (true, true) if is_disabled => Vec::new(),
         (true, true) => vec![Utf8PathBuf::from(".env")],
     };
     files.iter().map(|file| directory.join(file)).collect()

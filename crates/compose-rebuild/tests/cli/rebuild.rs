@@ -426,6 +426,10 @@ fn what_compose_answered_counts_until_something_changes() {
         world.file("other.yml", compose);
         assert_eq!([asked(None), asked(None)], [1, 0], "the file that {line} names, changed");
     }
+    let disabled = Some(("COMPOSE_DISABLE_ENV_FILE", "true"));
+    asked(disabled);
+    world.file("docker-compose.override.yml", "services: {a: {image: c}}\n");
+    assert_eq!([asked(disabled), asked(disabled)], [1, 0], "without .env it is the file of before");
     std::fs::remove_file(world.project().join(".env")).unwrap();
     assert_eq!(asked(None), 1, "Compose is asked about the file of before again");
     let home = world.path("home/.docker/config.json");
