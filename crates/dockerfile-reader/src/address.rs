@@ -197,10 +197,15 @@ pub(crate) fn add(text: &str) -> Option<(String, Reference)> {
     if !(is_git || is_web && address.ends_with(".git")) {
         return None;
     }
-    let asked = query.split('&').filter_map(|one| one.split_once('='));
-    let asked = asked.filter(|(name, _)| matches!(*name, "ref" | "branch" | "tag" | "commit" | "checksum"));
-    let reference = asked.map(|(_, name)| name).next_back().or(fragment.split(':').next()).unwrap_or_default();
-    let reference = match Reference::of(reference) {
+    let whole = |kind: &str, name: &str| format!("{kind}{}", name.strip_prefix(kind).unwrap_or(name));
+    let mut asked = query.split('&').filter_map(|one| match one.split_once('=')? {
+        ("branch", name) => Some(whole("refs/heads/", name)),
+        ("tag", name) => Some(whole("refs/tags/", name)),
+        ("ref" | "commit" | "checksum", name) => Some(name.to_owned()),
+        _ => None,
+    });
+    let named = || fragment.split(':').next().unwrap_or_default().to_owned();
+    let reference = match Reference::of(&asked.next_back().unwrap_or_else(named)) {
         Reference::Fixed(name) => Reference::Named(name),
         reference => reference,
     };

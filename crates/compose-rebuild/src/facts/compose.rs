@@ -99,9 +99,9 @@ fn resolve(ui: &Ui, selection: Selection<'_>, answers: Answers) -> anyhow::Resul
 fn read_dockerfiles(examined: &mut Examined) {
     for (service, built) in &mut examined.project.services {
         if built.dockerfile.is_none()
-            && let Ok(text) = fs_err::read_to_string(&built.dockerfile_path)
+            && let Ok(bytes) = fs_err::read(&built.dockerfile_path)
         {
-            built.read_dockerfile(&text);
+            built.read_dockerfile(&decoded(&bytes));
         }
         let (Some(dockerfile), None) = (&built.dockerfile, &built.closure) else { continue };
         let path = &built.dockerfile_path;
@@ -116,6 +116,17 @@ fn read_dockerfiles(examined: &mut Examined) {
         };
         examined.problems.push((service.to_string(), failure));
     }
+}
+
+/// The text of a file. Bytes that are no UTF-8, such as a comment in an old encoding, become characters that nobody writes,
+/// so that two files never are the same text.
+fn decoded(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().filter_map(|&byte| char::from_u32(0x10_FF00 + u32::from(byte))));
+    }
+    text
 }
 
 /// A question to Compose, whose answer is JSON; nothing is printed when there is nothing to build.

@@ -441,6 +441,19 @@ fn what_compose_answered_counts_until_something_changes() {
 }
 
 #[test]
+fn a_comment_in_an_old_encoding_hides_nothing_of_a_dockerfile() {
+    let world = World::built();
+    let dockerfile = std::fs::read_to_string(world.project().join("Dockerfile")).unwrap();
+    let with = |end: &[u8]| world.file("Dockerfile", [dockerfile.as_bytes(), end].concat());
+    with(b"# gr\xfcn\n");
+    world.run(["rebuild"]).ok().says("Fresh");
+    with(b"LABEL color=gr\xfcn\n");
+    world.run(["rebuild"]).ok();
+    with(b"LABEL color=gr\xf6n\n");
+    world.run(["rebuild"]).ok().says("Building vibevoice");
+}
+
+#[test]
 fn no_answer_with_a_secret_is_kept() {
     let world = World::built();
     world.file("compose.yml", "services: {}\n");

@@ -182,7 +182,8 @@ fn only_local_sources_are_the_build_context() {
         ("ADD a https://h/x /", "2 url https://h/x false, 2 context a"),
         ("ADD --checksum=sha256:0 https://h/x /", "2 url https://h/x true"),
         ("ADD https://u@h/n.git#v1:sub /", "2 git https://h/n.git Named(\"v1\")"),
-        ("ADD git@h:o/n.git?branch=b /", "2 git git@h:o/n.git Named(\"b\")"),
+        ("ADD git@h:o/n.git?branch=b /", "2 git git@h:o/n.git Named(\"refs/heads/b\")"),
+        ("ADD git@h:o/n.git?tag=refs/tags/b /", "2 git git@h:o/n.git Named(\"refs/tags/b\")"),
         (
             "ADD --checksum=0123456789012345678901234567890123456789 https://h/n.git#v1 /",
             "2 git https://h/n.git Commit(\"0123456789012345678901234567890123456789\")",
