@@ -38,6 +38,9 @@ const MIRROR_VARIABLES: &[&str] = &[
 
 const PACKAGES: &str = "ca-certificates,curl,git,nodejs,npm,python3,python3-pip,python3-venv";
 
+/// The file system of the image.
+const ARCHIVE: &str = "base.tar";
+
 /// What is left out of packages when they are unpacked.
 const EXCLUDED: &[&str] =
     &["/usr/include/*", "/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*", "*.a"];
@@ -59,11 +62,11 @@ impl BaseImage {
         format!("sandbox/base:{}", self.source.suite)
     }
 
-    /// Changes when the image would be another one.
-    fn digest(&self, driver: &str, store: ImageStore) -> String {
+    /// Changes when the file system of the image would be another one.
+    fn digest(&self) -> String {
         let certificates = std::fs::read(CERTIFICATES).unwrap_or_default();
         let AptSource { uri, suite } = &self.source;
-        cache::digest((uri, suite, &self.environment, PACKAGES, EXCLUDED, certificates, driver, store))
+        cache::digest((uri, suite, PACKAGES, EXCLUDED, certificates))
     }
 
     /// A cached data directory of an engine that holds this image, and nothing else.
@@ -76,10 +79,12 @@ impl BaseImage {
         store: ImageStore,
         programs: impl FnOnce() -> Result<Utf8PathBuf>,
     ) -> Result<Utf8PathBuf> {
-        let name = format!("base-{}", self.digest(driver, store));
+        let name = format!("base-{}", cache::digest((self.digest(), &self.environment, driver, store)));
         cache::ensure(cache, &name, |new| {
-            let archive = new.join("base.tar");
-            self.bootstrap(&archive)?;
+            // The other image store needs it, too.
+            let archive =
+                cache::ensure(cache, &format!("archive-{}", self.digest()), |new| self.bootstrap(&new.join(ARCHIVE)))?;
+            let archive = archive.join(ARCHIVE);
             status("Importing", format_args!("the base image {}", self.tag()));
             let programs = &programs()?;
             let engine = Engine::start(&Launch { programs, dir: new, subnet: None, driver, store })?;
@@ -191,7 +196,7 @@ mod tests {
             source: AptSource { uri: uri.to_owned(), suite: "bookworm".to_owned() },
             environment: BTreeMap::new(),
         };
-        let digest = |uri| image(uri).digest("overlay2", ImageStore::Classic);
+        let digest = |uri| image(uri).digest();
         assert_ne!(digest("http://a.test/"), digest("http://b.test/"));
         assert_eq!(digest("http://a.test/"), digest("http://a.test/"));
         assert_eq!(image("http://a.test/").tag(), "sandbox/base:bookworm");

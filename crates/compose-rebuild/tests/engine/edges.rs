@@ -5,7 +5,7 @@ use sandbox::Kind;
 use crate::support::World;
 
 /// A stage that clones; `LIB` stands for another repository than that of the project.
-const LIBRARY: &str = "FROM BASE_IMAGE\nARG CACHE_BUST\nRUN git clone --quiet LIB /clone && git -C /clone rev-parse HEAD > /library && \
+const LIBRARY: &str = "FROM BASE_IMAGE\nARG CACHE_BUST\nRUN git clone --quiet LIB /clone && git -C /clone rev-parse HEAD > /srv/library && \
                        rm -rf /clone\n";
 
 /// What clones the repository of the project in a later stage.
@@ -34,14 +34,14 @@ fn holds(world: &World, file: &str) -> String {
 fn follows_the_library(app: &str, build: &str) {
     let (world, library) = project(app, build);
     world.rebuild();
-    assert_eq!(holds(&world, "/library"), library.tip());
+    assert_eq!(holds(&world, "/srv/library"), library.tip());
     world.assert_settled();
     for _ in 0..2 {
         let commit = library.push(Kind::Backend);
         world.xtask(["verify", "app"]).fails(1);
         world.rebuild();
-        assert_eq!(world.cat(&world.image("/base"), "/library"), commit);
-        assert_eq!(holds(&world, "/library"), commit);
+        assert_eq!(world.cat(&world.image("/base"), "/srv/library"), commit);
+        assert_eq!(holds(&world, "/srv/library"), commit);
         for service in ["app", "base"] {
             let image = world.image(&format!("/{service}"));
             assert!(world.revisions(&image).contains(&commit), "{service}: {:?}", world.revisions(&image));
@@ -69,13 +69,13 @@ fn an_image_of_another_service_without_its_tag_in_from_is_built_before_it() {
 
 #[test]
 fn an_image_of_another_service_in_copy_is_built_before_it() {
-    follows_the_library("FROM BASE_IMAGE\nCOPY --from=NAME/base /library /library\n", "");
+    follows_the_library("FROM BASE_IMAGE\nCOPY --from=NAME/base /srv/library /srv/library\n", "");
 }
 
 #[test]
 fn an_image_of_another_service_in_a_mount_is_built_before_it() {
     follows_the_library(
-        "FROM BASE_IMAGE\nRUN --mount=type=bind,from=NAME/base,source=/library,target=/in cp /in /library\n",
+        "FROM BASE_IMAGE\nRUN --mount=type=bind,from=NAME/base,source=/srv/library,target=/in cp /in /srv/library\n",
         "",
     );
 }
@@ -105,7 +105,7 @@ fn a_service_that_was_not_asked_for_is_not_moved() {
     let commit = world.push(Kind::Backend);
     world.rebuild_with(["rebuild", "app"]);
     assert_eq!(world.id(&world.image("/base")), base);
-    assert_eq!((holds(&world, "/revision"), holds(&world, "/library")), (commit.clone(), old.clone()));
+    assert_eq!((holds(&world, "/revision"), holds(&world, "/srv/library")), (commit.clone(), old.clone()));
     let revisions = world.revisions(&world.image("/app"));
     assert!(revisions.contains(&commit) && revisions.contains(&old), "{revisions:?}");
     world.assert_nothing_staged();
@@ -128,7 +128,7 @@ fn a_service_with_the_code_of_another_one_can_go_back_to_each_version() {
         world.xtask(["rollback", &value]).ok();
         for service in ["app", "base"] {
             let image = world.image(&format!("/{service}"));
-            assert_eq!(world.cat(&image, "/library"), *commit, "{service}");
+            assert_eq!(world.cat(&image, "/srv/library"), *commit, "{service}");
             assert_eq!(world.label(&image, "org.opencontainers.image.revision"), *commit, "{service}");
         }
     }

@@ -78,7 +78,7 @@ fn ctrl_c_stops_a_step_that_never_ends() {
     let state = world.state();
     let script = std::fs::read_to_string(world.upstream.work().join("frontend/build.mjs")).unwrap();
     world.push_file("frontend/build.mjs", &format!("{script}{ENDLESS}"));
-    let mut running = world.start(["rebuild"]);
+    let mut running = world.start(["rebuild", "--verbose"]);
     running.until_says("npm run build");
     let asked = Instant::now();
     running.signal(SIGINT);
@@ -89,7 +89,7 @@ fn ctrl_c_stops_a_step_that_never_ends() {
     world.assert_current(&good);
 
     // The same with kill -9: the build is still there, and the next run does not wait for it.
-    let mut running = world.start(["rebuild"]);
+    let mut running = world.start(["rebuild", "--verbose"]);
     running.until_says("npm run build");
     running.signal(SIGKILL);
     running.wait();
