@@ -41,6 +41,8 @@ pub(crate) enum Project {
     Five,
     /// A service, and another one that is made from it.
     Linked,
+    /// Forty services that hold the same code.
+    Forty,
 }
 
 impl Project {
@@ -50,6 +52,8 @@ impl Project {
             Project::Vibevoice => "model-downloader backend-builder vibevoice",
             Project::Five => "one two three four five",
             Project::Linked => "base app",
+            // The old script does not take part.
+            Project::Forty => "",
         }
     }
 
@@ -59,6 +63,7 @@ impl Project {
             Project::Vibevoice => ("zhaokundev/vibevoicefusion:latest", "/workspace/zhao-kun/vibevoice"),
             Project::Five => ("five:three", "/app"),
             Project::Linked => ("linked:app", "/app"),
+            Project::Forty => ("forty:s40", "/app"),
         }
     }
 }
@@ -89,11 +94,13 @@ impl<'a> Entry<'a> {
             Project::Vibevoice => root.to_owned(),
             Project::Five => here.join("five"),
             Project::Linked => here.join("linked"),
+            Project::Forty => here.join("forty"),
         };
         if entry.owns_copy() {
             entry.dir = sandbox.dir().join(format!("bench/{project:?}-{}", contender.name));
             fs_err::create_dir_all(&entry.dir)?;
-            fs_err::copy(from.join("compose.yml"), entry.dir.join("compose.yml"))?;
+            let compose = fs_err::read_to_string(from.join("compose.yml"))?;
+            fs_err::write(entry.dir.join("compose.yml"), repeated(&compose))?;
             fs_err::write(entry.dir.join(".dockerignore"), "*\n")?;
             fs_err::write(entry.dir.join("Dockerfile"), dockerfile(contender, &here, &from)?)?;
         }
@@ -226,9 +233,18 @@ fn plain_steps(output: &str) -> u64 {
     count
 }
 
+/// A compose file, with every line that has `NUMBER` in it forty times.
+fn repeated(compose: &str) -> String {
+    let numbered = |line: &str| (1..=40).map(|number: u8| line.replace("NUMBER", &number.to_string()) + "\n").collect();
+    compose.lines().map(|line| if line.contains("NUMBER") { numbered(line) } else { format!("{line}\n") }).collect()
+}
+
 /// The Dockerfile of a contender.
 fn dockerfile(contender: &Contender, here: &Utf8Path, from: &Utf8Path) -> Result<String> {
-    let ours = fs_err::read_to_string(from.join("Dockerfile"))?;
+    let mut ours = fs_err::read_to_string(from.join("Dockerfile"))?;
+    if from.starts_with(here) {
+        ours.insert_str(0, &fs_err::read_to_string(here.join("source.Dockerfile"))?);
+    }
     Ok(match contender.name {
         "script" => {
             let own = if from.starts_with(here) { from } else { here };
@@ -248,6 +264,13 @@ fn dockerfile(contender: &Contender, here: &Utf8Path, from: &Utf8Path) -> Result
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn lines_with_a_number_are_repeated() {
+        let text = super::repeated("a\n sNUMBER: NUMBER\nb\n");
+        assert_eq!(text.lines().count(), 42);
+        assert!(text.starts_with("a\n s1: 1\n s2: 2\n") && text.ends_with(" s40: 40\nb\n"), "{text}");
+    }
+
     #[test]
     fn steps_that_ran_are_told_from_cached_ones() {
         let output = "#1 [a internal] load build definition\n#1 DONE 0.1s\n#2 [a 1/3] FROM x\n#2 DONE 0.0s\n\

@@ -26,6 +26,8 @@ enum Before {
     PushOne,
     /// A push to the repository of a service that another one is made from.
     PushBase,
+    /// A push that touches forty services.
+    PushAll,
     /// A push to the backend, whose image runs.
     Start,
     /// Pushes of these kinds; then a machine without build cache and without an image of the contender, whose last images
@@ -38,7 +40,10 @@ pub(crate) const LINKED: &str = "a service made from another one";
 /// A push, and the new container answers.
 pub(crate) const HEALTHY: &str = "from a push to healthy";
 
-const SCENARIOS: [(&str, Before); 12] = [
+/// Many services in one file.
+pub(crate) const FORTY: &str = "forty services, a push that changes all";
+
+const SCENARIOS: [(&str, Before); 13] = [
     ("first build", Before::Nothing),
     ("nothing was pushed", Before::Push(&[])),
     ("backend push", Before::Push(&[Kind::Backend])),
@@ -49,6 +54,7 @@ const SCENARIOS: [(&str, Before); 12] = [
     ("backend push after `docker builder prune -af`", Before::Prune),
     ("one of five services", Before::PushOne),
     (LINKED, Before::PushBase),
+    (FORTY, Before::PushAll),
     (HEALTHY, Before::Start),
     ("an empty machine with a registry, nothing was pushed", Before::Empty(&[])),
     ("an empty machine with a registry, backend push", Before::Empty(&[Kind::Backend])),
@@ -71,6 +77,7 @@ pub(crate) fn measure(sandbox: &Sandbox, root: &Utf8Path) -> Result<Vec<Scenario
     let vibevoice = entries(sandbox, root, Project::Vibevoice, &all, false)?;
     let five = entries(sandbox, root, Project::Five, &all, false)?;
     let linked = entries(sandbox, root, Project::Linked, &["plain", "expert", XTASK], false)?;
+    let forty = entries(sandbox, root, Project::Forty, &["plain", "expert", XTASK], false)?;
     let started = entries(sandbox, root, Project::Vibevoice, &["expert", XTASK], false)?;
     let pushing = entries(&other, root, Project::Vibevoice, &all, true)?;
     let upstream = five_services(sandbox)?;
@@ -79,12 +86,16 @@ pub(crate) fn measure(sandbox: &Sandbox, root: &Utf8Path) -> Result<Vec<Scenario
         let (sandbox, entries) = match before {
             Before::PushOne => (sandbox, &five),
             Before::PushBase => (sandbox, &linked),
+            Before::PushAll => (sandbox, &forty),
             Before::Start => (sandbox, &started),
             Before::Empty(_) => (&other, &pushing),
             _ => (sandbox, &vibevoice),
         };
         for entry in entries {
-            if matches!(before, Before::PushOne | Before::PushBase | Before::Start | Before::Empty(&[])) {
+            if matches!(
+                before,
+                Before::PushOne | Before::PushBase | Before::PushAll | Before::Start | Before::Empty(&[])
+            ) {
                 entry.run()?;
             }
             if before == Before::Start {
@@ -153,7 +164,7 @@ fn sample(sandbox: &Sandbox, entry: &Entry<'_>, before: Before, five: &Upstream)
             }
         }
         Before::Start => drop(sandbox.push(Kind::Backend)?),
-        Before::PushOne | Before::PushBase => {
+        Before::PushOne | Before::PushBase | Before::PushAll => {
             let file = five.work().join("services/three/main.py");
             let text = fs_err::read_to_string(&file)?;
             fs_err::write(&file, text + "print('and more')\n")?;
@@ -171,7 +182,7 @@ fn sample(sandbox: &Sandbox, entry: &Entry<'_>, before: Before, five: &Upstream)
         registry_bytes: (after.0 - registry.0, after.1 - registry.1),
         disk_bytes: engine::disk_bytes(sandbox)? - disk,
         right: match before {
-            Before::PushOne | Before::PushBase => five_right(sandbox, entry, five)?,
+            Before::PushOne | Before::PushBase | Before::PushAll => five_right(sandbox, entry, five)?,
             Before::Empty(_) => {
                 crate::run::read(entry.command("docker").args(["pull", "--quiet", &entry.image()]))?;
                 right(sandbox, entry)?
