@@ -4,7 +4,7 @@ use crate::chart::seconds;
 use crate::contenders::XTASK;
 use crate::render::bytes;
 use crate::results::Results;
-use crate::scenarios::{FORTY, HEALTHY, LINKED};
+use crate::scenarios::{EMPTY, FORTY, HEALTHY, LINKED};
 
 /// An aim with the limit in words, what was measured, and whether that is enough.
 pub(crate) type Aim = (&'static str, String, bool);
@@ -23,12 +23,7 @@ const RATIOS: [(&str, &str, &str, f64); 11] = [
     ("lock file push: at most 1.05 times `ADD <git url>`", "lock file push", "expert", 1.05),
     ("pyproject push: at most 1.05 times `ADD <git url>`", "pyproject push", "expert", 1.05),
     ("from a push to healthy: at most 1.1 times `ADD <git url>`", HEALTHY, "expert", 1.1),
-    (
-        "an empty machine with a registry, nothing was pushed: at most 0.25 times `ADD <git url>`",
-        "an empty machine with a registry, nothing was pushed",
-        "expert",
-        0.25,
-    ),
+    ("an empty machine with a registry, nothing was pushed: at most 0.25 times `ADD <git url>`", EMPTY, "expert", 0.25),
     (
         "an empty machine with a registry, backend push: at most 1.2 times `ADD <git url>`",
         "an empty machine with a registry, backend push",

@@ -37,6 +37,8 @@ enum Before {
 
 /// A push to the code that another service is made from.
 pub(crate) const LINKED: &str = "a service made from another one";
+/// A runner of a pipeline that has nothing to do.
+pub(crate) const EMPTY: &str = "an empty machine with a registry, nothing was pushed";
 /// A push, and the new container answers.
 pub(crate) const HEALTHY: &str = "from a push to healthy";
 
@@ -56,7 +58,7 @@ const SCENARIOS: [(&str, Before); 13] = [
     (LINKED, Before::PushBase),
     (FORTY, Before::PushAll),
     (HEALTHY, Before::Start),
-    ("an empty machine with a registry, nothing was pushed", Before::Empty(&[])),
+    (EMPTY, Before::Empty(&[])),
     ("an empty machine with a registry, backend push", Before::Empty(&[Kind::Backend])),
 ];
 
