@@ -187,12 +187,16 @@ fn version_of_packages<'p>(packages: &'p [Package], root: &Utf8Path) -> Option<&
 
 /// `[workspace.package] version`, which `cargo metadata` does not pass on.
 pub fn workspace_version(manifest: &str) -> Result<Option<Version>, Failure> {
-    let manifest: toml_edit::DocumentMut =
-        manifest.parse().map_err(|error| Failure::usage(format!("Cargo.toml: {error}")))?;
+    let manifest: toml_edit::DocumentMut = manifest.parse().map_err(|error| {
+        Failure::usage(format!("Cargo.toml: {error}")).hint("see what Cargo says: cargo metadata --no-deps")
+    })?;
     let version = manifest.get("workspace").and_then(|w| w.get("package")?.get("version")?.as_str());
-    version
-        .map(|text| text.parse().map_err(|error| Failure::usage(format!("[workspace.package] version: {error}"))))
-        .transpose()
+    let parse = |text: &str| {
+        text.parse().map_err(|error| {
+            Failure::usage(format!("[workspace.package] version: {error}")).hint("write it as three numbers: 1.2.3")
+        })
+    };
+    version.map(parse).transpose()
 }
 
 fn without_cargo(ui: &Ui, directory: &Utf8Path) -> anyhow::Result<Workspace> {

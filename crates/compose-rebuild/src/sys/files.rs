@@ -136,32 +136,14 @@ pub fn obstacle(path: &Utf8Path) -> Option<(String, String)> {
     Some((cause, format!("check who owns it: ls -ld {exists}")))
 }
 
-/// Where [`private_directory`] is, whether it exists or not.
-///
-/// # Errors
-/// When the directory for temporary files has no UTF-8 name.
-pub fn private_path() -> anyhow::Result<Utf8PathBuf> {
-    Ok(Utf8PathBuf::try_from(std::env::temp_dir())?.join(format!("xtask-{}", nix::unistd::Uid::effective())))
-}
-
-/// A directory for locks and the like that only this user can write to, the same for every checkout.
-///
-/// # Errors
-/// Exit code 3 when the place is taken by somebody else.
-pub fn private_directory() -> anyhow::Result<Utf8PathBuf> {
+/// A directory for what the next run may want, which only this user can write to, the same for every checkout; nothing where
+/// somebody else has taken its place.
+fn private_directory() -> Option<Utf8PathBuf> {
     let user = nix::unistd::Uid::effective();
-    let path = private_path()?;
-    match std::fs::DirBuilder::new().mode(0o700).create(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error).context(path.to_string()),
-        _ => {}
-    }
-    let metadata = fs_err::symlink_metadata(&path)?;
-    if !metadata.is_dir() || metadata.uid() != user.as_raw() {
-        return Err(Failure::precondition(format!("`{path}` is not a directory of yours"))
-            .hint(format!("remove it, or set TMPDIR: rm -r {path}"))
-            .into());
-    }
-    Ok(path)
+    let path = Utf8PathBuf::try_from(std::env::temp_dir()).ok()?.join(format!("xtask-{user}"));
+    let _ = std::fs::DirBuilder::new().mode(0o700).create(&path);
+    let metadata = fs_err::symlink_metadata(&path).ok()?;
+    (metadata.is_dir() && metadata.uid() == user.as_raw()).then_some(path)
 }
 
 /// Refuses a path of ours that somebody made a symbolic link.
@@ -176,17 +158,18 @@ pub fn refuse_link(path: &Utf8Path) -> Result<(), Failure> {
 
 /// What an earlier run on the same compose files wrote down with [`remember`], if it is still there and fits.
 pub fn recall<T: DeserializeOwned>(what: &str, compose_files: &[Utf8PathBuf]) -> Option<T> {
-    serde_json::from_slice(&read(&kept_for(what, compose_files).ok()?, STATE_LIMIT).ok()?).ok()
+    serde_json::from_slice(&read(&kept_for(what, compose_files)?, STATE_LIMIT).ok()?).ok()
 }
 
 /// Writes something down for the next run on the same compose files, which is slower or knows less without it.
 pub fn remember(what: &str, compose_files: &[Utf8PathBuf], value: &impl Serialize) {
-    let Ok(json) = serde_json::to_vec(value) else { return };
-    let _ = kept_for(what, compose_files).and_then(|path| write(&path, &json));
+    if let (Ok(json), Some(path)) = (serde_json::to_vec(value), kept_for(what, compose_files)) {
+        let _ = write(&path, &json);
+    }
 }
 
-fn kept_for(what: &str, compose_files: &[Utf8PathBuf]) -> anyhow::Result<Utf8PathBuf> {
+fn kept_for(what: &str, compose_files: &[Utf8PathBuf]) -> Option<Utf8PathBuf> {
     let names: Vec<_> = compose_files.iter().map(|file| file.as_str()).collect();
     let digest = sha256(names.join("\n"));
-    Ok(private_directory()?.join(format!("{what}-{}.json", &digest[..16])))
+    Some(private_directory()?.join(format!("{what}-{}.json", &digest[..16])))
 }

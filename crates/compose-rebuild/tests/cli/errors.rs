@@ -27,7 +27,7 @@ const UNIT: &str = "unit tests";
 /// No test makes it yet.
 const OPEN: &str = "";
 /// Errors that no run of this suite ends with, by the beginning of their cause, each with the test that has it.
-const UNMET: [(&str, &str); 37] = [
+const UNMET: [(&str, &str); 25] = [
     ("`doctor.allow` names", DOCTOR),
     ("BuildKit looks at the branch", DOCTOR),
     ("a cache mount keeps what was cloned", DOCTOR),
@@ -44,26 +44,14 @@ const UNMET: [(&str, &str); 37] = [
     ("{} is not a version: {error}", UNIT),
     ("something else moves the same tags", OPEN),
     ("check the engine, then run it again", OPEN),
-    ("`{file}` has control characters or an address", OPEN),
-    ("no registry has the base image", OPEN),
     ("git: {", OPEN),
-    ("Compose gives two services the same target name", OPEN),
-    ("`--local` replaces one source", OPEN),
     ("`{directory}` has a file name that is not UTF-8", OPEN),
-    ("the registry's answer for `{name}`", OPEN),
-    ("`{service}` has several sources, and `paths`", OPEN),
-    ("no service is made from source", OPEN),
     ("the remote {} sent commit {} without its tree", OPEN),
     ("Cargo.toml: {error}", OPEN),
     ("[workspace.package] version: {error}", OPEN),
-    ("service `{service}` is kept, but its stage", OPEN),
     ("services `{other}` and `{service}` would share", OPEN),
     ("the committed Cargo.toml has no", OPEN),
-    ("`--local` needs a stage", OPEN),
-    ("the builder `{}` (driver `{}`) neither sees", OPEN),
     ("`{name}` is {id} in the registry instead of", OPEN),
-    ("the registry refused the request for", OPEN),
-    ("`{path}` is not a directory of yours", OPEN),
     ("the builder cannot read `{name}`", OPEN),
 ];
 
@@ -243,4 +231,75 @@ fn projects_that_cannot_be_built_are_refused() {
     std::fs::remove_file(world.project().join("Cargo.toml")).unwrap();
     world.run(["release", "minor"]).fails(2).says("there is no Cargo workspace");
     World::new().run(["release", "v1"]).fails(2);
+}
+
+/// A project of the usual remote and another one.
+const TWO_SOURCES: &str = "[[workspace.metadata.xtask.sources]]\nname = \"app\"\nrepository-arg = \"GITHUB_REPO\"\n\
+    ref-arg = \"GITHUB_BRANCH\"\ncommit-arg = \"GITHUB_COMMIT\"\n[[workspace.metadata.xtask.sources]]\nname = \"lib\"\n\
+    repository = \"https://git.example/lib.git\"\nref = \"main\"\nservices = [\"vibevoice\"]\n";
+
+/// Settings that contradict each other or the project.
+#[test]
+fn settings_that_cannot_be_meant_are_refused() {
+    let configured = |configuration: &str| {
+        let world = World::new();
+        world.remote("https://git.example/lib.git", format!("{}\trefs/heads/main\n", commit('c')));
+        world.manifest(configuration);
+        world
+    };
+    let refused = |world: &World, args: &[&str], text: &str| drop(world.run(args.iter().copied()).fails(2).says(text));
+    let two = configured(TWO_SOURCES);
+    fs::create_dir(two.path("checkout")).unwrap();
+    let checkout = two.path("checkout").to_str().unwrap().to_owned();
+    refused(&two, &["rebuild", "--local", &checkout], "the project has 2");
+    let own = format!("{TWO_SOURCES}[workspace.metadata.xtask.services.vibevoice]\npaths = [\"backend/**\"]\n");
+    refused(&configured(&own), &["rebuild"], "has several sources, and `paths` of its own");
+    let nobody = "[[workspace.metadata.xtask.sources]]\nname = \"lib\"\nrepository = \"https://git.example/lib.git\"\n\
+        ref = \"main\"\n";
+    let world = configured(nobody);
+    let text = fs::read_to_string(world.project().join("Dockerfile")).unwrap();
+    world.file("Dockerfile", text.replace("ARG CACHE_BUST", "ARG OTHER"));
+    refused(&world, &["rebuild"], "no service is made from source");
+    let world = World::new();
+    world.engine(|engine| engine.config["services"]["vibevoice"]["x-rebuild"] = json!({"keep": true}));
+    refused(&world, &["rebuild"], "takes code that changes");
+    let world = World::new();
+    fs::create_dir(world.path("checkout")).unwrap();
+    let checkout = world.path("checkout").to_str().unwrap().to_owned();
+    let text = fs::read_to_string(world.project().join("Dockerfile")).unwrap();
+    world.file("Dockerfile", text.replace("local-source", "elsewhere"));
+    refused(&world, &["rebuild", "--local", &checkout], "needs a stage `local-source`");
+    let world = World::new();
+    world.file("Dockerfile", text.replace("USER ", "RUN git clone https://git.example/x.git # \u{1b}[31m\nUSER "));
+    refused(&world, &["doctor", "--patch"], "has control characters");
+    let world = World::new();
+    let twice = json!({"group": {"default": {"targets": ["a_b", "a_b"]}}, "target": {}}).to_string();
+    world.fault(&["build --print"], Rule { stdout: twice.into_bytes(), exit: Some(0), ..Rule::default() });
+    refused(&world, &["rebuild"], "the same target name `a_b`");
+}
+
+/// Engines, builders and registries that answer otherwise than they should.
+#[test]
+fn engines_and_registries_that_refuse_or_lie_change_nothing() {
+    let refused = |world: &World, args: &[&str], code: i32, text: &str| {
+        world.run(args.iter().copied()).fails(code).says(text);
+        assert_eq!(world.mutable(), [None, None, None]);
+    };
+    let answers = |when: &str, stdout: &str, stderr: &str, exit: u8| {
+        let world = World::new();
+        world.engine(|engine| {
+            for service in engine.config["services"].as_object_mut().unwrap().values_mut() {
+                service["image"] = json!(format!("registry.example/{}", service["image"].as_str().unwrap()));
+            }
+        });
+        let (stdout, stderr) = (stdout.as_bytes().to_vec(), stderr.to_owned());
+        world.fault(&[when], Rule { stdout, stderr, exit: Some(exit), ..Rule::default() });
+        world
+    };
+    let remote = answers("buildx inspect", "Name: far\nDriver: remote\n", "", 0);
+    refused(&remote, &["rebuild", "--builder", "far"], 2, "neither sees the images of this engine");
+    refused(&answers("imagetools inspect", "{", "", 0), &["rebuild", "--push"], 3, "is cut or garbled");
+    let denied = answers("imagetools inspect", "", "error: 401 unauthorized\n", 1);
+    refused(&denied, &["rebuild", "--push"], 3, "refused the request for");
+    refused(&World::new(), &["rebuild", "--pull"], 3, "no registry has the base image");
 }
