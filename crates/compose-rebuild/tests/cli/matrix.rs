@@ -57,6 +57,16 @@ fn every_property_and_every_test_of_a_protection_exists() {
 }
 
 #[test]
+fn every_protection_is_where_its_removal_looks_for_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for block in PROTECTIONS.split("\n\n").filter(|block| block.contains("file: ")) {
+        let part = |sign: &str| block.lines().filter_map(|line| line.strip_prefix(sign)).collect::<Vec<_>>().join("\n");
+        let text = fs::read_to_string(root.join(part("file: "))).unwrap();
+        assert_eq!(text.matches(&part("- ")).count(), 1, "{block}");
+    }
+}
+
+#[test]
 fn the_page_is_of_this_matrix() {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reliability.md")).unwrap();
     for row in rows(MATRIX) {
