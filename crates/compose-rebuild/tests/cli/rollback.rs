@@ -111,7 +111,14 @@ fn services_that_are_made_from_other_code_stay_where_they_are() {
     let [_, web, proxy] = now();
     let old = world.image(&format!("shop/api:{}", value('1'))).unwrap().id;
     world.run(["rollback", &value('1')]).ok();
-    assert_eq!(now(), [old, web, proxy]);
+    assert_eq!(now(), [old.clone(), web.clone(), proxy]);
+
+    // A bad version holds what is made from the same code, and nothing else.
+    push("web", '8');
+    world.run(["rebuild"]).ok().says("held at");
+    let [api, newer, _] = now();
+    assert_eq!(api, old);
+    assert_ne!(newer, web);
 }
 
 #[test]
