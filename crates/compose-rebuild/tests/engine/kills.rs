@@ -1,7 +1,9 @@
 //! kill -9 and Ctrl-C at random moments: FAULTS_KILLS of each, from the seed FAULTS_SEED.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::thread::sleep;
+use std::sync::Mutex;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal::{self, SIGINT, SIGKILL};
@@ -35,13 +37,7 @@ fn commits(world: &World) -> [String; 2] {
 /// What came out of many runs that were stopped.
 #[derive(Default)]
 struct Tally {
-    stopped: usize,
-    before: usize,
-    apart: usize,
-    after: usize,
-    left_something: usize,
-    left_tags: usize,
-    left_containers: usize,
+    counts: BTreeMap<&'static str, usize>,
     wrong: Vec<String>,
     latencies: Vec<u128>,
 }
@@ -58,96 +54,95 @@ fn wait_for_moment(random: &mut Random, running: &mut Running, whole: Duration) 
     sleep(span.mul_f64(random.below(1000) as f64 / 1000.0));
 }
 
-/// Stops rebuilds at random moments; after each, an ordinary run must leave everything right and nothing behind.
-fn stop_at_random(signal: Signal) -> Tally {
+/// Stops rebuilds at random moments, in up to four projects at once: most of the time they wait for the engine.
+fn stop_at_random(what: &str, signal: Signal) -> Tally {
+    let (wanted, seed) = (number("FAULTS_KILLS", 4), number("FAULTS_SEED", 1));
+    let projects = (wanted / 8).clamp(1, 4);
+    let tally = Mutex::new(Tally::default());
+    thread::scope(|scope| {
+        for project in 0..projects {
+            let random = Random::new((seed * 1000 + project * 100 + signal as usize) as u64);
+            let tally = &tally;
+            scope.spawn(move || stop_some(signal, random, wanted / projects, tally));
+        }
+    });
+    let tally = tally.into_inner().unwrap();
+    let mut figures = json!(tally.counts);
+    let latencies: Vec<_> = tally.latencies.iter().map(u128::to_string).collect();
+    (figures["seed"], figures["ms"]) = (json!(seed), json!(latencies.join(" ")));
+    figure(what, figures);
+    assert!(tally.wrong.is_empty(), "{:#?}", tally.wrong);
+    tally
+}
+
+/// Stops this many rebuilds of one project; after each, an ordinary run must leave everything right and nothing behind.
+fn stop_some(signal: Signal, mut random: Random, wanted: usize, tally: &Mutex<Tally>) {
     let world = small();
     world.rebuild();
-    let mut random = Random::new((number("FAULTS_SEED", 1) * 100 + signal as usize) as u64);
-    let mut tally = Tally::default();
     world.push(Kind::Backend);
     let whole = world.rebuild().elapsed;
-    let wanted = number("FAULTS_KILLS", 4);
-    for round in 0..3 * wanted {
-        if tally.stopped == wanted {
-            break;
-        }
+    let mut stopped = 0;
+    while stopped < wanted {
         let before = world.tip();
         let commit = world.push(Kind::Backend);
         let mut running = world.start(["rebuild"]);
         wait_for_moment(&mut random, &mut running, whole);
+        let mut counts = Vec::new();
         if running.has_ended() {
             running.wait().ok();
         } else {
             let asked = Instant::now();
             running.signal(signal);
             let outcome = running.wait();
-            tally.stopped += 1;
+            stopped += 1;
+            counts.push("stopped");
             if signal == SIGKILL {
                 // Its children go with it, as when a machine loses power.
                 world.end_orphans();
             }
             if signal == SIGINT {
-                tally.latencies.push(asked.elapsed().as_millis());
+                tally.lock().unwrap().latencies.push(asked.elapsed().as_millis());
                 // It may have come when everything was done.
                 assert!(matches!(outcome.code, Some(0 | 130)), "{outcome}");
             }
             let [api, web] = commits(&world);
             for of in [&api, &web] {
-                assert!(*of == before || *of == commit, "round {round}: an image is of {of}");
+                assert!(*of == before || *of == commit, "an image is of {of}: {outcome}");
             }
-            let counted = match (api == web, api == commit) {
-                (false, _) => &mut tally.apart,
-                (true, false) => &mut tally.before,
-                (true, true) => &mut tally.after,
-            };
-            *counted += 1;
+            counts.push(match (api == web, api == commit) {
+                (false, _) => "apart",
+                (true, false) => "before",
+                (true, true) => "after",
+            });
             let left = world.leftovers();
-            let has = |text: &str| usize::from(left.iter().any(|name| name.contains(text)));
-            tally.left_something += usize::from(!left.is_empty());
-            tally.left_tags += has(":staged-");
-            tally.left_containers += has("container ");
+            let has = |text: &str| left.iter().any(|name| name.contains(text));
+            counts.extend((!left.is_empty()).then_some("left_something"));
+            counts.extend(has(":staged-").then_some("left_tags"));
+            counts.extend(has("container ").then_some("left_containers"));
         }
         let outcome = world.xtask(["rebuild"]);
-        let left = world.leftovers();
-        if outcome.code != Some(0) || commits(&world) != [commit.clone(), commit] || !left.is_empty() {
-            tally.wrong.push(format!("round {round}: {outcome}\nleft: {left:?}"));
-            world.end_orphans();
-            world.xtask(["rebuild"]).ok();
+        let (now, left) = (commits(&world), world.leftovers());
+        let mut tally = tally.lock().unwrap();
+        if outcome.code != Some(0) || now != [commit.clone(), commit] || !left.is_empty() {
+            counts.push("wrong");
+            tally.wrong.push(format!("{outcome}\nleft: {left:?}"));
         }
+        counts.into_iter().for_each(|count| *tally.counts.entry(count).or_default() += 1);
     }
     world.push(Kind::Backend);
     world.rebuild();
     assert_eq!(world.locks(), Vec::<PathBuf>::new());
-    tally
-}
-
-impl Tally {
-    /// Publishes the figures, which those of other seeds are added to.
-    fn publish(&self, what: &str) {
-        let latencies: Vec<_> = self.latencies.iter().map(u128::to_string).collect();
-        figure(
-            what,
-            json!({
-                "seed": number("FAULTS_SEED", 1), "stopped": self.stopped, "before": self.before, "apart": self.apart,
-                "after": self.after, "left_something": self.left_something, "left_tags": self.left_tags,
-                "left_containers": self.left_containers, "wrong": self.wrong.len(),
-                "ms": latencies.join(" "),
-            }),
-        );
-        assert!(self.wrong.is_empty(), "{:#?}", self.wrong);
-    }
 }
 
 #[test]
 fn kill_9_at_random_leaves_a_usable_next_run() {
-    stop_at_random(SIGKILL).publish("kills");
+    stop_at_random("kills", SIGKILL);
 }
 
 #[test]
 fn ctrl_c_at_random_mixes_nothing_and_ends_at_once() {
-    let tally = stop_at_random(SIGINT);
-    tally.publish("interrupts");
-    assert_eq!(tally.apart, 0, "tags are apart after Ctrl-C");
+    let tally = stop_at_random("interrupts", SIGINT);
+    assert!(!tally.counts.contains_key("apart"), "tags are apart after Ctrl-C");
     // On a machine that does other things, too; the figure is published.
     assert!(tally.latencies.iter().all(|ms| *ms < 5000), "{:?}", tally.latencies);
 }
