@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::plan::prune::Policy;
 use crate::plan::release::version::Wanted;
 use crate::sys::docker::ComposeOptions;
 use crate::ui;
@@ -146,18 +147,9 @@ pub struct Prune {
     /// Remove what would only be listed otherwise
     #[arg(long)]
     pub execute: bool,
-    /// Versions of each service to keep
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pub keep: usize,
-    /// Also keep images younger than this, for example 30d
-    #[arg(long, value_name = "DURATION", value_parser = measure::duration)]
-    pub older_than: Option<Duration>,
-    /// Remove kept images that no service uses any more
-    #[arg(long)]
-    pub models: bool,
-    /// Remove build cache above this size, for example 20GB, the{n}least recently used first
-    #[arg(long, value_name = "SIZE", value_parser = measure::size)]
-    pub cache_limit: Option<u64>,
+    /// What to keep.
+    #[command(flatten)]
+    pub policy: Policy,
     /// Fail instead of waiting for another run of the same project
     #[arg(long)]
     pub no_wait: bool,

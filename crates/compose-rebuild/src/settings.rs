@@ -101,9 +101,6 @@ impl Settings {
     }
 
     /// How many services are built at once; none means all. As in Compose, a limit below 1 is none.
-    ///
-    /// # Errors
-    /// Exit code 2 when COMPOSE_PARALLEL_LIMIT counts and is no number.
     pub fn parallel(&self, flag: Option<NonZeroUsize>) -> Result<Option<NonZeroUsize>, Failure> {
         let Some(text) = self.environment.parallel.as_deref().filter(|_| flag.is_none()) else { return Ok(flag) };
         let limit: i64 = text.parse().map_err(|_| {

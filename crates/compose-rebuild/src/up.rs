@@ -57,9 +57,6 @@ struct Failed {
 
 impl Up<'_> {
     /// Whether a container runs from another image than its name has now.
-    ///
-    /// # Errors
-    /// Exit code 3 when the engine does not answer.
     pub fn is_due(&self) -> anyhow::Result<bool> {
         let (found, images) = both(
             || containers::of_project(self.ui, &self.project.name),
@@ -103,9 +100,6 @@ impl Up<'_> {
     }
 
     /// Finishes what an earlier run began: it goes on, or goes back if that run had seen that something is not healthy.
-    ///
-    /// # Errors
-    /// Fails when [`Up::start`] does.
     pub fn resume(&self, mut pending: Pending) -> anyhow::Result<BTreeSet<String>> {
         self.ui.status("Resuming", "what an earlier run began to start");
         pending.before.retain(|name, _| hold::owner_of(self.project, name).is_some());

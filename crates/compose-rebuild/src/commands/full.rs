@@ -5,7 +5,7 @@ use super::{Context, kept};
 use crate::cli;
 use crate::error::Failure;
 use crate::facts::{Facts, images};
-use crate::plan::Plan;
+use crate::plan::{Plan, Request};
 use crate::report::human;
 use crate::sys::interrupt;
 use crate::value::measure;
@@ -16,14 +16,8 @@ use crate::value::measure;
 /// Exit code 2 without a terminal and `--yes`, and those of every phase.
 pub fn run(context: &Context, options: &cli::Full) -> anyhow::Result<()> {
     let rebuild = Run::of_rebuild(context, &options.build, None)?;
-    let run = Run {
-        command: "full",
-        full: true,
-        forward: true,
-        keep_models: options.keep_models,
-        limits: options.limits,
-        ..rebuild
-    };
+    let request = Request { full: true, forward: true, models: !options.keep_models, ..rebuild.request };
+    let run = Run { command: "full", limits: options.limits, request, ..rebuild };
     let (facts, plan) = run.gather()?;
     announce(context, &facts, &plan);
     if !options.yes {

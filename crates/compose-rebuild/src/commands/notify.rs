@@ -16,9 +16,6 @@ use crate::value::{Service, measure};
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Runs `act`, and says how it ended.
-///
-/// # Errors
-/// Fails when `act` does.
 pub fn told(
     context: &Context,
     command: &str,

@@ -20,17 +20,12 @@ pub fn run(context: &Context, options: &cli::Prune) -> anyhow::Result<()> {
     let _lock = context.lock(&project.name, !options.no_wait)?;
     let builder = builder(context)?;
     let before = store::read(ui, builder.as_ref())?;
-    let policy = Policy {
-        keep: options.keep,
-        older_than: options.older_than,
-        models: options.models,
-        cache_limit: options.cache_limit,
-    };
-    let lines = prune::plan(&before, &project, &policy)?;
+    let policy = &options.policy;
+    let lines = prune::plan(&before, &project, policy)?;
     show(ui, &lines, options.execute);
     let (images, cache): (Vec<_>, Vec<_>) = lines.iter().filter(|line| line.remove).partition(|line| !line.cache);
     if images.is_empty() && cache.is_empty() {
-        ui.status("Finished", &format!("nothing to prune{}", stays(&before, &lines, &policy)));
+        ui.status("Finished", &format!("nothing to prune{}", stays(&before, &lines, policy)));
         return Ok(());
     }
     if policy.keep < 2 && lines.iter().any(|line| line.remove && line.why == prune::too_old(policy.keep)) {
@@ -42,7 +37,7 @@ pub fn run(context: &Context, options: &cli::Prune) -> anyhow::Result<()> {
     if !options.execute {
         let frees = measure::bytes(images.iter().chain(&cache).map(|line| line.bytes).sum());
         let what = format!("{} and {}", counted(images.len(), "image"), counted(cache.len(), "cache record"));
-        let stays = stays(&before, &lines, &policy);
+        let stays = stays(&before, &lines, policy);
         ui.status("Finished", &format!("removing {what} would free {frees}{stays}"));
         ui.status("Note", "nothing was removed; run it again with `--execute`");
         return Ok(());
@@ -54,7 +49,7 @@ pub fn run(context: &Context, options: &cli::Prune) -> anyhow::Result<()> {
     let released = released.cache.iter().filter(|record| !record.held).filter(held).map(|record| record.id.clone());
     let records: Vec<_> = released.chain(cache.iter().map(|line| line.id.clone())).collect();
     remove_cache(ui, builder.as_ref(), &records)?;
-    report(ui, &lines, &before, &store::read(ui, builder.as_ref())?, &policy);
+    report(ui, &lines, &before, &store::read(ui, builder.as_ref())?, policy);
     Ok(())
 }
 

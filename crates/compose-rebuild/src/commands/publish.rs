@@ -21,7 +21,7 @@ impl Run<'_> {
         let parallel = settings.parallel(self.limits.parallel)?;
         let exports = plan.builds().any(|(service, _)| facts.project.services[&service.service].exports_cache());
         let named = settings.builder.is_some() || docker::builder_was_chosen();
-        if !named && !self.options.push && !exports {
+        if !named && !self.push && !exports {
             return Ok(Output { store: Store::Engine, cache: true, parallel, step_timeout: self.limits.step_timeout });
         }
         let builder = match named {
@@ -30,7 +30,7 @@ impl Run<'_> {
             false => Builder { name: "default".to_owned(), driver: "docker".to_owned() },
         };
         let output = Output {
-            store: store_of(&builder, self.options.push)?,
+            store: store_of(&builder, self.push)?,
             cache: !exports || builder::exports_cache(ui, &builder)?,
             parallel,
             step_timeout: self.limits.step_timeout,
@@ -52,7 +52,7 @@ impl Run<'_> {
     /// What the registry has under the names that the images of a plan get there: another run may have been faster, and what
     /// it pushed may already be in use.
     pub(super) fn pushed_before(&self, facts: &Facts, plan: &Plan) -> anyhow::Result<Images> {
-        if self.full {
+        if self.request.full {
             return Ok(Images::new());
         }
         let own = plan.builds().map(|(service, _)| goal::own_image(facts, service)).collect::<Result<Vec<_>, _>>()?;

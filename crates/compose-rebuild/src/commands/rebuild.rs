@@ -5,7 +5,7 @@ use super::{Context, plan};
 use crate::cli;
 use crate::error::Failure;
 use crate::facts::Facts;
-use crate::plan::Plan;
+use crate::plan::{Plan, Request};
 use crate::report::human;
 use crate::up::bad;
 use crate::up::pending::Pending;
@@ -23,7 +23,8 @@ pub fn run(context: &Context, options: &cli::Rebuild) -> anyhow::Result<()> {
         .into());
     }
     let run = Run::of_rebuild(context, &options.build, options.local.clone())?;
-    let run = Run { limits: options.limits, forward: options.forward, ..run };
+    let request = Request { forward: options.forward, ..run.request };
+    let run = Run { limits: options.limits, request, ..run };
     let (facts, planned) = run.gather()?;
     if options.dry_run {
         plan::show(context, &facts, &planned);

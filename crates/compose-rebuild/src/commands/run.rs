@@ -14,7 +14,7 @@ use crate::facts::source::{Resolved, Revision};
 use crate::facts::{Facts, gather, leaving, remotes};
 use crate::foresight::Foresight;
 use crate::plan::cache_bust::Rule;
-use crate::plan::{Action, Attestations, Plan, Request};
+use crate::plan::{Action, Plan, Request};
 use crate::project::key;
 use crate::promote::{self, Move};
 use crate::report::{human, summary};
@@ -30,45 +30,35 @@ use super::{Context, kept, room};
 pub(super) struct Run<'a> {
     pub(super) context: &'a Context,
     pub(super) command: &'static str,
-    pub(super) options: &'a cli::Build,
     pub(super) limits: cli::Limits,
-    /// The rule of flag and environment.
-    pub(super) chosen: Option<Rule>,
+    pub(super) push: bool,
     pub(super) local: Option<Utf8PathBuf>,
-    pub(super) full: bool,
-    pub(super) forward: bool,
-    pub(super) keep_models: bool,
-    pub(super) attestations: Attestations,
+    /// The rule of flag and environment, which the request takes from the configuration where there is none.
+    pub(super) chosen: Option<Rule>,
+    pub(super) request: Request,
 }
 
 impl<'a> Run<'a> {
     /// A rebuild.
     pub(super) fn of_rebuild(
         context: &'a Context,
-        options: &'a cli::Build,
+        options: &cli::Build,
         local: Option<Utf8PathBuf>,
     ) -> anyhow::Result<Self> {
-        let chosen = context.settings.chosen_rule(options.cache_bust.as_deref())?;
-        Ok(Self {
-            context,
-            command: "rebuild",
-            options,
-            limits: cli::Limits::default(),
-            chosen,
-            local,
-            full: false,
-            forward: false,
-            keep_models: true,
-            attestations: Attestations::default(),
-        })
+        let cli::Build { services, cache_bust, pull, push } = options;
+        let chosen = context.settings.chosen_rule(cache_bust.as_deref())?;
+        let (services, now) = (services.clone(), context.settings.now);
+        let request = Request { services, pull: *pull, now, ..Request::default() };
+        let limits = cli::Limits::default();
+        Ok(Self { context, command: "rebuild", limits, push: *push, local, chosen, request })
     }
 
     pub(super) fn gather(&self) -> anyhow::Result<(Facts, Plan)> {
         let Context { ui, settings, .. } = self.context;
         ui.detail("Resolving", "workspace, compose project, remotes and images");
-        let store = Store::of(self.options.push);
-        let pull = self.options.pull.then_some(settings.now);
-        let selection = settings.selection(&self.options.services);
+        let store = Store::of(self.push);
+        let pull = self.request.pull.then_some(settings.now);
+        let selection = settings.selection(&self.request.services);
         let mut facts = gather::facts(ui, selection, self.local.as_deref(), store, pull)?;
         let _ = self.context.ending.notify.set(facts.workspace.config.notify.clone());
         let request = self.request(&facts)?;
@@ -97,16 +87,8 @@ impl<'a> Run<'a> {
     /// What is asked for, with what the workspace configures.
     pub(super) fn request(&self, facts: &Facts) -> anyhow::Result<Request> {
         let configured = facts.workspace.config.cache_bust.as_deref();
-        Ok(Request {
-            services: self.options.services.clone(),
-            rule: self.context.settings.rule_or(self.chosen.clone(), configured)?,
-            full: self.full,
-            keep_models: self.keep_models,
-            pull: self.options.pull,
-            forward: self.forward,
-            attestations: self.attestations,
-            now: self.context.settings.now,
-        })
+        let rule = self.context.settings.rule_or(self.chosen.clone(), configured)?;
+        Ok(Request { rule, ..self.request.clone() })
     }
 
     /// Takes the lock; whoever had to wait for it decides again.
@@ -169,7 +151,7 @@ impl<'a> Run<'a> {
     /// Nothing is promoted when another run has pushed something newer.
     fn act(&self, facts: &Facts, plan: &Plan, built: &mut Option<(build::Outcome, Foresight)>) -> anyhow::Result<bool> {
         let builds = plan.builds().next().is_some();
-        if self.options.push {
+        if self.push {
             let output = self.output(facts, plan)?;
             return match builds {
                 true => self.build(facts, plan, output, built),
@@ -239,13 +221,13 @@ impl<'a> Run<'a> {
         let place = Place { store, builder: settings.builder.as_ref(), state: &facts.workspace.state };
         let taken = taken_as_they_are(facts, plan);
         let unmoved = || remotes::check_unmoved(ui, &taken, &facts.workspace.access);
-        let there = || if self.options.push { self.pushed_before(facts, plan) } else { Ok(Images::new()) };
+        let there = || if self.push { self.pushed_before(facts, plan) } else { Ok(Images::new()) };
         let (unmoved, (there, verified)) = both(unmoved, || both(there, || check::staged(ui, plan, place, digests)));
         let verified = unmoved.and(verified)?;
         for one in &verified.images {
             ui.status("Verified", &format!("{} {}", one.service.service, one.service.cache_bust));
         }
-        if self.options.push {
+        if self.push {
             return self.publish(facts, plan, &verified.images, (store, there?));
         }
         let moves: Vec<_> = verified

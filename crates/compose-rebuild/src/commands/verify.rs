@@ -34,7 +34,7 @@ pub fn run(context: &Context, options: &cli::Verify) -> anyhow::Result<()> {
     let (known, rows) = judged(context, options)?;
     let ui = &context.ui;
     if options.html {
-        let (state, project) = (&known.workspace.state, &known.project.name);
+        let (state, project) = (&known.facts.workspace.state, &known.facts.project.name);
         let path = state.join(format!("verify-{project}.html"));
         files::create_directory(state)?;
         let page = ui.named(fleet::page(project.as_str(), &rows, context.settings.now));
@@ -56,19 +56,20 @@ pub fn rows(context: &Context, options: &cli::Verify) -> anyhow::Result<Vec<Row>
 fn judged(context: &Context, options: &cli::Verify) -> anyhow::Result<(Known, Vec<Row>)> {
     let ui = &context.ui;
     let known = Known::gather(context, options)?;
-    let skip = Skip::parse(&known.workspace.config.deep_skip)?;
+    let skip = Skip::parse(&known.facts.workspace.config.deep_skip)?;
     let subjects = subjects(context, &known, options)?;
     let trees = if options.deep { trees(context, &known, &subjects, options.offline)? } else { Trees::new() };
     // Containers of this machine say nothing about a registry.
     let running = || match known.store {
-        Store::Engine => containers::running(ui, &known.project.name),
+        Store::Engine => containers::running(ui, &known.facts.project.name),
         Store::Registry => Ok(Vec::new()),
     };
     let open = |subject| open(context, &known, subject, &trees, &skip);
     let (running, opened) = both(running, || at_once(&subjects, open));
     let opened = opened.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
     let running = running?;
-    let last = kept::all(ui, &known.workspace.state).find(|(_, last)| last.project == known.project.name.as_str());
+    let last =
+        kept::all(ui, &known.facts.workspace.state).find(|(_, last)| last.project == known.facts.project.name.as_str());
     let broken = last.filter(|(_, last)| last.failure.as_ref().is_some_and(|failure| failure.code == exit_code::STEP));
     // A rebuild would end in the same failure.
     let failed = |row: &Row| {
@@ -105,9 +106,9 @@ fn subjects<'a>(context: &Context, known: &'a Known, options: &cli::Verify) -> a
         let image = known.store.inspect(&context.ui, std::slice::from_ref(name))?.remove(name);
         return Ok(vec![known.image(name, image)]);
     }
-    let services = &known.project.services;
+    let services = &known.facts.project.services;
     if let Some(unknown) = options.services.iter().find(|service| !services.contains_key(*service)) {
-        return Err(unknown_service(unknown, &known.project).into());
+        return Err(unknown_service(unknown, &known.facts.project).into());
     }
     let wanted = |service: &&_| options.services.is_empty() || options.services.contains(service);
     Ok(services.keys().filter(wanted).map(|service| known.service(service)).collect())
@@ -126,7 +127,7 @@ fn trees<'a>(
         subject.complete && ours && !gone && subject.sides().iter().all(|side| side.known)
     };
     for subject in subjects.iter().filter(is_comparable) {
-        subject.directories(&known.workspace.config)?;
+        subject.directories(&known.facts.workspace.config)?;
         for side in subject.sides() {
             let Some(commit) = side.label else {
                 let warning = format!("`{}` is not made from a commit, so its files are not compared", subject.name);
@@ -134,7 +135,7 @@ fn trees<'a>(
                 continue;
             };
             if !trees.contains_key(&(side.remote.url, commit.clone())) {
-                let tree = trees::of_commit(&context.ui, &known.workspace.state, side.remote, &commit, offline)?;
+                let tree = trees::of_commit(&context.ui, &known.facts.workspace.state, side.remote, &commit, offline)?;
                 trees.insert((side.remote.url, commit), tree);
             }
         }
@@ -144,7 +145,7 @@ fn trees<'a>(
 
 /// The files that an image has to have, when all its commits are known.
 fn expected(known: &Known, subject: &Subject<'_>, trees: &Trees<'_>, skip: &Skip) -> Option<Expected> {
-    let directories = subject.directories(&known.workspace.config).ok().filter(|_| subject.complete)?;
+    let directories = subject.directories(&known.facts.workspace.config).ok().filter(|_| subject.complete)?;
     let tree = |side: Side<'_>| trees.get(&(side.remote.url, side.label?)).cloned();
     let trees: Option<Vec<_>> = subject.sides().into_iter().map(tree).collect();
     Some(Expected::new(directories.into_iter().zip(trees?).collect(), skip.clone()))
@@ -164,7 +165,7 @@ fn open(
     let (Some(image), true) = (image, subject.version_path.is_some() || expected.is_some()) else {
         return Ok(evidence);
     };
-    let opened = Opened::new(&context.ui, &known.project.name, &[&subject.name])?;
+    let opened = Opened::new(&context.ui, &known.facts.project.name, &[&subject.name])?;
     if let Some(path) = &subject.version_path {
         match opened.read(&subject.name, image, path) {
             Ok(Some(content)) => evidence.version_file = Some(content),
@@ -186,7 +187,9 @@ fn relation(context: &Context, known: &Known, subject: &Subject<'_>) -> anyhow::
     let sides = subject.sides().into_iter();
     let relations = sides.filter(|side| side.label.is_none() || side.label != side.tip).map(|side| {
         match (&side.label, &side.tip) {
-            (Some(label), Some(tip)) => history::relation(&context.ui, &known.workspace.state, side.remote, label, tip),
+            (Some(label), Some(tip)) => {
+                history::relation(&context.ui, &known.facts.workspace.state, side.remote, label, tip)
+            }
             // Made from local files, or the label is not what this tool writes.
             _ => Ok(Relation::Elsewhere),
         }
@@ -200,7 +203,7 @@ fn newer(context: &Context, known: &Known, subject: &Subject<'_>) -> anyhow::Res
     let (Some(service), Some(image), false) = (&subject.service, &subject.image, alone) else {
         return Ok(None);
     };
-    versions::newer(&context.ui, &known.project.name, service, &subject.name, image)
+    versions::newer(&context.ui, &known.facts.project.name, service, &subject.name, image)
 }
 
 /// The answer: no, unless everything is well, with the cure of each kind of verdict.

@@ -21,9 +21,6 @@ pub type Digests = BTreeMap<ImageRef, String>;
 
 /// The digests of the base images of the services that were named, or of all, as the registries have them now; what is kept stays whatever becomes of its
 /// base. Answers that are younger than five minutes are those of an earlier run.
-///
-/// # Errors
-/// Exit code 3 when a registry does not answer, or has no image of a name.
 pub fn ask(ui: &Ui, project: &Project, selection: Selection<'_>, now: Timestamp) -> anyhow::Result<Digests> {
     let services = with_inputs(project, selection.services).into_iter().map(|service| &project.services[service]);
     let wanted = services.filter(|built| !built.keep).flat_map(|built| project.bases_of(built));

@@ -102,9 +102,6 @@ pub fn read(ui: &Ui, workspace: &Workspace) -> anyhow::Result<Checkout> {
 
 impl Checkout {
     /// Asks the remote for its tags, and for the tip of the branch.
-    ///
-    /// # Errors
-    /// Exit code 3 when there is no remote or it does not answer.
     pub fn ask_remote(&mut self, ui: &Ui, branch: &str) -> anyhow::Result<()> {
         let refs = required(ui, commands::remote_refs(&self.root, branch))?;
         self.remote_tags = versions(&refs, '\t');

@@ -46,9 +46,6 @@ pub fn read(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<Project> {
 }
 
 /// Asks Compose for the project and reads its Dockerfiles; all problems are reported instead of the first.
-///
-/// # Errors
-/// Fails when [`read`] does, when Compose does not resolve the project at all.
 pub fn examine(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<Examined> {
     resolve(ui, selection, answers(ui, selection.options)?)
 }

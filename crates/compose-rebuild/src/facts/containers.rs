@@ -139,9 +139,6 @@ pub fn running(ui: &Ui, project: &ProjectName) -> anyhow::Result<Vec<Container>>
 }
 
 /// The containers that Compose keeps for a project, running or not, sorted by name.
-///
-/// # Errors
-/// Exit code 3 when the engine does not answer.
 pub fn of_project(ui: &Ui, project: &ProjectName) -> anyhow::Result<Vec<Container>> {
     inspect(ui, &docker::containers(project).ask_lines(ui, DEADLINE)?)
 }

@@ -14,9 +14,6 @@ const CONTAINERD: &str = "/var/lib/containerd";
 const SYSTEM: &str = "/run/containerd/containerd.sock";
 
 /// The directory of images and the bytes that are free there, by these images if one tells, else by the engine.
-///
-/// # Errors
-/// Exit code 3 when the engine has to be asked and does not answer.
 pub fn free(ui: &Ui, images: &Images) -> anyhow::Result<Option<(String, u64)>> {
     if !docker::is_here() {
         return Ok(None);

@@ -92,9 +92,6 @@ pub fn relation(
 }
 
 /// What can be said from what is here; nothing when one of both is not here.
-///
-/// # Errors
-/// Exit code 3 when git does not work here.
 pub fn compare(repository: &Repository<'_>, label: &Commit, tip: &Commit) -> anyhow::Result<Option<Relation>> {
     let counted = repository.ask(|path| git::count_apart(path, label, tip))?;
     let Some((ahead, behind)) = counted.as_deref().and_then(counts) else { return Ok(None) };

@@ -132,9 +132,6 @@ impl<'a> Repository<'a> {
 
     /// Fetches so many commits of a branch with their trees, without files; whether the remote leaves those out. One that
     /// does not is asked for one commit and no more.
-    ///
-    /// # Errors
-    /// Exit code 3 when the remote does not serve them.
     pub fn fetch_trees(&self, tip: &Commit, depth: u32) -> anyhow::Result<bool> {
         let marker = self.path.join(FILTERS);
         if !marker.is_file() {
@@ -149,9 +146,6 @@ impl<'a> Repository<'a> {
 
     /// How many commits to fetch, and at most: what was needed once is fetched at once from then on, so that it does not
     /// come again with every push.
-    ///
-    /// # Errors
-    /// Exit code 3 when this cannot be written down.
     pub fn depths(&self) -> impl Iterator<Item = anyhow::Result<u32>> {
         let marker = self.path.join(DEEP);
         let deeper = move || files::write(&marker, b"").map(|()| DEPTHS[1]);
@@ -160,9 +154,6 @@ impl<'a> Repository<'a> {
     }
 
     /// Whether the history that was fetched ends with a commit that has parents at the remote.
-    ///
-    /// # Errors
-    /// Exit code 3 when the file that says so cannot be read.
     pub fn is_cut_at(&self, commit: &Commit) -> anyhow::Result<bool> {
         let path = self.path.join("shallow");
         Ok(path.is_file() && fs_err::read_to_string(&path)?.lines().any(|line| line == commit.as_str()))

@@ -8,9 +8,10 @@ use crate::value::digest::sha256;
 use crate::value::{CacheBust, short, show};
 
 /// How the value is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Rule {
     /// `v{version}-{commit}`.
+    #[default]
     Auto,
     /// `v{version}`.
     Version,
@@ -23,9 +24,6 @@ pub enum Rule {
 impl Rule {
     /// Reads the form that flag, environment and configuration share, for a run that started at `now` and has this number
     /// in its CI system.
-    ///
-    /// # Errors
-    /// Exit code 2 for text that is neither a word of this tool nor a valid value, and for a build number that is none.
     pub fn parse(text: &str, now: Timestamp, build_number: Option<&str>) -> Result<Self, Failure> {
         let fixed = match text {
             "auto" => return Ok(Self::Auto),

@@ -29,7 +29,7 @@ use cache_bust::Rule;
 pub const LOCAL_STAGE: &str = "local-source";
 
 /// What the user asks for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Request {
     /// The services to bring up to date; empty is all.
     pub services: Vec<Service>,
@@ -37,8 +37,8 @@ pub struct Request {
     pub rule: Rule,
     /// Build everything without cache.
     pub full: bool,
-    /// In a full build, use the kept images that exist.
-    pub keep_models: bool,
+    /// In a full build, make kept images again too.
+    pub models: bool,
     /// Look for newer base images, which no key can know about.
     pub pull: bool,
     /// Go to versions that are bad, too.

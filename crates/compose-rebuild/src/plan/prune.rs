@@ -2,30 +2,34 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-
 use std::time::Duration;
+
+use buildkit_report::text::plain;
+use clap::Args;
+use serde::Serialize;
 
 use crate::error::Failure;
 use crate::facts::store::{CacheRecord, Inventory, Stored};
 use crate::plan::layers::{Layers, Sizes};
 use crate::plan::release;
 use crate::project::{Built, Project, key};
-
 use crate::value::time::Timestamp;
-use crate::value::{ImageRef, Service, label};
-use buildkit_report::text::plain;
-use serde::Serialize;
+use crate::value::{ImageRef, Service, label, measure};
 
 /// What the user wants kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Args)]
 pub struct Policy {
-    /// Versions of each service, the newest first.
+    /// Versions of each service to keep
+    #[arg(long, value_name = "N", default_value_t = 3)]
     pub keep: usize,
-    /// Images younger than this stay.
+    /// Also keep images younger than this, for example 30d
+    #[arg(long, value_name = "DURATION", value_parser = measure::duration)]
     pub older_than: Option<Duration>,
-    /// Whether kept images that no service uses any more go.
+    /// Remove kept images that no service uses any more
+    #[arg(long)]
     pub models: bool,
-    /// The most bytes of build cache; without it the cache stays.
+    /// Remove build cache above this size, for example 20GB, the{n}least recently used first
+    #[arg(long, value_name = "SIZE", value_parser = measure::size)]
     pub cache_limit: Option<u64>,
 }
 

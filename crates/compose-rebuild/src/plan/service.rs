@@ -39,7 +39,7 @@ impl Deciding<'_> {
         let Keyed { built, cache_bust, key, .. } = keyed;
         let current = facts.images.get(&built.image);
         let kept = kept_image(facts, service)?;
-        let again = request.full && !(built.keep && request.keep_models);
+        let again = request.full && (request.models || !built.keep);
         let reason = match current {
             None => Some("never built".to_owned()),
             Some(_) if again => Some("everything was asked for".to_owned()),

@@ -56,9 +56,6 @@ pub fn read(path: &Utf8Path, limit: u64) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Removes a directory of ours with everything in it, if there is one; a link in its place goes without what it points to.
-///
-/// # Errors
-/// The error of the file system.
 pub fn remove_tree(path: &Utf8Path) -> anyhow::Result<()> {
     let removed = match path.symlink_metadata() {
         Ok(metadata) if metadata.is_dir() => fs_err::remove_dir_all(path),

@@ -25,17 +25,11 @@ pub fn count() -> usize {
 }
 
 /// Ends the run between two effects.
-///
-/// # Errors
-/// Exit code 130 when a signal came.
 pub fn check() -> Result<(), Failure> {
     check_since(0)
 }
 
 /// Ends an effect that is itself the answer to the first `seen` signals.
-///
-/// # Errors
-/// Exit code 130 when more signals came.
 pub fn check_since(seen: usize) -> Result<(), Failure> {
     if count() > seen { Err(Failure::interrupted()) } else { Ok(()) }
 }

@@ -72,18 +72,12 @@ impl CommandLine {
     }
 
     /// Runs; a signal ends it within half a second whatever it does: what it leaves is finished later.
-    ///
-    /// # Errors
-    /// Fails when [`CommandLine::output`] does.
     pub fn output_or_leave(&self, ui: &Ui, limit: Duration) -> anyhow::Result<Finished> {
         bounded_output(ui, self, End { limit: Some(limit), signals: 0, grace: BRIEF })
     }
 
-    /// Cleans up after this run: neither the signals that came before it starts stop it, nor the first that comes while
-    /// it runs.
-    ///
-    /// # Errors
-    /// Fails when [`CommandLine::output`] does, with [`CLEANUP`] as the limit.
+    /// Cleans up after this run within [`CLEANUP`]: neither the signals that came before it starts stop it, nor the first
+    /// that comes while it runs.
     pub fn cleanup(&self, ui: &Ui) -> anyhow::Result<Finished> {
         bounded_output(ui, self, End { limit: Some(CLEANUP), signals: interrupt::count() + 1, grace: GRACE })
     }

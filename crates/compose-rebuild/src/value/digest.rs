@@ -33,9 +33,6 @@ impl Parts {
 }
 
 /// The ID that Git gives to a content, with so many digits.
-///
-/// # Errors
-/// When the content is not as long as it should be.
 pub fn git_blob(digits: usize, size: u64, content: &mut impl Read) -> io::Result<String> {
     let header = format!("blob {size}\0");
     if digits == 64 {
@@ -52,9 +49,6 @@ pub fn git_blob(digits: usize, size: u64, content: &mut impl Read) -> io::Result
 }
 
 /// The ID that Git gives to a content, or that of the pointer which Git LFS commits in its place, when that is the wanted one.
-///
-/// # Errors
-/// When the content is not as long as it should be.
 pub fn git_blob_or_pointer(wanted: &str, size: u64, content: &mut impl Read) -> io::Result<String> {
     let mut content = Digested { content, digest: Hash::new() };
     let id = git_blob(wanted.len(), size, &mut content)?;

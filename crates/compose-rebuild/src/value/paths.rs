@@ -12,9 +12,6 @@ pub struct Paths {
 
 impl Paths {
     /// Reads patterns such as `backend/**`, `!**/*.md` or `pyproject.toml`.
-    ///
-    /// # Errors
-    /// Exit code 2 for a pattern that leads out of the repository or has another syntax.
     pub fn parse(patterns: &[String]) -> Result<Self, Failure> {
         let spec = |text: &String| {
             let (magic, pattern) = match text.strip_prefix('!') {

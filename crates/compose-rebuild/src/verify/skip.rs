@@ -12,9 +12,6 @@ pub struct Skip {
 
 impl Skip {
     /// Reads a list of paths from the working directory, each with all that is below it, and of `**/NAME`.
-    ///
-    /// # Errors
-    /// Exit code 2 for anything else.
     pub fn parse(list: &[String]) -> Result<Self, Failure> {
         let mut skip = Self::default();
         for text in list {

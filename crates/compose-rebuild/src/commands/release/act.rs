@@ -8,7 +8,7 @@ use crate::plan::cache_bust::Rule;
 use crate::plan::release::files::Edit;
 use crate::plan::release::steps::ReleaseStep;
 use crate::plan::release::{tag_name, version};
-use crate::plan::{Attestations, ServicePlan};
+use crate::plan::{Attestations, Request, ServicePlan};
 use crate::promote::{self, Move};
 use crate::sys::git::checkout as git;
 use crate::sys::{docker, files};
@@ -49,19 +49,16 @@ impl Session<'_> {
     fn build(&mut self) -> anyhow::Result<()> {
         let ui = &self.context.ui;
         self.fetch()?;
-        let options = cli::Build { services: Vec::new(), cache_bust: None, pull: false, push: false };
+        let (attestations, now) = (self.attestations()?, self.context.settings.now);
         let run = Run {
             context: self.context,
             command: "release",
-            options: &options,
             limits: cli::Limits::default(),
+            push: false,
+            local: None,
             // A release says its version and its commit, whatever is usual here.
             chosen: Some(Rule::Auto),
-            local: None,
-            full: false,
-            forward: true,
-            keep_models: true,
-            attestations: self.attestations()?,
+            request: Request { forward: true, attestations, now, ..Request::default() },
         };
         let (facts, mut plan) = run.gather()?;
         plan.services.retain(|service| !self.has(service));

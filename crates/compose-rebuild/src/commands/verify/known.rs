@@ -6,17 +6,15 @@ use crate::cli;
 use crate::commands::Context;
 use crate::error::{CONFIGURATION, Failure};
 use crate::facts::config::Config;
-use crate::facts::found::{Found, Unwatched};
-use crate::facts::image::{Image, Images, Store};
+use crate::facts::found::Unwatched;
+use crate::facts::image::{Image, Store};
 use crate::facts::repository::Remote;
 use crate::facts::source::{Revision, Source};
-use crate::facts::workspace::Workspace;
 use crate::facts::{Facts, gather};
 use crate::plan::bases::moved_base;
-use crate::plan::cache_bust::Rule;
 use crate::plan::decide::plan;
-use crate::plan::{Action, Attestations, Request};
-use crate::project::{Built, Project};
+use crate::plan::{Action, Request};
+use crate::project::Built;
 use crate::settings::Settings;
 use crate::sys::git::Access;
 use crate::value::{Commit, ImageRef, Service, label, show};
@@ -25,16 +23,10 @@ use crate::verify::verdict::{Definition, Evidence, Part};
 
 /// Facts of a verification.
 pub struct Known {
-    /// Versions and configuration.
-    pub workspace: Workspace,
-    /// What Compose builds.
-    pub project: Project,
+    /// What was gathered; its sources are those below.
+    pub facts: Facts,
     /// What images are made from, each with what it is right now, if its remote was asked.
     pub sources: Vec<(Source, Option<Revision>)>,
-    /// What Dockerfiles say beside that.
-    pub found: Found,
-    /// The images that exist.
-    pub images: Images,
     /// How the images of services without a source relate to what a rebuild would make of them.
     definitions: HashMap<Service, Definition>,
     /// Why a rebuild would hold a service.
@@ -55,9 +47,7 @@ impl Known {
             (facts, HashMap::new(), HashMap::new(), sources.into_iter().map(|source| (source, None)).collect())
         } else {
             let mut facts = gather::facts(ui, selection, None, store, options.pull.then_some(settings.now))?;
-            // Without a plan a rebuild says what is wrong.
-            let definitions = definitions(settings, &facts).unwrap_or_default();
-            let held = held(settings, &facts).unwrap_or_default();
+            let (definitions, held) = planned(settings, &facts);
             let sources = std::mem::take(&mut facts.sources);
             let sources = sources.into_iter().map(|resolved| (resolved.source, Some(resolved.revision)));
             (facts, definitions, held, sources.collect())
@@ -66,25 +56,24 @@ impl Known {
             Some((service.clone(), moved_base(&facts, built, facts.images.get(&built.image)?)?))
         };
         let bases = facts.project.services.iter().filter_map(moved).collect();
-        let Facts { workspace, project, found, images, .. } = facts;
-        Ok(Self { workspace, project, sources, found, images, definitions, held, bases, store })
+        Ok(Self { facts, sources, definitions, held, bases, store })
     }
 
     /// Code in the images of these services, or of all, that nobody watches.
     pub fn unwatched(&self, services: &[Service]) -> Vec<Unwatched> {
         let wanted = |one: &&Unwatched| services.is_empty() || services.contains(&one.service);
-        self.found.unwatched.iter().filter(wanted).cloned().collect()
+        self.facts.found.unwatched.iter().filter(wanted).cloned().collect()
     }
 
     /// The image of a service, and what it should be.
     pub fn service(&self, service: &Service) -> Subject<'_> {
-        let built = &self.project.services[service];
+        let built = &self.facts.project.services[service];
         let sources: Vec<_> = self.sources.iter().filter(|(source, _)| source.reaches.contains(service)).collect();
-        let image = self.images.get(&built.image);
+        let image = self.facts.images.get(&built.image);
         // The name may have been given to the image of another service.
-        let owner = self.project.owner(service);
+        let owner = self.facts.project.owner(service);
         let is_its = |image: &Image| image.label(label::SERVICE) == Some(owner.as_str());
-        let ours = image.is_some_and(|image| image.belongs_to(&self.project.name) && is_its(image));
+        let ours = image.is_some_and(|image| image.belongs_to(&self.facts.project.name) && is_its(image));
         Subject { alone: false, ..self.subject(Some(service), built.image.clone(), image.cloned(), sources, ours) }
     }
 
@@ -98,7 +87,7 @@ impl Known {
         let revisions = text(label::REVISION).split_whitespace().count();
         let ours = !urls.is_empty() && sources.len() == urls.len() && revisions == urls.len();
         let service: Option<Service> = text(label::SERVICE).parse().ok();
-        let service = service.filter(|service| ours && self.project.services.contains_key(service));
+        let service = service.filter(|service| ours && self.facts.project.services.contains_key(service));
         Subject { alone: true, ..self.subject(service.as_ref(), name.clone(), image, sources, ours) }
     }
 
@@ -110,8 +99,8 @@ impl Known {
         sources: Vec<&'a (Source, Option<Revision>)>,
         ours: bool,
     ) -> Subject<'a> {
-        let config = &self.workspace.config;
-        let build_only = service.is_some_and(|service| self.project.services[service].build_only);
+        let config = &self.facts.workspace.config;
+        let build_only = service.is_some_and(|service| self.facts.project.services[service].build_only);
         let path = match service {
             Some(service) => config.version_file(service),
             None => config.version_file.as_deref().filter(|path| !path.is_empty()),
@@ -125,7 +114,7 @@ impl Known {
             ours,
             // Without sources there is nothing to ask, offline or not.
             remote: remotes.map(|revisions| revisions.join(" ")),
-            unwatched: self.found.unwatched.iter().any(|one| service == Some(&one.service)),
+            unwatched: self.facts.found.unwatched.iter().any(|one| service == Some(&one.service)),
             held: service.and_then(|service| self.held.get(service)).cloned(),
             base: service.and_then(|service| self.bases.get(service)).cloned(),
             definition: service.and_then(|service| self.definitions.get(service)).copied().unwrap_or_default(),
@@ -143,7 +132,7 @@ impl Known {
             complete,
             evidence,
             sources,
-            access: &self.workspace.access,
+            access: &self.facts.workspace.access,
         };
         subject.evidence.created = subject.own_label(label::CREATED).and_then(|text| text.parse().ok());
         subject.evidence.label = subject.own_label(label::REVISION).map(str::to_owned);
@@ -154,52 +143,33 @@ impl Known {
     }
 }
 
-/// A rebuild of these services, or of all.
-fn request(settings: &Settings, facts: &Facts, services: Vec<Service>) -> Request {
+/// What a rebuild would do tells how images without a source relate to their definitions, and which services it would hold
+/// and why. Where there is no plan for all services, one for those without a source tells.
+fn planned(settings: &Settings, facts: &Facts) -> (HashMap<Service, Definition>, HashMap<Service, String>) {
     // A value for code makes no difference here, so that one that only builds have is not missed.
     let configured = facts.workspace.config.cache_bust.as_deref();
-    let rule = settings.chosen_rule(None).and_then(|chosen| settings.rule_or(chosen, configured));
-    Request {
-        services,
-        rule: rule.unwrap_or(Rule::Auto),
-        full: false,
-        keep_models: true,
-        pull: false,
-        forward: false,
-        attestations: Attestations::default(),
-        now: settings.now,
-    }
-}
-
-/// The services that a rebuild would hold, each with the reason.
-fn held(settings: &Settings, facts: &Facts) -> Result<HashMap<Service, String>, Failure> {
-    let plan = plan(facts, &request(settings, facts, Vec::new()))?;
-    let held = plan.services.into_iter().filter(|one| matches!(one.action, Action::Held));
-    Ok(held.map(|one| (one.service, one.why)).collect())
-}
-
-/// What a rebuild of the services without a source would do tells how their images relate to their definitions.
-fn definitions(settings: &Settings, facts: &Facts) -> Result<HashMap<Service, Definition>, Failure> {
-    let has_source = |service: &Service| facts.sources_of(service).next().is_some();
-    let services: Vec<_> = facts.project.services.keys().filter(|service| !has_source(service)).cloned().collect();
-    if services.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let request = request(settings, facts, services);
-    let plan = plan(facts, &request)?;
-    let of = |service: Service| {
+    let rule = settings.chosen_rule(None).and_then(|chosen| settings.rule_or(chosen, configured)).unwrap_or_default();
+    let all = Request { rule, now: settings.now, ..Request::default() };
+    let has_source = |service: &&Service| facts.sources_of(service).next().is_some();
+    let without_source: Vec<_> =
+        facts.project.services.keys().filter(|service| !has_source(service)).cloned().collect();
+    let planned = plan(facts, &all).or_else(|_| plan(facts, &Request { services: without_source.clone(), ..all }));
+    let services = planned.map_or(Vec::new(), |plan| plan.services);
+    let definition = |service: &Service| {
         // Of those that share an image the first is planned.
-        let planned = plan.services.iter().find(|one| one.service == *facts.project.owner(&service))?;
+        let planned = services.iter().find(|one| one.service == *facts.project.owner(service))?;
         let built_from = facts.images.get(&planned.image).and_then(|image| image.label(label::KEY));
-        let definition = match (&planned.action, built_from == Some(planned.key.as_str())) {
+        Some(match (&planned.action, built_from == Some(planned.key.as_str())) {
             (Action::Fresh, _) | (Action::Reuse(_), true) => Definition::Same,
             // Built although the key is the same: nothing but the build can tell.
             (Action::Build(_), true) => Definition::Unknown,
             _ => Definition::Changed,
-        };
-        Some((service, definition))
+        })
     };
-    Ok(request.services.iter().cloned().filter_map(of).collect())
+    let definitions =
+        without_source.iter().filter_map(|service| Some((service.clone(), definition(service)?))).collect();
+    let held = services.into_iter().filter(|one| matches!(one.action, Action::Held));
+    (definitions, held.map(|one| (one.service, one.why)).collect())
 }
 
 /// One source of an image.

@@ -32,9 +32,6 @@ impl Call {
     }
 
     /// Asks, and returns what the Docker client would have printed.
-    ///
-    /// # Errors
-    /// Fails when [`CommandLine::output`] does.
     pub fn output(&self, ui: &Ui, limit: Duration) -> anyhow::Result<Finished> {
         match self.on_socket(ui, limit, 0)? {
             Some(finished) => Ok(finished),
@@ -43,9 +40,6 @@ impl Call {
     }
 
     /// Asks for what cleans up after this run, see [`CommandLine::cleanup`].
-    ///
-    /// # Errors
-    /// Fails when [`CommandLine::cleanup`] does.
     pub fn cleanup(&self, ui: &Ui) -> anyhow::Result<Finished> {
         match self.on_socket(ui, process::CLEANUP, interrupt::count() + 1)? {
             Some(finished) => Ok(finished),
@@ -54,17 +48,11 @@ impl Call {
     }
 
     /// Asks for something that has to work, and returns what the client would have printed.
-    ///
-    /// # Errors
-    /// Exit code 3 when it does not, or when [`Call::output`] fails.
     pub fn ask(&self, ui: &Ui, limit: Duration) -> anyhow::Result<String> {
         answer::text(self.output(ui, limit)?, |_| false)
     }
 
     /// Asks about things that may be gone: that one is gone is an answer too.
-    ///
-    /// # Errors
-    /// Exit code 3 when the engine says anything else, or when [`Call::output`] fails.
     pub fn ask_existing(&self, ui: &Ui, limit: Duration) -> anyhow::Result<String> {
         answer::text(self.output(ui, limit)?, answer::is_absent)
     }
