@@ -95,14 +95,10 @@ fn tiles(summary: &Summary) -> String {
     );
     let saved = figures.saved();
     let (saved, note) = saved.split_once(", ").unwrap_or((&saved, "against running everything"));
-    let downloads = match figures.bytes {
-        0 => String::new(),
-        downloaded => tile("Downloaded", &bytes(downloaded), "by steps of the build"),
-    };
-    let up = match summary.healthy.is_empty() {
-        true => String::new(),
-        false => tile("Started", "healthy", &html(&summary.healthy.join(", "))),
-    };
+    let downloads = (figures.bytes > 0).then(|| tile("Downloaded", &bytes(figures.bytes), "by steps of the build"));
+    let downloads = downloads.unwrap_or_default();
+    let healthy = html(&summary.healthy.join(", "));
+    let up = if healthy.is_empty() { healthy } else { tile("Started", "healthy", &healthy) };
     format!(
         "<dl class=\"tiles\">{}{}{}{}{downloads}{up}</dl>",
         tile("Total", &seconds(summary.total_ms), &format!("build {}", seconds(summary.build_ms))),
@@ -114,16 +110,15 @@ fn tiles(summary: &Summary) -> String {
 
 fn services(summary: &Summary) -> String {
     let row = |service: &ServiceSummary| {
+        let made_from = html(&service.made_from.join(", "));
+        let made_from =
+            if made_from.is_empty() { made_from } else { format!("<small>made from {made_from}</small>") };
         format!(
-            "<tr><th scope=\"row\">{}</th><td>{}</td><td><code>{}</code></td><td>{}{}</td></tr>",
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td><code>{}</code></td><td>{}{made_from}</td></tr>",
             html(&service.service),
             html(&service.action),
             html(&service.cache_bust),
-            html_with_code(&service.why),
-            match service.made_from.is_empty() {
-                true => String::new(),
-                false => format!("<small>made from {}</small>", html(&service.made_from.join(", "))),
-            }
+            html_with_code(&service.why)
         )
     };
     let rows: String = summary.services.iter().map(row).collect();
@@ -178,10 +173,8 @@ fn prediction(stages: &[StageSummary]) -> String {
         )
     };
     let rows: String = stages.iter().map(row).collect();
-    let note = match stages.iter().all(|stage| stage.expected.is_none()) {
-        true => "<p class=\"note\">Nothing was predicted for this build.</p>",
-        false => "",
-    };
+    let is_note = stages.iter().all(|stage| stage.expected.is_none());
+    let note = if is_note { "<p class=\"note\">Nothing was predicted for this build.</p>" } else { "" };
     format!(
         "<table class=\"prediction\"><thead><tr><th>Stage</th><th>Predicted</th><th>Actual</th></tr></thead><tbody>{rows}</tbody></table>{note}"
     )

@@ -77,8 +77,5 @@ fn tag(ui: &Ui, store: Store, one: &Move) -> anyhow::Result<()> {
 /// Makes a tag point to a manifest that its repository has; the registry does that at once, or not at all.
 pub fn point(ui: &Ui, tag: &ImageRef, digest: &str) -> anyhow::Result<()> {
     let finished = docker::registry_tag(tag, digest).output(ui, MOVE)?;
-    match finished.status.success() {
-        true => Ok(()),
-        false => Err(docker::registry_failure(&finished, tag).into()),
-    }
+    if finished.status.success() { Ok(()) } else { Err(docker::registry_failure(&finished, tag).into()) }
 }

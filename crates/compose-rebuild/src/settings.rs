@@ -69,7 +69,6 @@ pub struct Settings {
     pub builder: Option<Builder>,
     /// When the run started.
     pub now: Timestamp,
-    /// The environment.
     pub environment: Environment,
 }
 

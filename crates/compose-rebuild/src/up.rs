@@ -32,7 +32,6 @@ pub struct Up<'a> {
     pub ui: &'a Ui,
     /// What Compose is told about the project.
     pub options: &'a ComposeOptions,
-    /// The project.
     pub project: &'a Project,
     /// The images whose containers are looked at.
     pub names: Vec<ImageRef>,
@@ -113,10 +112,7 @@ impl Up<'_> {
             Some(Failed { service: service.to_string(), image: Some(name.clone()), why: bad.why.to_string() })
         };
         let failed: Vec<_> = pending.before.iter().filter_map(is_bad).collect();
-        match failed.is_empty() {
-            true => self.start(pending),
-            false => Err(self.go_back(&pending, &failed, &images)?.into()),
-        }
+        if failed.is_empty() { self.start(pending) } else { Err(self.go_back(&pending, &failed, &images)?.into()) }
     }
 
     /// Lets Compose start services and waits until they are healthy.

@@ -21,11 +21,9 @@ pub use opened::Opened;
 /// A built image that holds what was planned.
 #[derive(Debug)]
 pub struct Verified<'a> {
-    /// The service.
     pub service: &'a ServicePlan,
     /// How it was built.
     pub build: &'a Build,
-    /// The image.
     pub image: Image,
 }
 

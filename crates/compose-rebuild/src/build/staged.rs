@@ -91,20 +91,14 @@ pub fn marker(state: &Utf8Path, project: &ProjectName) -> Utf8PathBuf {
 
 /// Takes staged tags away.
 fn untag(ui: &Ui, images: &[ImageRef]) -> anyhow::Result<()> {
-    match images.is_empty() {
-        true => Ok(()),
-        false => done(docker::untag(images).cleanup(ui)?).map(drop),
-    }
+    if images.is_empty() { Ok(()) } else { done(docker::untag(images).cleanup(ui)?).map(drop) }
 }
 
 /// Removes the containers that verification left; none of them ever ran.
 fn remove_containers(ui: &Ui, project: &ProjectName) -> anyhow::Result<()> {
     let listed = done(docker::leftover_containers(project).cleanup(ui)?)?;
     let left: Vec<_> = listed.lines().map(str::to_owned).collect();
-    match left.is_empty() {
-        true => Ok(()),
-        false => done(docker::remove_containers(&left).cleanup(ui)?).map(drop),
-    }
+    if left.is_empty() { Ok(()) } else { done(docker::remove_containers(&left).cleanup(ui)?).map(drop) }
 }
 
 /// What the engine answered; what somebody else removed in the meantime is gone, as it should be.

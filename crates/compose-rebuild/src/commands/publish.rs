@@ -19,22 +19,18 @@ impl Run<'_> {
     pub(super) fn output(&self, facts: &Facts, plan: &Plan) -> anyhow::Result<Output> {
         let super::Context { ui, settings, .. } = self.context;
         let parallel = settings.parallel(self.limits.parallel)?;
+        let output = |store, cache| Output { store, cache, parallel, step_timeout: self.limits.step_timeout };
         let exports = plan.builds().any(|(service, _)| facts.project.services[&service.service].exports_cache());
         let named = settings.builder.is_some() || docker::builder_was_chosen();
         if !named && !self.push && !exports {
-            return Ok(Output { store: Store::Engine, cache: true, parallel, step_timeout: self.limits.step_timeout });
+            return Ok(output(Store::Engine, true));
         }
         let builder = match named {
             true => builder::ask(ui, settings.builder.as_ref())?,
             // What nobody chose is the engine's own, of which buildx would say no more.
             false => Builder { name: "default".to_owned(), driver: "docker".to_owned() },
         };
-        let output = Output {
-            store: store_of(&builder, self.push)?,
-            cache: !exports || builder::exports_cache(ui, &builder)?,
-            parallel,
-            step_timeout: self.limits.step_timeout,
-        };
+        let output = output(store_of(&builder, self.push)?, !exports || builder::exports_cache(ui, &builder)?);
         if !output.cache {
             ui.warning(&format!(
                 "`cache_to` is left out: the builder `{}` cannot write it with this image store; set \

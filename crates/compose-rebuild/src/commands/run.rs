@@ -153,10 +153,7 @@ impl<'a> Run<'a> {
         let builds = plan.builds().next().is_some();
         if self.push {
             let output = self.output(facts, plan)?;
-            return match builds {
-                true => self.build(facts, plan, output, built),
-                false => self.settle(facts, plan, Vec::new()),
-            };
+            return if builds { self.build(facts, plan, output, built) } else { self.settle(facts, plan, Vec::new()) };
         }
         if builds {
             let output = self.output(facts, plan)?;

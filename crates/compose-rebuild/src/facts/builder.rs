@@ -13,7 +13,6 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// A builder of buildx.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Builder {
-    /// The name.
     pub name: String,
     /// The driver: docker, docker-container, remote, kubernetes or cloud.
     pub driver: String,

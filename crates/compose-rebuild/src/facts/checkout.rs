@@ -31,7 +31,6 @@ pub struct Checkout {
     pub remote_branch: Option<String>,
     /// The commit that is checked out.
     pub head: Commit,
-    /// The subject.
     pub subject: String,
     /// Files that differ from it, from `root` where they are below it.
     pub changed: Vec<String>,

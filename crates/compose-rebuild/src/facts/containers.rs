@@ -23,9 +23,7 @@ const RESTARTS: u64 = 5;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "Value")]
 pub struct Container {
-    /// The ID.
     pub id: String,
-    /// The name.
     pub name: String,
     /// The service that it is one of.
     pub service: String,

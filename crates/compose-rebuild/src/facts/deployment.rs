@@ -10,7 +10,6 @@ use crate::value::show;
 /// A version of the deployment.
 #[derive(Clone, Debug)]
 pub struct Deployment {
-    /// The version.
     pub version: Version,
     /// Where it comes from if nobody wrote it down, and how to do that.
     pub doubt: Option<String>,

@@ -80,7 +80,6 @@ pub enum Watch {
     NotConfigured,
     /// A push is not noticed.
     No {
-        /// Why.
         why: String,
         /// What to do about it.
         cure: String,

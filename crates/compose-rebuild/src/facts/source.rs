@@ -63,7 +63,6 @@ pub enum Wanted {
 /// A source and what it is right now.
 #[derive(Clone, Debug)]
 pub struct Resolved {
-    /// The source.
     pub source: Source,
     /// What it is now: with paths the newest commit that changed one of them.
     pub revision: Revision,

@@ -57,7 +57,6 @@ pub struct Stored {
 /// One record of the build cache.
 #[derive(Clone, Debug)]
 pub struct CacheRecord {
-    /// The ID.
     pub id: String,
     /// Records that it is made from.
     pub parents: Vec<String>,

@@ -25,7 +25,6 @@ pub struct Workspace {
     pub deployment: Deployment,
     /// The directory of its Cargo.toml; nothing without Cargo.
     pub root: Option<Utf8PathBuf>,
-    /// The members.
     pub members: Vec<Package>,
     /// Where logs, reports and the record of the last build go.
     pub state: Utf8PathBuf,
@@ -50,7 +49,6 @@ struct Metadata {
 /// A member of a workspace.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Package {
-    /// The name.
     pub name: String,
     /// The version that stands in its own manifest.
     pub version: Version,

@@ -31,7 +31,6 @@ use record::{Cache, Record};
 /// A plan with what is foreseen of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Foreseen<'a> {
-    /// The plan.
     #[serde(flatten)]
     pub plan: &'a Plan,
     /// What is expected of each stage.

@@ -10,7 +10,6 @@ use crate::value::{Commit, label};
 
 /// A source that moved since images were built.
 pub struct Moved<'a> {
-    /// The source.
     pub source: &'a Source,
     /// The commit in the images.
     pub from: Commit,

@@ -21,7 +21,6 @@ pub struct Bad {
     pub value: CacheBust,
     /// The key of the image.
     pub key: String,
-    /// Why.
     pub why: Why,
 }
 

@@ -83,7 +83,6 @@ pub struct Plan {
 /// What will be done for one service.
 #[derive(Clone, Debug, Serialize)]
 pub struct ServicePlan {
-    /// The service.
     pub service: Service,
     /// The mutable tag, as the compose file names it.
     pub image: ImageRef,
@@ -93,7 +92,6 @@ pub struct ServicePlan {
     pub revision: String,
     /// The sources that it is made from, one by one.
     pub sources: Vec<SourceSummary>,
-    /// The key.
     pub key: Key,
     /// What happens.
     pub action: Action,

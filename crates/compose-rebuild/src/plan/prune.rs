@@ -51,7 +51,6 @@ pub struct Line {
     pub remove: bool,
     /// Whether it is a record of the build cache.
     pub cache: bool,
-    /// The ID.
     pub id: String,
     /// The tags, or the step that made the record.
     pub name: String,
@@ -61,7 +60,6 @@ pub struct Line {
     pub adds: u64,
     /// Seconds since it was made, of a cache record since it was used.
     pub age_s: u64,
-    /// Why.
     pub why: String,
 }
 
@@ -159,10 +157,7 @@ impl<'a> KnownNames<'a> {
             return Ok("younger than `--older-than`".to_owned());
         }
         if forms.contains(&Form::Kept) {
-            return match policy.models {
-                true => Err("superseded kept image".to_owned()),
-                false => Ok(SUPERSEDED.to_owned()),
-            };
+            return if policy.models { Err("superseded kept image".to_owned()) } else { Ok(SUPERSEDED.to_owned()) };
         }
         match ranks.get(id) {
             Some(rank) if *rank < policy.keep => Ok(match policy.keep {

@@ -18,7 +18,6 @@ use crate::value::{self, CacheBust, ImageRef, Service, label};
 
 /// What is known when it is decided what happens to a service.
 pub struct Deciding<'a> {
-    /// The facts.
     pub facts: &'a Facts,
     /// What the user asks for.
     pub request: &'a Request,

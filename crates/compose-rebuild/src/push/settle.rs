@@ -50,10 +50,7 @@ pub fn settle(
         let more: Vec<_> = goal::images_of(facts, &tip)?.into_iter().filter(|name| !wanted.contains(name)).collect();
         look(ui, &mut found, &more)?;
         let revisions = |plan: &Plan| plan.services.iter().map(|one| one.revision.clone()).collect::<Vec<_>>();
-        let newer = match revisions(&tip) != revisions(ours) {
-            true => goal::moves(facts, &tip, &found)?,
-            false => None,
-        };
+        let newer = if revisions(&tip) != revisions(ours) { goal::moves(facts, &tip, &found)? } else { None };
         let superseded = newer.is_some().then(|| tip.services[0].cache_bust.to_string());
         let Some(moves) = newer.map_or_else(|| goal::moves(facts, ours, &found), |moves| Ok(Some(moves)))? else {
             return Err(go_back(ui, &moved, "images that were just pushed are gone from the registry").into());

@@ -248,7 +248,6 @@ impl Verdict {
 pub struct Row {
     /// The service; nothing for an image that belongs to none.
     pub service: Option<Service>,
-    /// The image.
     pub image: ImageRef,
     /// What was found out.
     #[serde(flatten)]

@@ -186,9 +186,7 @@ pub struct Side<'a> {
 
 /// One image to verify.
 pub struct Subject<'a> {
-    /// The service.
     pub service: Option<Service>,
-    /// The name.
     pub name: ImageRef,
     /// The image, if it exists.
     pub image: Option<Image>,

@@ -45,7 +45,6 @@ pub struct Code<'a> {
 pub struct Simulated {
     /// The name, as BuildKit's progress has it.
     pub name: String,
-    /// The steps.
     pub steps: Vec<SimulatedStep>,
     /// The mark of its last step.
     pub mark: Option<Mark>,

@@ -13,7 +13,6 @@ use crate::value::Service;
 /// A release, decided.
 #[derive(Clone, Debug)]
 pub struct Release {
-    /// The version.
     pub version: Version,
     /// The branch it is made on.
     pub branch: String,
