@@ -12,7 +12,6 @@ mod record;
 pub mod release;
 pub mod report;
 pub mod rollback;
-mod room;
 mod run;
 pub mod verify;
 

@@ -11,7 +11,7 @@ use crate::build::staged::{self, Staged};
 use crate::error::Failure;
 use crate::facts::image::{Images, Store};
 use crate::facts::source::{Resolved, Revision};
-use crate::facts::{Facts, gather, leaving, remotes};
+use crate::facts::{Facts, disk, gather, leaving, remotes};
 use crate::foresight::Foresight;
 use crate::plan::cache_bust::Rule;
 use crate::plan::{Action, Plan, Request};
@@ -24,7 +24,7 @@ use crate::value::measure;
 use crate::verify::Place;
 use crate::{build, cli, verify as check};
 
-use super::{Context, kept, room};
+use super::{Context, kept};
 
 /// A command that builds, after its facts were gathered.
 pub(super) struct Run<'a> {
@@ -178,7 +178,7 @@ impl<'a> Run<'a> {
         let Context { ui, settings, .. } = self.context;
         let state = &facts.workspace.state;
         if output.store == Store::Engine {
-            room::preflight(ui, facts)?;
+            disk::preflight(ui, &facts.images)?;
         }
         let images = plan.builds().map(|(_, build)| build.staged.clone()).collect();
         let staged = Staged::begin(ui, state, &plan.project, images)?;

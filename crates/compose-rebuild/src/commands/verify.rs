@@ -12,7 +12,7 @@ use crate::facts::history::{self, Relation, together};
 use crate::facts::image::Store;
 use crate::facts::sources::unknown_service;
 use crate::facts::tree::Tree;
-use crate::facts::{trees, versions};
+use crate::facts::{images, trees};
 use crate::report::{fleet, human, verdicts};
 use crate::sys::files;
 use crate::sys::threads::{at_once, both};
@@ -203,7 +203,7 @@ fn newer(context: &Context, known: &Known, subject: &Subject<'_>) -> anyhow::Res
     let (Some(service), Some(image), false) = (&subject.service, &subject.image, alone) else {
         return Ok(None);
     };
-    versions::newer(&context.ui, &known.facts.project.name, service, &subject.name, image)
+    images::newer(&context.ui, &known.facts.project.name, service, &subject.name, image)
 }
 
 /// The answer: no, unless everything is well, with the cure of each kind of verdict.

@@ -4,17 +4,35 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::error::Failure;
 use crate::facts::image::Images;
 use crate::sys::{disk, docker};
 use crate::ui::Ui;
+use crate::value::measure;
 
 /// Where containerd keeps images, unless somebody configured another place.
 const CONTAINERD: &str = "/var/lib/containerd";
 /// Where a containerd listens that the system started, below `/run` or `/var/run`.
 const SYSTEM: &str = "/run/containerd/containerd.sock";
+/// Free space below which no build starts, in bytes.
+const DISK_FLOOR: u64 = 1 << 30;
+
+/// Whether there is room for a build at all.
+pub fn preflight(ui: &Ui, images: &Images) -> anyhow::Result<()> {
+    match free(ui, images)? {
+        Some((directory, free)) if free < DISK_FLOOR => Err(Failure::precondition(format!(
+            "the disk of the Docker engine is almost full: {} free in `{directory}`",
+            measure::bytes(free)
+        ))
+        .kept("nothing was changed")
+        .hint("free 1 GB or more: `docker builder prune` removes build cache; the kept model stays")
+        .into()),
+        _ => Ok(()),
+    }
+}
 
 /// The directory of images and the bytes that are free there, by these images if one tells, else by the engine.
-pub fn free(ui: &Ui, images: &Images) -> anyhow::Result<Option<(String, u64)>> {
+fn free(ui: &Ui, images: &Images) -> anyhow::Result<Option<(String, u64)>> {
     if !docker::is_here() {
         return Ok(None);
     }

@@ -1,4 +1,4 @@
-//! Which of the wanted images exist.
+//! Which of the wanted images exist, and which versions of a service.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::facts::image::{Image, Images, Store};
 use crate::facts::registry;
 use crate::sys::docker;
 use crate::ui::Ui;
-use crate::value::{ImageRef, measure};
+use crate::value::{ImageRef, ProjectName, Service, label, measure};
 
 /// How long the engine may take for one answer.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -64,6 +64,36 @@ fn by_name(found: Vec<Image>, wanted: &[ImageRef]) -> Images {
     images
 }
 
+/// The name of the newest version of a service that was made after its image `current`; `mutable` is the name of that one.
+pub fn newer(
+    ui: &Ui,
+    project: &ProjectName,
+    service: &Service,
+    mutable: &ImageRef,
+    current: &Image,
+) -> anyhow::Result<Option<String>> {
+    let labels = [format!("{}={project}", label::PROJECT), format!("{}={service}", label::SERVICE)];
+    let ids = docker::images_with(&labels).ask_lines(ui, Duration::from_secs(30))?;
+    Ok(newest(&inspect_all(ui, &ids)?, mutable, current))
+}
+
+fn newest(versions: &[Image], mutable: &ImageRef, current: &Image) -> Option<String> {
+    // Times are all written in the same form and zone, so their order is that of the text.
+    let made = |image: &Image| image.label(label::CREATED).unwrap_or_default().to_owned();
+    let later = versions.iter().filter(|image| image.id != current.id && made(image) > made(current));
+    let named = later.filter_map(|image| {
+        let name = name_of(image, mutable).filter(|name| image.repo_tags.contains(name))?;
+        Some((made(image), name))
+    });
+    named.max().map(|(_, name)| name)
+}
+
+/// The name that an image has beside the mutable one.
+fn name_of(image: &Image, mutable: &ImageRef) -> Option<String> {
+    let tag = mutable.versioned_tag(image.label(label::CACHE_BUST)?);
+    Some(mutable.with_tag(tag).ok()?.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,5 +108,37 @@ mod tests {
         assert_eq!(images[&name("a")].label("k"), Some("v"));
         assert_eq!(images[&name("a")].working_directory, "/");
         assert!(docker::json::<Vec<Image>>(b"[{").is_err());
+    }
+
+    /// An image under the name of a version, which is its ID too.
+    fn made(id: &str, created: &str) -> Image {
+        let labels = serde_json::json!({label::CREATED: created, label::CACHE_BUST: id});
+        let json = serde_json::json!({"Id": id, "RepoTags": [format!("a:{id}")], "Config": {"Labels": labels}});
+        serde_json::from_value(json).expect("image")
+    }
+
+    #[test]
+    fn a_version_is_named_by_its_bust_value() {
+        let json = serde_json::json!({"Id": "1", "Config": {"Labels": {label::CACHE_BUST: "v1-abc"}}});
+        let image: Image = serde_json::from_value(json).expect("image");
+        let name = |mutable: &str| name_of(&image, &mutable.parse().expect("name"));
+        assert_eq!(name("h:5000/a").as_deref(), Some("h:5000/a:v1-abc"));
+        assert_eq!(name("docker.io/library/a:web").as_deref(), Some("a:web-v1-abc"));
+        assert_eq!(name_of(&Image::default(), &"a".parse().expect("name")), None);
+    }
+
+    #[test]
+    fn newer_is_what_was_made_later() {
+        let all = [
+            made("1", "2026-01-01T00:00:00Z"),
+            made("2", "2026-01-02T00:00:00Z"),
+            made("3", "2026-01-03T00:00:00Z"),
+            // Somebody took its name away.
+            Image { repo_tags: Vec::new(), ..made("4", "2026-01-04T00:00:00Z") },
+        ];
+        let newer = |id: &str, created| newest(&all, &"a".parse().expect("name"), &made(id, created));
+        assert_eq!(newer("1", "2026-01-01T00:00:00Z").as_deref(), Some("a:3"));
+        assert_eq!(newer("3", "2026-01-03T00:00:00Z"), None);
+        assert_eq!(newer("5", "2026-01-02T12:00:00Z").as_deref(), Some("a:3"));
     }
 }

@@ -6,7 +6,6 @@ pub mod checkout;
 pub mod compose;
 pub mod config;
 pub mod containers;
-pub mod deployment;
 pub mod disk;
 pub mod early;
 pub mod found;
@@ -26,7 +25,6 @@ pub mod sources;
 pub mod store;
 pub mod tree;
 pub mod trees;
-pub mod versions;
 pub mod workspace;
 
 use std::collections::{BTreeMap, BTreeSet};
