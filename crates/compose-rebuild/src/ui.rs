@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use buildkit_report::summary::SCHEMA;
 pub use buildkit_report::text::{clean, plain};
-use clap::{Args, ValueEnum};
+use clap::{Args, ColorChoice, ValueEnum};
 use serde::Serialize;
 
 use crate::error::Failure;
@@ -22,18 +22,6 @@ pub enum Format {
     Human,
     /// One JSON object per line, see `docs/messages.md`.
     Json,
-}
-
-/// Whether to colour messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, unless NO_COLOR is set.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
 }
 
 /// What the command line says about output.
@@ -50,7 +38,7 @@ pub struct Options {
     pub verbose: bool,
     /// Whether to colour messages: auto, always or never
     #[arg(long, value_enum, default_value_t, global = true, hide_possible_values = true, value_name = "WHEN")]
-    pub color: Color,
+    pub color: ColorChoice,
 }
 
 /// What texts call the program; hints name it as it was started, with the options that say which project it is.
@@ -81,9 +69,9 @@ impl Ui {
         let Options { message_format: format, quiet, verbose, color } = *options;
         let terminal = std::io::stderr().is_terminal();
         let color = match color {
-            Color::Auto => terminal && !no_color,
-            Color::Always => true,
-            Color::Never => false,
+            ColorChoice::Auto => terminal && !no_color,
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
         };
         let target =
             if quiet { indicatif::ProgressDrawTarget::hidden() } else { indicatif::ProgressDrawTarget::stderr() };
@@ -246,7 +234,7 @@ pub fn usage(program: &'static str, error: &clap::Error, args: &[OsString]) -> s
         let is_json = args.windows(2).any(|pair| pair[0] == "--message-format" && pair[1] == "json")
             || args.iter().any(|word| word == "--message-format=json");
         let message_format = if is_json { Format::Json } else { Format::Human };
-        let options = Options { message_format, quiet: true, verbose: false, color: Color::Never };
+        let options = Options { message_format, quiet: true, verbose: false, color: ColorChoice::Never };
         Ui::new(program.to_owned(), &options, true, true).error_message(&failure);
         return failure.code.into();
     }

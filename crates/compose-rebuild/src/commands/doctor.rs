@@ -96,7 +96,7 @@ fn allow(findings: &mut Vec<Finding>, config: &Config) {
     });
     let unknown: Vec<_> = unknown.collect();
     for finding in findings.iter_mut() {
-        finding.allowed = allowed.get(finding.check).map(ToString::to_string);
+        finding.allowed = allowed.get(finding.check).cloned();
     }
     findings.extend(unknown);
 }

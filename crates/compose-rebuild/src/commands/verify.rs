@@ -10,6 +10,7 @@ use crate::error::{Failure, exit_code};
 use crate::facts::containers::{self, Container};
 use crate::facts::history::{self, Relation, together};
 use crate::facts::image::Store;
+use crate::facts::repository::Remote;
 use crate::facts::sources::unknown_service;
 use crate::facts::tree::Tree;
 use crate::facts::{images, trees};
@@ -134,9 +135,10 @@ fn trees<'a>(
                 context.ui.warning(&warning);
                 continue;
             };
-            if !trees.contains_key(&(side.remote.url, commit.clone())) {
-                let tree = trees::of_commit(&context.ui, &known.facts.workspace.state, side.remote, &commit, offline)?;
-                trees.insert((side.remote.url, commit), tree);
+            if !trees.contains_key(&(side.url, commit.clone())) {
+                let remote = Remote::new(&context.ui, &known.facts.workspace, side.url);
+                let tree = trees::of_commit(remote, &commit, offline)?;
+                trees.insert((side.url, commit), tree);
             }
         }
     }
@@ -146,7 +148,7 @@ fn trees<'a>(
 /// The files that an image has to have, when all its commits are known.
 fn expected(known: &Known, subject: &Subject<'_>, trees: &Trees<'_>, skip: &Skip) -> Option<Expected> {
     let directories = subject.directories(&known.facts.workspace.config).ok().filter(|_| subject.complete)?;
-    let tree = |side: Side<'_>| trees.get(&(side.remote.url, side.label?)).cloned();
+    let tree = |side: Side<'_>| trees.get(&(side.url, side.label?)).cloned();
     let trees: Option<Vec<_>> = subject.sides().into_iter().map(tree).collect();
     Some(Expected::new(directories.into_iter().zip(trees?).collect(), skip.clone()))
 }
@@ -188,7 +190,7 @@ fn relation(context: &Context, known: &Known, subject: &Subject<'_>) -> anyhow::
     let relations = sides.filter(|side| side.label.is_none() || side.label != side.tip).map(|side| {
         match (&side.label, &side.tip) {
             (Some(label), Some(tip)) => {
-                history::relation(&context.ui, &known.facts.workspace.state, side.remote, label, tip)
+                history::relation(Remote::new(&context.ui, &known.facts.workspace, side.url), label, tip)
             }
             // Made from local files, or the label is not what this tool writes.
             _ => Ok(Relation::Elsewhere),

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 
 use semver::Version;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::error::Failure;
@@ -42,30 +42,17 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 pub struct DoctorConfig {
     /// Findings that are switched off, by their names, each with the reason.
-    pub allow: BTreeMap<String, Reason>,
+    #[serde(deserialize_with = "with_reasons")]
+    pub allow: BTreeMap<String, String>,
 }
 
-/// Why a finding is switched off; never empty.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Reason(String);
-
-impl TryFrom<String> for Reason {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text.trim().is_empty() {
-            Err("a finding is allowed for a reason, and this one is empty")
-        } else {
-            Ok(Self(text))
-        }
+/// Nothing is switched off without a reason.
+fn with_reasons<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let allow = BTreeMap::<String, String>::deserialize(from)?;
+    if allow.values().any(|reason| reason.trim().is_empty()) {
+        return Err(D::Error::custom("a finding is allowed for a reason, and this one is empty"));
     }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+    Ok(allow)
 }
 
 /// An entry of `sources`: a repository and a ref, each written down or the name of a build argument.

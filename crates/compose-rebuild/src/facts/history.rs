@@ -2,11 +2,9 @@
 
 use buildkit_report::text::plain;
 use buildkit_report::upstream::Missed;
-use camino::Utf8Path;
 
 use crate::facts::repository::{Remote, Repository, TREES};
 use crate::sys::git;
-use crate::ui::Ui;
 use crate::value::Commit;
 
 /// Most commits that are named.
@@ -56,19 +54,13 @@ pub fn together(relations: Vec<Relation>) -> Option<Relation> {
 ///
 /// # Errors
 /// Exit code 3 when git does not work here, 130 when a signal came; a remote that cannot tell is no error.
-pub fn relation(
-    ui: &Ui,
-    state: &Utf8Path,
-    remote: Remote<'_>,
-    label: &Commit,
-    tip: &Commit,
-) -> anyhow::Result<Relation> {
+pub fn relation(remote: Remote<'_>, label: &Commit, tip: &Commit) -> anyhow::Result<Relation> {
     if label.as_str().len() != tip.as_str().len() {
         return Ok(Relation::Elsewhere);
     }
-    let repository = Repository::open(ui, state, "history", remote, tip)?;
+    let repository = Repository::open("history", remote, tip)?;
     // Where paths matter, the commits have come with their trees.
-    for known in Repository::existing(ui, state, TREES, remote, tip)?.iter().chain([&repository]) {
+    for known in Repository::existing(TREES, remote, tip)?.iter().chain([&repository]) {
         if let Some(found @ (Relation::Behind { .. } | Relation::Ahead { .. })) = compare(known, label, tip)? {
             return Ok(found);
         }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::error::Failure;
 use crate::facts::image::{Image, Images};
 use crate::sys::docker;
-use crate::sys::threads::at_once;
+use crate::sys::threads::some_at_once;
 use crate::ui::Ui;
 use crate::value::ImageRef;
 
@@ -32,10 +32,8 @@ pub fn check(wanted: &[ImageRef]) -> Result<(), Failure> {
 /// The images among `wanted` that the registry has; the ID of each is the digest of its manifest.
 pub fn inspect(ui: &Ui, wanted: &[ImageRef]) -> anyhow::Result<Images> {
     let mut found = Images::new();
-    for part in wanted.chunks(AT_ONCE) {
-        for (name, answer) in part.iter().zip(at_once(part, |name| image(ui, name))) {
-            found.extend(answer?.map(|image| (name.clone(), image)));
-        }
+    for (name, answer) in wanted.iter().zip(some_at_once(AT_ONCE, wanted, |name| image(ui, name))) {
+        found.extend(answer?.map(|image| (name.clone(), image)));
     }
     Ok(found)
 }

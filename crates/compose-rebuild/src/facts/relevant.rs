@@ -18,8 +18,7 @@ pub fn resolved(ui: &Ui, workspace: &Workspace, source: Source, revision: Revisi
         (Wanted::Ref(_), Revision::Commit(tip)) if !source.paths.specs.is_empty() => tip.clone(),
         _ => return Ok(Resolved { source, revision, idle: None }),
     };
-    let remote = Remote { url: &source.repository, access: &workspace.access };
-    let repository = Repository::open(ui, &workspace.state, TREES, remote, &tip)?;
+    let repository = Repository::open(TREES, Remote::new(ui, workspace, &source.repository), &tip)?;
     let Some(newest) = newest(ui, &repository, &source, &tip)? else {
         return Ok(Resolved { source, revision, idle: None });
     };

@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::error::Failure;
 use crate::facts::remotes;
-use crate::sys::git::Access;
+use crate::facts::workspace::Workspace;
 use crate::sys::process::{CommandLine, Finished};
 use crate::sys::{files, git, interrupt};
 use crate::ui::Ui;
@@ -34,35 +34,41 @@ const FILTERS: &str = "xtask-filters";
 /// In a repository whose answers lay beyond the first commits that were fetched.
 const DEEP: &str = "xtask-deep";
 
-/// Where the repository of a use is.
-fn place(state: &Utf8Path, kind: &str, remote: Remote<'_>, like: &Commit) -> Utf8PathBuf {
-    let digest = sha256(format!("{} {}", remote.url, like.as_str().len()));
-    state.join("git").join(format!("{kind}-{}.git", &digest[..16]))
+/// Where code comes from, and where what was fetched from there is kept.
+#[derive(Clone, Copy)]
+pub struct Remote<'a> {
+    ui: &'a Ui,
+    workspace: &'a Workspace,
+    pub(super) url: &'a GitUrl,
 }
 
-/// Where code comes from.
-#[derive(Clone, Copy, Debug)]
-pub struct Remote<'a> {
-    /// The address.
-    pub url: &'a GitUrl,
-    /// How it may be asked.
-    pub access: &'a Access,
+impl<'a> Remote<'a> {
+    /// The remote with this address, for a project in `workspace`.
+    pub fn new(ui: &'a Ui, workspace: &'a Workspace, url: &'a GitUrl) -> Self {
+        Self { ui, workspace, url }
+    }
+
+    /// Where its repository of a use is.
+    fn place(&self, kind: &str, like: &Commit) -> Utf8PathBuf {
+        let digest = sha256(format!("{} {}", self.url, like.as_str().len()));
+        self.workspace.state.join("git").join(format!("{kind}-{}.git", &digest[..16]))
+    }
 }
 
 /// A bare repository below the state directory.
 pub struct Repository<'a> {
-    ui: &'a Ui,
     path: Utf8PathBuf,
     remote: Remote<'a>,
 }
 
 impl<'a> Repository<'a> {
     /// The repository of this use for a remote whose commits are of the form of `like`; made if it is not there.
-    pub fn open(ui: &'a Ui, state: &Utf8Path, kind: &str, remote: Remote<'a>, like: &Commit) -> anyhow::Result<Self> {
-        if let Some(there) = Self::existing(ui, state, kind, remote, like)? {
+    pub fn open(kind: &str, remote: Remote<'a>, like: &Commit) -> anyhow::Result<Self> {
+        if let Some(there) = Self::existing(kind, remote, like)? {
             return Ok(there);
         }
-        let made = Self { ui, path: place(state, kind, remote, like), remote };
+        let made = Self { path: remote.place(kind, like), remote };
+        let state = &remote.workspace.state;
         files::create_directory(state)?;
         files::create_directory(&state.join("git"))?;
         made.init(like)?;
@@ -70,24 +76,18 @@ impl<'a> Repository<'a> {
     }
 
     /// The repository that [`Repository::open`] has made before, if it has.
-    pub fn existing(
-        ui: &'a Ui,
-        state: &Utf8Path,
-        kind: &str,
-        remote: Remote<'a>,
-        like: &Commit,
-    ) -> anyhow::Result<Option<Self>> {
-        let path = place(state, kind, remote, like);
+    pub fn existing(kind: &str, remote: Remote<'a>, like: &Commit) -> anyhow::Result<Option<Self>> {
+        let path = remote.place(kind, like);
         files::refuse_link(&path)?;
         let is_there = path.join("config").is_file();
-        Ok(is_there.then_some(Self { ui, path, remote }))
+        Ok(is_there.then_some(Self { path, remote }))
     }
 
     fn init(&self, like: &Commit) -> anyhow::Result<()> {
         if self.path.exists() {
             fs_err::remove_dir_all(&self.path)?;
         }
-        let finished = git::init_bare(&self.path, like).output(self.ui, LOCAL)?;
+        let finished = git::init_bare(&self.path, like).output(self.remote.ui, LOCAL)?;
         if finished.status.success() {
             return Ok(());
         }
@@ -98,7 +98,7 @@ impl<'a> Repository<'a> {
 
     /// Runs a command on what is here; what it printed, if it ended well.
     pub fn ask(&self, line: impl FnOnce(&Utf8Path) -> CommandLine) -> anyhow::Result<Option<Vec<u8>>> {
-        let finished = line(&self.path).output(self.ui, LOCAL)?;
+        let finished = line(&self.path).output(self.remote.ui, LOCAL)?;
         Ok(finished.status.success().then_some(finished.stdout))
     }
 
@@ -184,9 +184,9 @@ impl<'a> Repository<'a> {
         if self.is_full() {
             self.init(commits[0].0)?;
         }
-        let Remote { url, access } = self.remote;
-        let line = git::fetch(&self.path, url, filter, depth, commits, access);
-        let mut finished = line.output(self.ui, DEADLINE)?;
+        let Remote { ui, workspace, url } = self.remote;
+        let line = git::fetch(&self.path, url, filter, depth, commits, &workspace.access);
+        let mut finished = line.output(ui, DEADLINE)?;
         // Another run fetches the same meanwhile, so that the next try has little to do. A lock that stays was left by one
         // that was killed.
         let busy = ["cannot lock ref", "shallow file has changed", ".lock': File exists"];
@@ -196,12 +196,12 @@ impl<'a> Repository<'a> {
             && started.elapsed() < BUSY
         {
             remotes::pause(Duration::from_millis(200))?;
-            finished = line.output(self.ui, DEADLINE)?;
+            finished = line.output(ui, DEADLINE)?;
         }
         let broken = [".lock': File exists", "not a git repository", "bad object", "corrupt"];
         if !finished.status.success() && broken.iter().any(|sign| finished.stderr.contains(sign)) {
             self.init(commits[0].0)?;
-            return line.output(self.ui, DEADLINE);
+            return line.output(ui, DEADLINE);
         }
         Ok(finished)
     }

@@ -1,12 +1,9 @@
 //! The tree of a commit, as its remote has it.
 
-use camino::Utf8Path;
-
 use crate::error::Failure;
 use crate::facts::repository::{Remote, Repository, TREES};
 use crate::facts::tree::{Blob, Tree};
 use crate::sys::git;
-use crate::ui::Ui;
 use crate::value::Commit;
 
 /// The files of a commit with the IDs of their contents, which stay at the remote. What was fetched before is not asked for
@@ -14,14 +11,8 @@ use crate::value::Commit;
 ///
 /// # Errors
 /// Exit code 3 when the remote does not serve the commit, or when it would have to be asked.
-pub fn of_commit(
-    ui: &Ui,
-    state: &Utf8Path,
-    remote: Remote<'_>,
-    commit: &Commit,
-    offline: bool,
-) -> anyhow::Result<Tree> {
-    let repository = Repository::open(ui, state, TREES, remote, commit)?;
+pub fn of_commit(remote: Remote<'_>, commit: &Commit, offline: bool) -> anyhow::Result<Tree> {
+    let repository = Repository::open(TREES, remote, commit)?;
     let list = || repository.ask(|path| git::ls_tree(path, commit));
     let listed = match list()? {
         Some(listed) => Some(listed),

@@ -22,9 +22,9 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// Trees and base images, as far as they could be found out: nothing here is needed for a build.
 pub(super) fn known(ui: &Ui, facts: &Facts, plan: &Plan) -> Known {
     let tree = |Resolved { source, revision, .. }: &Resolved| {
-        let remote = Remote { url: &source.repository, access: &facts.workspace.access };
+        let remote = Remote::new(ui, &facts.workspace, &source.repository);
         let tree = match revision {
-            Revision::Commit(commit) => trees::of_commit(ui, &facts.workspace.state, remote, commit, false).ok()?,
+            Revision::Commit(commit) => trees::of_commit(remote, commit, false).ok()?,
             Revision::Local(local) => local.tree.clone(),
         };
         Some((revision.to_string(), tree))

@@ -108,8 +108,8 @@ impl Foresight {
 /// The commits between the images and what is built now.
 fn upstream(ui: &Ui, facts: &Facts, plan: &Plan) -> Vec<Upstream> {
     let one = |moved: Moved<'_>| {
-        let remote = Remote { url: &moved.source.repository, access: &facts.workspace.access };
-        let relation = history::relation(ui, &facts.workspace.state, remote, &moved.from, moved.to);
+        let remote = Remote::new(ui, &facts.workspace, &moved.source.repository);
+        let relation = history::relation(remote, &moved.from, moved.to);
         upstream::way(moved, relation.unwrap_or(Relation::Unknown))
     };
     upstream::moved(facts, plan).into_iter().map(one).collect()

@@ -135,7 +135,7 @@ mod tests {
             message_format: crate::ui::Format::Human,
             quiet: true,
             verbose: false,
-            color: crate::ui::Color::Never,
+            color: clap::ColorChoice::Never,
         };
         Ui::new("x".to_owned(), &options, true, false)
     }

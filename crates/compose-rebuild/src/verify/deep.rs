@@ -5,13 +5,11 @@ use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::thread;
 
 use crate::error::Failure;
 use crate::facts::image::Image;
 use crate::facts::tree::Blob;
-use crate::sys::threads::join;
+use crate::sys::threads::some_at_once;
 use crate::value::ImageRef;
 use crate::value::digest::{git_blob, git_blob_or_pointer};
 use crate::verify::Opened;
@@ -29,32 +27,20 @@ pub fn compare(opened: &Opened<'_>, name: &ImageRef, image: &Image, expected: Ex
         entries = vec![b".".to_vec()];
     }
     let expected = Arc::new(expected);
-    let open = Mutex::new(entries.into_iter().enumerate());
-    let next = || open.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
-    let work = || -> anyhow::Result<Vec<(usize, Seen)>> {
-        let mut all = Vec::new();
-        while let Some((number, entry)) = next() {
-            let expected = Arc::clone(&expected);
-            // An archive names what it holds from the last part of the path on.
-            let above = entry.iter().rposition(|&b| b == b'/').map_or(Vec::new(), |at| entry[..=at].to_vec());
-            let see = move |archive: &mut dyn Read| see(archive, &above, &expected);
-            let seen = opened.archive(name, image, OsStr::from_bytes(&entry), see)?;
-            let seen = seen.transpose().map_err(|error| {
-                Failure::precondition(format!("the engine's answer is cut or garbled: {error}"))
-                    .kept("nothing was changed")
-                    .hint("run it again")
-            })?;
-            all.push((number, seen.unwrap_or_default()));
-        }
-        Ok(all)
+    let read = |entry: &Vec<u8>| -> anyhow::Result<Seen> {
+        let expected = Arc::clone(&expected);
+        // An archive names what it holds from the last part of the path on.
+        let above = entry.iter().rposition(|&b| b == b'/').map_or(Vec::new(), |at| entry[..=at].to_vec());
+        let see = move |archive: &mut dyn Read| see(archive, &above, &expected);
+        let seen = opened.archive(name, image, OsStr::from_bytes(entry), see)?;
+        let seen = seen.transpose().map_err(|error| {
+            Failure::precondition(format!("the engine's answer is cut or garbled: {error}"))
+                .kept("nothing was changed")
+                .hint("run it again")
+        })?;
+        Ok(seen.unwrap_or_default())
     };
-    let parts = thread::scope(|scope| {
-        let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().map(join).collect::<anyhow::Result<Vec<_>>>()
-    })?;
-    let mut parts: Vec<_> = parts.into_iter().flatten().collect();
-    parts.sort_by_key(|(number, _)| *number);
-    let seen: Vec<_> = parts.into_iter().map(|(_, seen)| seen).collect();
+    let seen: Vec<_> = some_at_once(AT_ONCE, &entries, read).into_iter().collect::<anyhow::Result<_>>()?;
     Ok(Difference::new(&expected, &seen))
 }
 

@@ -8,7 +8,6 @@ use crate::error::{CONFIGURATION, Failure};
 use crate::facts::config::Config;
 use crate::facts::found::Unwatched;
 use crate::facts::image::{Image, Store};
-use crate::facts::repository::Remote;
 use crate::facts::source::{Revision, Source};
 use crate::facts::{Facts, gather};
 use crate::plan::bases::moved_base;
@@ -16,8 +15,7 @@ use crate::plan::decide::plan;
 use crate::plan::{Action, Request};
 use crate::project::Built;
 use crate::settings::Settings;
-use crate::sys::git::Access;
-use crate::value::{Commit, ImageRef, Service, label, show};
+use crate::value::{Commit, GitUrl, ImageRef, Service, label, show};
 use crate::verify::skip::is_inside;
 use crate::verify::verdict::{Definition, Evidence, Part};
 
@@ -132,7 +130,6 @@ impl Known {
             complete,
             evidence,
             sources,
-            access: &self.facts.workspace.access,
         };
         subject.evidence.created = subject.own_label(label::CREATED).and_then(|text| text.parse().ok());
         subject.evidence.label = subject.own_label(label::REVISION).map(str::to_owned);
@@ -175,7 +172,7 @@ fn planned(settings: &Settings, facts: &Facts) -> (HashMap<Service, Definition>,
 /// One source of an image.
 pub struct Side<'a> {
     /// Where it is.
-    pub remote: Remote<'a>,
+    pub url: &'a GitUrl,
     /// Whether the image says that it was made from it.
     pub known: bool,
     /// The commit that the label has for it.
@@ -199,7 +196,6 @@ pub struct Subject<'a> {
     /// What is known of it already.
     pub evidence: Evidence,
     sources: Vec<&'a (Source, Option<Revision>)>,
-    access: &'a Access,
 }
 
 impl Subject<'_> {
@@ -231,14 +227,18 @@ impl Subject<'_> {
     pub fn sides(&self) -> Vec<Side<'_>> {
         let mut labels = self.labels();
         let sides = self.sources.iter().map(|(source, revision)| {
-            let remote = Remote { url: &source.repository, access: self.access };
             let at = labels.iter().position(|(repository, _)| *repository == source.repository.as_str());
             let label = at.map(|at| labels.remove(at).1);
             let tip = match revision {
                 Some(Revision::Commit(commit)) => Some(commit.clone()),
                 _ => None,
             };
-            Side { remote, known: label.is_some(), label: label.and_then(|text| text.parse().ok()), tip }
+            Side {
+                url: &source.repository,
+                known: label.is_some(),
+                label: label.and_then(|text| text.parse().ok()),
+                tip,
+            }
         });
         sides.collect()
     }
