@@ -61,9 +61,8 @@ pub fn meanings(
 /// The full name of what a name means in the lines of `git ls-remote --symref`: what HEAD points to, or the branch or else the
 /// tag, which is the order in which `git clone` looks.
 fn meaning(lines: &[u8], git_ref: &GitRef) -> Option<String> {
-    let lines = str::from_utf8(lines).ok()?.lines().filter_map(|line| line.split_once('\t'));
     let full = ["heads", "tags"].map(|kind| format!("refs/{kind}/{git_ref}"));
-    let found = lines.filter_map(|(id, name)| match id.strip_prefix("ref: ") {
+    let found = refs(lines).filter_map(|(id, name)| match id.strip_prefix("ref: ") {
         Some(target) => (name == git_ref.as_str()).then_some(target),
         None => full.iter().any(|full| full == name).then_some(name),
     });
@@ -141,15 +140,16 @@ pub(super) fn pause(wait: Duration) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The commit in the lines of `git ls-remote` (`oid TAB ref`): a branch or a tag of exactly this name, a tag peeled.
+/// The lines of `git ls-remote`: ID, tab, name.
+fn refs(lines: &[u8]) -> impl Iterator<Item = (&str, &str)> {
+    lines.split(|&b| b == b'\n').filter_map(|line| str::from_utf8(line).ok()?.split_once('\t'))
+}
+
+/// The commit in the lines of `git ls-remote`: a branch or a tag of exactly this name, a tag peeled.
 fn pick(lines: &[u8], url: &GitUrl, git_ref: &GitRef) -> Result<Commit, Failure> {
     let name = git_ref.as_str();
     let of = |full: &str| -> Option<Commit> {
-        let found = lines.split(|&b| b == b'\n').find_map(|line| {
-            let tab = line.iter().position(|&b| b == b'\t')?;
-            (&line[tab + 1..] == full.as_bytes() && !line.starts_with(b"ref: ")).then(|| &line[..tab])
-        })?;
-        str::from_utf8(found).ok()?.parse().ok()
+        refs(lines).find(|(id, found)| *found == full && !id.starts_with("ref: "))?.0.parse().ok()
     };
     let tag = |full: &str| of(&format!("{full}^{{}}")).or_else(|| of(full));
     let (branch, tag) = match name {

@@ -20,7 +20,7 @@ use crate::ui::Ui;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Trees and base images, as far as they could be found out: nothing here is needed for a build.
-pub(super) fn known(ui: &Ui, facts: &Facts, plan: &Plan) -> Known {
+pub(super) fn known<'a>(ui: &Ui, facts: &'a Facts, plan: &'a Plan) -> Known<'a> {
     let tree = |Resolved { source, revision, .. }: &Resolved| {
         let remote = Remote::new(ui, &facts.workspace, &source.repository);
         let tree = match revision {
@@ -30,7 +30,7 @@ pub(super) fn known(ui: &Ui, facts: &Facts, plan: &Plan) -> Known {
         Some((revision.to_string(), tree))
     };
     let (bases, trees) = both(|| bases(ui, facts, plan), || at_once(&facts.sources, tree));
-    Known { trees: trees.into_iter().flatten().collect(), bases }
+    Known { facts, plan, trees: trees.into_iter().flatten().collect(), bases }
 }
 
 /// The IDs of the base images that are on this machine.

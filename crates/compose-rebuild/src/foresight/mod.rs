@@ -22,9 +22,9 @@ use crate::plan::Plan;
 use crate::settings::Settings;
 use crate::sys::threads::both;
 use crate::ui::Ui;
+use predict::Foreseen;
 use predict::model::Stages;
 use predict::record::{Cache, Record};
-use predict::{Foreseen, recipe};
 use upstream::Moved;
 
 /// Lines that a failed build says of what is new in one source: where from and to, and its newest commits.
@@ -52,7 +52,7 @@ impl Foresight {
     /// Asks everything but the builder at the same time; what nobody answers is left out.
     fn gather(ui: &Ui, settings: &Settings, facts: &Facts, plan: &Plan) -> Self {
         let (upstream, known) = both(|| upstream(ui, facts, plan), || cache::known(ui, facts, plan));
-        let stages = recipe::stages(facts, plan, &known);
+        let stages = known.stages();
         let record = cache::recall(settings, facts);
         Self { record, stages, upstream, cache: Cache::Unused, prediction: Vec::new() }
     }

@@ -3,7 +3,6 @@
 mod shapes;
 
 use super::model::{Code, Recipe};
-use super::recipe::Known;
 use super::stages::simulate;
 use super::tree::tests::tree_of;
 use super::*;
@@ -46,7 +45,7 @@ fn stages_of(given: &Given) -> Stages {
         given.args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     args.insert("COMMIT".to_owned(), given.commit.to_owned());
     let tree = tree_of(&given.files);
-    let known = Known { bases: [("base".to_owned(), given.base.to_owned())].into(), ..Known::default() };
+    let bases = [("base".to_owned(), given.base.to_owned())].into();
     let version_file = VersionFile { path: "version".to_owned(), content: given.commit.to_owned() };
     let recipe = Recipe {
         dockerfile: &dockerfile,
@@ -55,7 +54,7 @@ fn stages_of(given: &Given) -> Stages {
         args,
         contexts: BTreeMap::new(),
         code: vec![Code { pin: given.commit.to_owned(), tree: &tree }],
-        bases: &known.bases,
+        bases: &bases,
         version_file: Some(&version_file),
     };
     simulate(&recipe).into_values().map(|stage| (["app".to_owned()].into(), stage)).collect()
