@@ -111,8 +111,7 @@ fn tiles(summary: &Summary) -> String {
 fn services(summary: &Summary) -> String {
     let row = |service: &ServiceSummary| {
         let made_from = html(&service.made_from.join(", "));
-        let made_from =
-            if made_from.is_empty() { made_from } else { format!("<small>made from {made_from}</small>") };
+        let made_from = if made_from.is_empty() { made_from } else { format!("<small>made from {made_from}</small>") };
         format!(
             "<tr><th scope=\"row\">{}</th><td>{}</td><td><code>{}</code></td><td>{}{made_from}</td></tr>",
             html(&service.service),

@@ -133,20 +133,19 @@ impl Container {
 
 /// The running containers of a project, sorted by name.
 pub fn running(ui: &Ui, project: &ProjectName) -> anyhow::Result<Vec<Container>> {
-    inspect(ui, &docker::running_containers(project).ask_lines(ui, DEADLINE)?)
+    let mut containers = of_project(ui, project)?;
+    containers.retain(Container::is_up);
+    Ok(containers)
 }
 
 /// The containers that Compose keeps for a project, running or not, sorted by name.
 pub fn of_project(ui: &Ui, project: &ProjectName) -> anyhow::Result<Vec<Container>> {
-    inspect(ui, &docker::containers(project).ask_lines(ui, DEADLINE)?)
-}
-
-fn inspect(ui: &Ui, ids: &[String]) -> anyhow::Result<Vec<Container>> {
+    let ids = docker::containers(project).ask_lines(ui, DEADLINE)?;
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    // One that ended in between is no longer running, which is all that is asked.
-    let answer = docker::container_inspect(ids).ask_existing(ui, DEADLINE)?;
+    // One that ended in between is gone, which is an answer too.
+    let answer = docker::container_inspect(&ids).ask_existing(ui, DEADLINE)?;
     Ok(by_name(docker::json(answer.as_bytes())?))
 }
 

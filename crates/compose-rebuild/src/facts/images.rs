@@ -73,7 +73,7 @@ pub fn newer(
     current: &Image,
 ) -> anyhow::Result<Option<String>> {
     let labels = [format!("{}={project}", label::PROJECT), format!("{}={service}", label::SERVICE)];
-    let ids = docker::images_with(&labels).ask_lines(ui, Duration::from_secs(30))?;
+    let ids = docker::image_ids(&labels).ask_lines(ui, Duration::from_secs(30))?;
     Ok(newest(&inspect_all(ui, &ids)?, mutable, current))
 }
 

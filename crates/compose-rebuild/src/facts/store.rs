@@ -72,7 +72,7 @@ pub struct CacheRecord {
 
 /// Reads the store, with the cache of a builder, or else with that of the engine itself.
 pub fn read(ui: &Ui, builder: Option<&Builder>) -> anyhow::Result<Inventory> {
-    let ids = docker::image_ids().ask_lines(ui, LONG)?;
+    let ids = docker::image_ids(&[]).ask_lines(ui, LONG)?;
     let containers = docker::container_ids().ask_lines(ui, LONG)?;
     thread::scope(|scope| {
         // The engine counts the bytes of volumes too, file by file.

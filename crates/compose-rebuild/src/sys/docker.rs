@@ -167,26 +167,16 @@ pub fn copy_out(container: &str, path: impl AsRef<OsStr>) -> CommandLine {
     docker("cp --").args([from, "-".into()])
 }
 
-/// The IDs of a project's containers that run now.
-pub fn running_containers(project: &ProjectName) -> CommandLine {
-    let label = format!("label=com.docker.compose.project={project}");
-    docker("ps --quiet --no-trunc --filter").args([label])
-}
-
 /// Everything about containers, as a JSON array.
 pub fn container_inspect(containers: &[String]) -> CommandLine {
     docker("container inspect --").args(containers)
 }
 
-/// The IDs of the images with these labels, each as `name=value`.
-pub fn images_with(labels: &[String]) -> CommandLine {
+/// The IDs of all images with these labels, each as `name=value`; intermediate ones too, and one with several names several
+/// times.
+pub fn image_ids(labels: &[String]) -> CommandLine {
     let filters = labels.iter().flat_map(|label| ["--filter".to_owned(), format!("label={label}")]);
-    docker("image ls --quiet --no-trunc").args(filters)
-}
-
-/// The IDs of all images, intermediate ones too; one with several names comes several times.
-pub fn image_ids() -> CommandLine {
-    docker("image ls --all --quiet --no-trunc")
+    docker("image ls --all --quiet --no-trunc").args(filters)
 }
 
 /// The IDs of all containers, running or not.

@@ -73,7 +73,6 @@ pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
             let found = engine.containers.iter().filter(|container| container.label == label);
             Reply::ok(found.map(|container| format!("{}\n", container.id)).collect::<String>())
         }
-        ["ps", "--quiet", "--no-trunc", "--filter", label] => running(state, label),
         ["container", "inspect"] => inspect_containers(&Engine::read(state), names),
         ["image", "ls", "--filter", filter, "--format", "{{.Repository}}:{{.Tag}}"] => {
             let (name, value) = filter.strip_prefix("label=").unwrap().split_once('=').unwrap();
@@ -81,7 +80,7 @@ pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
             let own = images.iter().filter(|image| image.labels.get(name).is_some_and(|own| own == value));
             Reply::ok(own.flat_map(|image| &image.tags).map(|tag| format!("{tag}\n")).collect::<String>())
         }
-        ["image", "ls", "--quiet", "--no-trunc", filters @ ..] => {
+        ["image", "ls", "--all", "--quiet", "--no-trunc", filters @ ..] => {
             let labels: Vec<_> =
                 filters.iter().filter_map(|word| word.strip_prefix("label=")?.split_once('=')).collect();
             let fits =
