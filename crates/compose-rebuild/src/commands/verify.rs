@@ -2,7 +2,7 @@
 
 pub mod known;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{Context, kept};
 use crate::cli;
@@ -54,18 +54,18 @@ pub fn rows(context: &Context, options: &cli::Verify) -> anyhow::Result<Vec<Row>
 }
 
 /// Judges everything that is asked for, and what it was judged by.
-fn judged(context: &Context, options: &cli::Verify) -> anyhow::Result<(Known, Vec<Row>)> {
+fn judged<'a>(context: &'a Context, options: &cli::Verify) -> anyhow::Result<(Known<'a>, Vec<Row>)> {
     let ui = &context.ui;
     let known = Known::gather(context, options)?;
     let skip = Skip::parse(&known.facts.workspace.config.deep_skip)?;
-    let subjects = subjects(context, &known, options)?;
-    let trees = if options.deep { trees(context, &known, &subjects, options.offline)? } else { Trees::new() };
+    let subjects = subjects(&known, options)?;
+    let trees = if options.deep { trees(&known, &subjects, options.offline)? } else { Trees::new() };
     // Containers of this machine say nothing about a registry.
     let running = || match known.store {
         Store::Engine => containers::running(ui, &known.facts.project.name),
         Store::Registry => Ok(Vec::new()),
     };
-    let open = |subject| open(context, &known, subject, &trees, &skip);
+    let open = |subject| open(&known, subject, &trees, &skip);
     let (running, opened) = both(running, || at_once(&subjects, open));
     let opened = opened.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
     let running = running?;
@@ -84,8 +84,8 @@ fn judged(context: &Context, options: &cli::Verify) -> anyhow::Result<(Known, Ve
         let of_service = |one: &&Container| subject.service.as_ref().is_some_and(|name| name.as_str() == one.service);
         evidence.containers = running.iter().filter(of_service).filter(|_| !subject.alone).cloned().collect();
         if evidence.ours && evidence.remote.is_some() && !evidence.is_at_tip() {
-            evidence.relation = relation(context, &known, subject)?;
-            evidence.newer = newer(context, &known, subject)?;
+            evidence.relation = relation(&known, subject)?;
+            evidence.newer = newer(&known, subject)?;
         }
         let mut row = Row::new(subject.service.clone(), subject.name.clone(), evidence, subject.alone);
         if row.verdict == Verdict::Behind && failed(&row) {
@@ -102,9 +102,9 @@ fn judged(context: &Context, options: &cli::Verify) -> anyhow::Result<(Known, Ve
 }
 
 /// What is verified: the services that were named, all of them, or one image.
-fn subjects<'a>(context: &Context, known: &'a Known, options: &cli::Verify) -> anyhow::Result<Vec<Subject<'a>>> {
+fn subjects<'a>(known: &'a Known<'_>, options: &cli::Verify) -> anyhow::Result<Vec<Subject<'a>>> {
     if let Some(name) = &options.image {
-        let image = known.store.inspect(&context.ui, std::slice::from_ref(name))?.remove(name);
+        let image = known.store.inspect(known.ui, std::slice::from_ref(name))?.remove(name);
         return Ok(vec![known.image(name, image)]);
     }
     let services = &known.facts.project.services;
@@ -116,12 +116,7 @@ fn subjects<'a>(context: &Context, known: &'a Known, options: &cli::Verify) -> a
 }
 
 /// The files of every commit that an image says it is made from.
-fn trees<'a>(
-    context: &Context,
-    known: &Known,
-    subjects: &'a [Subject<'_>],
-    offline: bool,
-) -> anyhow::Result<Trees<'a>> {
+fn trees<'a>(known: &Known<'_>, subjects: &'a [Subject<'_>], offline: bool) -> anyhow::Result<Trees<'a>> {
     let mut trees = Trees::new();
     let is_comparable = |subject: &&Subject<'_>| {
         let Evidence { ours, gone, .. } = subject.evidence;
@@ -132,11 +127,11 @@ fn trees<'a>(
         for side in subject.sides() {
             let Some(commit) = side.label else {
                 let warning = format!("`{}` is not made from a commit, so its files are not compared", subject.name);
-                context.ui.warning(&warning);
+                known.ui.warning(&warning);
                 continue;
             };
             if !trees.contains_key(&(side.url, commit.clone())) {
-                let remote = Remote::new(&context.ui, &known.facts.workspace, side.url);
+                let remote = Remote::new(known.ui, &known.facts.workspace, side.url);
                 let tree = trees::of_commit(remote, &commit, offline)?;
                 trees.insert((side.url, commit), tree);
             }
@@ -146,7 +141,7 @@ fn trees<'a>(
 }
 
 /// The files that an image has to have, when all its commits are known.
-fn expected(known: &Known, subject: &Subject<'_>, trees: &Trees<'_>, skip: &Skip) -> Option<Expected> {
+fn expected(known: &Known<'_>, subject: &Subject<'_>, trees: &Trees<'_>, skip: &Skip) -> Option<Expected> {
     let directories = subject.directories(&known.facts.workspace.config).ok().filter(|_| subject.complete)?;
     let tree = |side: Side<'_>| trees.get(&(side.url, side.label?)).cloned();
     let trees: Option<Vec<_>> = subject.sides().into_iter().map(tree).collect();
@@ -154,20 +149,14 @@ fn expected(known: &Known, subject: &Subject<'_>, trees: &Trees<'_>, skip: &Skip
 }
 
 /// Adds what is in an image: its version file, and how its files differ from those of its commits, if these are known.
-fn open(
-    context: &Context,
-    known: &Known,
-    subject: &Subject<'_>,
-    trees: &Trees<'_>,
-    skip: &Skip,
-) -> anyhow::Result<Evidence> {
+fn open(known: &Known<'_>, subject: &Subject<'_>, trees: &Trees<'_>, skip: &Skip) -> anyhow::Result<Evidence> {
     let mut evidence = subject.evidence.clone();
     let image = subject.image.as_ref().filter(|_| evidence.ours);
     let expected = expected(known, subject, trees, skip);
     let (Some(image), true) = (image, subject.version_path.is_some() || expected.is_some()) else {
         return Ok(evidence);
     };
-    let opened = Opened::new(&context.ui, &known.facts.project.name, &[&subject.name])?;
+    let opened = Opened::new(known.ui, &known.facts.project.name, &[&subject.name])?;
     if let Some(path) = &subject.version_path {
         match opened.read(&subject.name, image, path) {
             Ok(Some(content)) => evidence.version_file = Some(content),
@@ -185,12 +174,12 @@ fn open(
 }
 
 /// How the image relates to the tips of its sources.
-fn relation(context: &Context, known: &Known, subject: &Subject<'_>) -> anyhow::Result<Option<Relation>> {
+fn relation(known: &Known<'_>, subject: &Subject<'_>) -> anyhow::Result<Option<Relation>> {
     let sides = subject.sides().into_iter();
     let relations = sides.filter(|side| side.label.is_none() || side.label != side.tip).map(|side| {
         match (&side.label, &side.tip) {
             (Some(label), Some(tip)) => {
-                history::relation(Remote::new(&context.ui, &known.facts.workspace, side.url), label, tip)
+                history::relation(Remote::new(known.ui, &known.facts.workspace, side.url), label, tip)
             }
             // Made from local files, or the label is not what this tool writes.
             _ => Ok(Relation::Elsewhere),
@@ -200,26 +189,22 @@ fn relation(context: &Context, known: &Known, subject: &Subject<'_>) -> anyhow::
 }
 
 /// The version to which a service that was rolled back can go forward.
-fn newer(context: &Context, known: &Known, subject: &Subject<'_>) -> anyhow::Result<Option<String>> {
+fn newer(known: &Known<'_>, subject: &Subject<'_>) -> anyhow::Result<Option<String>> {
     let alone = subject.alone || known.store == Store::Registry;
     let (Some(service), Some(image), false) = (&subject.service, &subject.image, alone) else {
         return Ok(None);
     };
-    images::newer(&context.ui, &known.facts.project.name, service, &subject.name, image)
+    images::newer(known.ui, &known.facts.project.name, service, &subject.name, image)
 }
 
 /// The answer: no, unless everything is well, with the cure of each kind of verdict.
 fn conclude(rows: &[Row]) -> anyhow::Result<()> {
     let bad: Vec<_> = rows.iter().filter(|row| !row.verdict.is_good()).collect();
-    let mut cures: Vec<&str> = Vec::new();
-    for cure in bad.iter().filter_map(|row| row.cure.as_deref()) {
-        if !cures.contains(&cure) {
-            cures.push(cure);
-        }
-    }
     if bad.is_empty() {
         return Ok(());
     }
+    let mut seen = BTreeSet::new();
+    let cures: Vec<_> = bad.iter().filter_map(|row| row.cure.as_deref()).filter(|cure| seen.insert(*cure)).collect();
     let names: Vec<_> = bad.iter().map(|row| format!("{} ({})", row.name(), row.words())).collect();
     let failure = Failure::no(format!("not current: {}", names.join(", ")));
     Err(failure.kept("nothing was changed").hint(cures.join("; ")).into())

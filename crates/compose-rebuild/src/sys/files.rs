@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the environment says where temporary files are")]
 
+use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 
@@ -33,20 +34,24 @@ pub fn create_directory(path: &Utf8Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How a file is opened that anybody may have made: no link, and no waiting for whoever writes into a pipe.
+pub(super) fn careful() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK);
+    options
+}
+
 /// Creates or empties a file of ours.
 pub fn create(path: &Utf8Path) -> anyhow::Result<std::fs::File> {
     refuse_link(path)?;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK);
-    options.open(path).with_context(|| format!("could not create `{path}`"))
+    let opened = careful().write(true).create(true).truncate(true).open(path);
+    opened.with_context(|| format!("could not create `{path}`"))
 }
 
 /// Reads a file of ours, if it is one, no link and no pipe, and not longer than `limit`.
 pub fn read(path: &Utf8Path, limit: u64) -> anyhow::Result<Vec<u8>> {
     refuse_link(path)?;
-    let mut options = std::fs::OpenOptions::new();
-    options.read(true).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK);
-    let file = options.open(path).with_context(|| format!("could not read `{path}`"))?;
+    let file = careful().read(true).open(path).with_context(|| format!("could not read `{path}`"))?;
     if !file.metadata()?.is_file() {
         return Err(irregular(path).into());
     }

@@ -1,6 +1,6 @@
 //! One run that changes images per engine and Compose project at a time, whoever starts it on this machine.
 
-use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::fs::{File, Permissions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::thread;
@@ -36,7 +36,7 @@ impl Drop for Lock {
 
 /// Who holds the lock named `name`, if somebody does; it is not made, and shared with others for as long as the question takes.
 pub fn holder(name: &str) -> Option<String> {
-    let file = options().open(path_of(name)).ok()?;
+    let file = files::careful().read(true).open(path_of(name)).ok()?;
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| named(&file))
 }
 
@@ -51,18 +51,11 @@ fn named(mut file: &File) -> String {
     if read.is_err() || holder.is_empty() { "another run".to_owned() } else { holder }
 }
 
-/// How a file is opened that anybody may have made: no link, and no waiting for whoever writes into a pipe.
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK);
-    options
-}
-
 /// Opens the file of a lock, which is made if it is not there; that of another user can only be read, which is enough.
 fn open(path: &Utf8Path) -> anyhow::Result<File> {
     // Not truncated: until the lock is ours, the content names the holder.
-    let file = match options().write(true).create(true).mode(0o644).open(path) {
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => options().open(path),
+    let file = match files::careful().read(true).write(true).create(true).mode(0o644).open(path) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => files::careful().read(true).open(path),
         opened => opened,
     };
     let file = file.with_context(|| format!("could not open the lock `{path}`"))?;

@@ -7,9 +7,6 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::sys::files;
 use crate::value::{ImageRef, ProjectName, Service, is_id};
 
-/// Most bytes that are read of the file.
-const LIMIT: u64 = 1 << 20;
-
 /// Tags with the images that they had before, and services that are being started.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Pending {
@@ -29,7 +26,7 @@ impl Pending {
     /// What an earlier run did not finish. Anybody may have written the file: what does not fit is left out.
     pub fn left(state: &Utf8Path, project: &ProjectName) -> Option<Self> {
         let mut pending = Self::new(state, project, BTreeMap::new());
-        let text = files::read(&pending.path, LIMIT).ok()?;
+        let text = files::read(&pending.path, files::STATE_LIMIT).ok()?;
         for line in String::from_utf8_lossy(&text).lines() {
             match *line.split(' ').collect::<Vec<_>>() {
                 ["tag", name, id] if is_id(id) => {

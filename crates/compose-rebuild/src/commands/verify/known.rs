@@ -15,12 +15,15 @@ use crate::plan::decide::plan;
 use crate::plan::{Action, Request};
 use crate::project::Built;
 use crate::settings::Settings;
+use crate::ui::Ui;
 use crate::value::{Commit, GitUrl, ImageRef, Service, label, show};
 use crate::verify::skip::is_inside;
 use crate::verify::verdict::{Definition, Evidence, Part};
 
 /// Facts of a verification.
-pub struct Known {
+pub struct Known<'a> {
+    /// Where output goes.
+    pub ui: &'a Ui,
     /// What was gathered; its sources are those below.
     pub facts: Facts,
     /// What images are made from, each with what it is right now, if its remote was asked.
@@ -35,9 +38,9 @@ pub struct Known {
     pub store: Store,
 }
 
-impl Known {
+impl<'a> Known<'a> {
     /// Gathers; with `offline` no remote is asked.
-    pub fn gather(context: &Context, options: &cli::Verify) -> anyhow::Result<Self> {
+    pub fn gather(context: &'a Context, options: &cli::Verify) -> anyhow::Result<Self> {
         let Context { ui, settings, .. } = context;
         let (selection, store) = (settings.selection(&options.services), Store::of(options.registry));
         let (facts, definitions, held, sources) = if options.offline {
@@ -54,7 +57,7 @@ impl Known {
             Some((service.clone(), moved_base(&facts, built, facts.images.get(&built.image)?)?))
         };
         let bases = facts.project.services.iter().filter_map(moved).collect();
-        Ok(Self { facts, sources, definitions, held, bases, store })
+        Ok(Self { ui, facts, sources, definitions, held, bases, store })
     }
 
     /// Code in the images of these services, or of all, that nobody watches.
@@ -89,14 +92,14 @@ impl Known {
         Subject { alone: true, ..self.subject(service.as_ref(), name.clone(), image, sources, ours) }
     }
 
-    fn subject<'a>(
-        &'a self,
+    fn subject<'k>(
+        &'k self,
         service: Option<&Service>,
         name: ImageRef,
         image: Option<Image>,
-        sources: Vec<&'a (Source, Option<Revision>)>,
+        sources: Vec<&'k (Source, Option<Revision>)>,
         ours: bool,
-    ) -> Subject<'a> {
+    ) -> Subject<'k> {
         let config = &self.facts.workspace.config;
         let build_only = service.is_some_and(|service| self.facts.project.services[service].build_only);
         let path = match service {
