@@ -37,7 +37,9 @@ fn finish(mut command: Command) -> Option<Command> {
             word.splits.clear();
         }
     }
-    command.words = command.words.into_iter().flat_map(Word::split).collect();
+    if command.words.iter().any(Word::is_split) {
+        command.words = command.words.into_iter().flat_map(Word::split).collect();
+    }
     Some(command)
 }
 

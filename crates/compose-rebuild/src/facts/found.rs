@@ -118,7 +118,7 @@ pub fn add(
         let mut own = Vec::new();
         found.busts.extend(built.takes(bust.as_str()).then(|| (service.clone(), bust.clone())));
         // A step below the argument that takes the commit runs again, too.
-        let told = fetches_of(built, commits.iter());
+        let told = if commits.is_empty() { Vec::new() } else { fetches_of(built, commits.iter()) };
         for fetch in fetches_of(built, [bust]).into_iter().chain(contexts_of(built)) {
             if let Cover::Argument(name) = &fetch.cover {
                 found.busts.extend(name.parse().map(|name| (service.clone(), name)));

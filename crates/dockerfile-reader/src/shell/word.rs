@@ -98,9 +98,14 @@ impl Word {
         plain(&self.script()).trim_end_matches('\n').to_owned()
     }
 
+    /// Whether all variables in it are unquoted.
+    pub(super) fn is_split(&self) -> bool {
+        !self.splits.is_empty() && self.splits.len() == self.expands.len()
+    }
+
     /// The words that the shell makes of one whose variables are all unquoted.
     pub(super) fn split(mut self) -> Vec<Self> {
-        let is_split = !self.splits.is_empty() && self.splits.len() == self.expands.len();
+        let is_split = self.is_split();
         let mut parts = self.text.split_whitespace().map(str::to_owned);
         let Some(first) = parts.next().filter(|first| is_split && *first != self.text) else {
             return vec![self];

@@ -117,7 +117,8 @@ impl Walk {
             }
             _ => {}
         }
-        if self.found.len() == before && !TEXTS.contains(&name) {
+        let is_address = |word: &Word| word.text.contains("://") || word.text.starts_with("git@");
+        if self.found.len() == before && tool.args.iter().any(is_address) && !TEXTS.contains(&name) {
             let verbs = [verb(0), verb(1)];
             let is_script = name.ends_with(".sh") || name == "cpanm";
             let takes = is_script || name.contains("clone") || verbs.iter().any(|verb| TAKES.contains(verb));
