@@ -81,7 +81,7 @@ pub(crate) fn whole(word: &Word) -> String {
     let is_incomplete = path.is_empty()
         || path.starts_with('/')
         || path.ends_with(['/', ':'])
-        || ["/.git", "//", ":/", "/v/", "/v."].iter().any(|sign| path.contains(sign));
+        || ["/.", "//", ":/", "/v/", "/v."].iter().any(|sign| path.contains(sign));
     if is_incomplete { word.filled() } else { word.text.clone() }
 }
 

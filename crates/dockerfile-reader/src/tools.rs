@@ -142,6 +142,7 @@ impl<'a> Tool<'a> {
             args = match option.text.starts_with('-') {
                 true if takes_value => rest.get(1..).unwrap_or_default(),
                 true => rest,
+                false if option.text == "lfs" && rest.first().is_some_and(|word| word.text == "clone") => rest,
                 false => return Some(Git { verb: &option.text, args: rest, directory, line: self.command.line }),
             };
         }

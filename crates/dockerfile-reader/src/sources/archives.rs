@@ -9,7 +9,9 @@ const NO_CODE: [&str; 9] = [".key", ".gpg", ".asc", ".pub", ".pem", ".crt", ".md
 
 /// The repository and the ref behind the address of an archive, or of a file of a branch.
 pub(super) fn archive(text: &str) -> Option<(String, Reference)> {
-    let (scheme, rest) = text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "https" | "http"))?;
+    let (scheme, rest) = text.split_once("://")?;
+    // `name @ https://...` and `NAME=https://...`.
+    let scheme = scheme.rsplit([' ', '@', '=']).next().filter(|scheme| matches!(*scheme, "https" | "http"))?;
     let rest = rest.split(['?', '#', ' ']).next()?;
     let (host, path) = rest.split_once('/')?;
     let host = host.rsplit('@').next()?;
@@ -44,7 +46,9 @@ pub(super) fn archive(text: &str) -> Option<(String, Reference)> {
             if let Some((owner, reference)) =
                 plain.and_then(|path| path.split_once("/archive/").or_else(|| path.split_once("/get/")))
             {
-                return of(host, owner, reference);
+                // Other servers have archives of anything.
+                let is_one = HOSTS.contains(&host) || !reference.trim_start_matches("refs/heads/").contains('/');
+                return of(host, owner, reference).filter(|_| is_one || reference.starts_with("refs/"));
             }
             if let Some((owner, reference)) = ["/tarball/", "/zipball/"].iter().find_map(|sign| path.split_once(sign)) {
                 return of(host, owner, reference);
@@ -119,6 +123,8 @@ mod tests {
             ("https://github.com/o/n/raw/main/a/b", Some("https://github.com/o/n main")),
             ("https://github.com/o/n/releases/latest/download/a.tar.gz", None),
             ("https://example.org/archive/a.tar.gz", None),
+            ("https://example.org/java/jdk/archive/181/binaries/jre.tar.gz", None),
+            ("n @ https://github.com/o/n/archive/main.zip", Some("https://github.com/o/n main")),
         ] {
             let found = archive(text).map(|(url, reference)| match reference {
                 Reference::Head => format!("{url} HEAD"),

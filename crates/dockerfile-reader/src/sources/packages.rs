@@ -120,9 +120,11 @@ impl Walk {
         let is_address = |word: &Word| word.text.contains("://") || word.text.starts_with("git@");
         if self.found.len() == before && tool.args.iter().any(is_address) && !TEXTS.contains(&name) {
             let verbs = [verb(0), verb(1)];
+            let mut others = tool.args.iter().map(|word| Reference::of(&word.text));
+            let commit = others.find(|one| matches!(one, Reference::Commit(_)));
             let is_script = name.ends_with(".sh") || name == "cpanm";
             let takes = is_script || name.contains("clone") || verbs.iter().any(|verb| TAKES.contains(verb));
-            self.words(tool.args, |text| archives::archive(text).or_else(|| unknown(text).filter(|_| takes)));
+            self.words(tool.args, |text| archives::archive(text).or_else(|| unknown(text, &commit).filter(|_| takes)));
         }
     }
 
@@ -226,10 +228,10 @@ fn newest(path: &str) -> Option<String> {
     is_path.then(|| format!("{}@latest", path.trim_end_matches("/...")))
 }
 
-/// A repository among the arguments of a program that nobody knows here.
-fn unknown(text: &str) -> Option<(String, Reference)> {
+/// A repository among the arguments of a program that nobody knows here, and a commit that may stand beside it.
+fn unknown(text: &str, commit: &Option<Reference>) -> Option<(String, Reference)> {
     archives::whole(text).map(|(url, reference)| match reference {
-        Reference::Head => (url, Reference::Untold("code")),
+        Reference::Head => (url, commit.clone().unwrap_or(Reference::Untold("code"))),
         reference => (url, reference),
     })
 }
