@@ -92,7 +92,7 @@ pub fn facts(
         let questions = Questions {
             remotes: sources.iter().filter_map(question).chain(moving.chain(&found.open).cloned()).collect(),
             meanings: meanings.iter().map(|((url, name), full)| (url.clone(), name.clone(), full.clone())).collect(),
-            images: names(&wanted),
+            images: wanted.iter().map(ToString::to_string).collect(),
             store,
         };
         if last != questions {
@@ -156,8 +156,4 @@ fn question(source: &Source) -> Option<(String, String)> {
         Wanted::Ref(git_ref) => Some((source.repository.to_string(), git_ref.to_string())),
         Wanted::Commit(_) => None,
     }
-}
-
-fn names(images: &[ImageRef]) -> Vec<String> {
-    images.iter().map(ToString::to_string).collect()
 }

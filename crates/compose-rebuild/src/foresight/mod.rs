@@ -62,8 +62,9 @@ impl Foresight {
     pub fn begin(ui: &Ui, settings: &Settings, facts: &Facts, plan: &Plan, expected: &OnceLock<Duration>) -> Self {
         let foresight = Self::gather(ui, settings, facts, plan);
         let prediction = predict::predict(&foresight.stages, &foresight.record, Cache::Kept);
-        let all = Foreseen::new(plan, prediction, &foresight.stages, Vec::new());
-        all.expected_ms.into_iter().for_each(|ms| expected.set(Duration::from_millis(ms)).unwrap_or_default());
+        if let Some(ms) = predict::critical(&prediction, &foresight.stages) {
+            let _ = expected.set(Duration::from_millis(ms));
+        }
         cache::remember(settings, facts, &foresight.record.attempted(&foresight.stages));
         foresight
     }
@@ -101,7 +102,8 @@ impl Foresight {
 
     /// The plan with what is foreseen of it.
     pub fn of<'a>(&self, plan: &'a Plan) -> Foreseen<'a> {
-        Foreseen::new(plan, self.prediction.clone(), &self.stages, self.upstream.clone())
+        let expected_ms = predict::critical(&self.prediction, &self.stages);
+        Foreseen { plan, prediction: self.prediction.clone(), expected_ms, upstream: self.upstream.clone() }
     }
 }
 

@@ -41,16 +41,8 @@ pub struct Foreseen<'a> {
     pub upstream: Vec<Upstream>,
 }
 
-impl<'a> Foreseen<'a> {
-    /// Puts it together.
-    pub fn new(plan: &'a Plan, prediction: Vec<StagePrediction>, stages: &Stages, upstream: Vec<Upstream>) -> Self {
-        let expected_ms = critical(&prediction, stages);
-        Self { plan, prediction, expected_ms, upstream }
-    }
-}
-
-/// How long the slowest chain of stages should take that run.
-fn critical(prediction: &[StagePrediction], stages: &Stages) -> Option<u64> {
+/// How long the slowest chain of stages should take that run, in milliseconds; nothing without a report to learn from.
+pub fn critical(prediction: &[StagePrediction], stages: &Stages) -> Option<u64> {
     let own = |stage: &Simulated| prediction.iter().find(|one| one.stage == stage.name).and_then(|one| one.expected_ms);
     let mut ends: BTreeMap<&str, u64> = BTreeMap::new();
     // A stage comes after those that it needs.
