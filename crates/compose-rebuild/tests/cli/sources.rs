@@ -1,6 +1,6 @@
 //! Where code comes from: several repositories, and a local directory.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::rebuild::label;
 use crate::support::{MUTABLE, World, commit};
@@ -101,4 +101,36 @@ fn a_local_directory_takes_the_place_of_the_clone() {
     std::fs::write(checkout.join("backend/run.py"), "print(2)").unwrap();
     world.run(["rebuild", "--local", path]).ok();
     assert_eq!(world.calls_of("buildx bake").len(), 1);
+}
+
+#[test]
+fn services_with_one_image_and_one_build_are_one_target_and_are_held_together() {
+    let world = World::new();
+    world.manifest(
+        "[[workspace.metadata.xtask.sources]]\nname = \"api\"\nrepository = \"https://git.example/api.git\"\ncommit-arg = \"API_SHA\"\n",
+    );
+    world.file("Dockerfile", "FROM a AS app\nARG CACHE_BUST\nARG API_SHA\nRUN clone\n");
+    let service = json!({"image": "shop/app", "build": {"context": world.project()}});
+    world.engine(|engine| engine.config = json!({"name": "shop", "services": {"web": service, "worker": service}}));
+    let push = |digit| world.remote("https://git.example/api.git", format!("{}\tHEAD\n", commit(digit)));
+    let planned = || {
+        let plan: Value = serde_json::from_str(&world.run(["plan", "--message-format", "json"]).ok().stdout).unwrap();
+        let services = plan["services"].as_array().unwrap().iter();
+        services.map(|one| (one["service"].clone(), one["action"].clone())).collect::<Vec<_>>()
+    };
+    for digit in ['1', '2'] {
+        push(digit);
+        let plan = planned();
+        assert_eq!(plan[0].0, "web");
+        assert!(plan[0].1["build"].is_object(), "{plan:?}");
+        assert_eq!(plan[1..], [(json!("worker"), json!({"shared": "web"}))]);
+        world.run(["rebuild"]).ok();
+        assert_eq!(world.baked_targets(), ["web"]);
+        world.forget_calls();
+    }
+    world.run(["rollback", "v0.1.0-111111111111"]).ok();
+    assert_eq!(planned(), [(json!("web"), json!("held")), (json!("worker"), json!({"shared": "web"}))]);
+    world.run(["rebuild"]).ok().says("held at");
+    assert!(world.calls_of("buildx bake").is_empty());
+    assert_eq!(label(&world, "shop/app:latest", "org.opencontainers.image.revision"), commit('1'));
 }
