@@ -53,7 +53,8 @@ pub(super) fn archive(text: &str) -> Option<(String, Reference)> {
             if let Some((owner, reference)) = ["/tarball/", "/zipball/"].iter().find_map(|sign| path.split_once(sign)) {
                 return of(host, owner, reference);
             }
-            let (owner, file) = ["/-/raw/", "/raw/"].iter().find_map(|sign| path.split_once(sign))?;
+            let page = if text.ends_with("?raw=true") { "/blob/" } else { "/raw/" };
+            let (owner, file) = ["/-/raw/", "/raw/", page].iter().find_map(|sign| path.split_once(sign))?;
             of(host, owner, file_of_branch(file.trim_start_matches("branch/"))?)
         }
     }
@@ -121,6 +122,8 @@ mod tests {
             ("https://raw.githubusercontent.com/o/n/${N_VERSION}/a.sh", None),
             ("https://raw.githubusercontent.com/o/n/${BRANCH}/a.sh", Some("https://github.com/o/n ${BRANCH}")),
             ("https://github.com/o/n/raw/main/a/b", Some("https://github.com/o/n main")),
+            ("https://github.com/o/n/blob/main/a/b?raw=true", Some("https://github.com/o/n main")),
+            ("https://github.com/o/n/blob/main/a/b", None),
             ("https://github.com/o/n/releases/latest/download/a.tar.gz", None),
             ("https://example.org/archive/a.tar.gz", None),
             ("https://example.org/java/jdk/archive/181/binaries/jre.tar.gz", None),

@@ -56,10 +56,8 @@ impl Walk {
         let verb = |at: usize| verbs.get(at).copied().unwrap_or_default();
         let before = self.found.len();
         match (name, verb(0)) {
-            ("pip" | "pipx" | "uvx" | "poetry" | "pdm" | "pipenv" | "ansible-galaxy", _) => {
-                self.words(tool.args, |text| address::pip(text).or_else(|| archives::archive(text)));
-            }
-            ("uv" | "rye" | "pixi" | "cargo", _) => {
+            ("pip" | "pipx" | "uvx" | "poetry" | "pdm" | "pipenv" | "ansible-galaxy", _)
+            | ("uv" | "rye" | "pixi" | "cargo", _) => {
                 self.words(tool.args, |text| address::pip(text).or_else(|| archives::archive(text)));
                 self.with_option(tool.args);
             }
@@ -80,11 +78,10 @@ impl Walk {
                 let named = tool.args.iter().find(|word| word.text == named);
                 self.words(named.map_or(&[], std::slice::from_ref), address::npm);
             }
-            ("degit" | "tiged", _) => self.words(tool.args, address::npm),
+            ("degit" | "tiged", _) | ("gem", "specific_install") => self.words(tool.args, address::npm),
             // Without a version it takes the newest one.
             ("go", "get") => self.words(tool.args, |text| address::go(text).or_else(|| address::go(&newest(text)?))),
             ("go", "install" | "run") => self.words(tool.args, address::go),
-            ("gem", "specific_install") => self.words(tool.args, address::npm),
             ("gh" | "glab", "repo") if verb(1) == "clone" => {
                 let host = if name == "gh" { "github.com" } else { "gitlab.com" };
                 let reference = option(tool.args, &["-b", "--branch"]).map_or("", |(_, name)| name);
@@ -197,11 +194,8 @@ impl Walk {
                 cloned(Some(url), value(&["--mr", "--manifest-rev"]))
             }
             ("repo", "init") => cloned(value(&["-u", "--manifest-url"]), value(&["-b", "--manifest-branch"])),
-            ("west", "update") => Some(("the west manifest".to_owned(), Reference::Untold("the projects"))),
-            ("repo", "sync") => Some(("the repo manifest".to_owned(), Reference::Untold("the projects"))),
-            ("gclient", "sync") => Some(("its `.gclient`".to_owned(), Reference::Untold("the projects"))),
-            ("kas", "checkout" | "build" | "shell") => {
-                Some(("the kas configuration".to_owned(), Reference::Untold("the repositories")))
+            ("west", "update") | ("repo", "sync") | ("gclient", "sync") | ("kas", "checkout" | "build" | "shell") => {
+                Some((format!("the {} manifest", tool.name), Reference::Untold("the projects")))
             }
             ("vcs", "import" | "pull") | ("wstool", "init" | "update" | "up" | "merge") | ("rosinstall", _) => {
                 let is_list = |word: &&Word| {

@@ -33,10 +33,14 @@ fn without_bust(stage: &StageView<'_>, step: &[&Sighting], is_first: bool, bust:
     let what = format!("code of {} with no `ARG {bust}` above it in its stage", list(&repositories));
     let run = stage.runs.iter().find(|run| run.order == order);
     let installs = run.and_then(|run| stage.installs_before_code(run).pop());
+    let unset = step.iter().find_map(|seen| stage.unset(&seen.r#ref));
     let below = stage.args.iter().find(|(at, arg)| *at > order && stage.covers(&arg.name));
-    let is_patched = is_first && !stage.is_kept && below.is_none();
+    let is_patched = is_first && !stage.is_kept && below.is_none() && unset.is_none();
     let edits = if is_patched { patch::cover(stage.dockerfile, fetch, step.len() == 1, bust) } else { Vec::new() };
     let cure = match (below, installs) {
+        _ if unset.is_some() => {
+            format!("pass `{}` in `args` of the compose file: it has no value", unset.unwrap_or_default())
+        }
         _ if stage.is_kept => "pin it to a commit: this image is kept, and made once".to_owned(),
         (Some((_, arg)), _) => format!(
             "pin it to a commit; or move `ARG {}` above it, and every push to the code below runs this step again, too",

@@ -61,6 +61,13 @@ impl<'a> StageView<'a> {
         self.seen.iter().any(|seen| matches!(&seen.watch, Watch::Argument { by } if by == name))
     }
 
+    /// An argument without a value that a ref is made of.
+    pub(super) fn unset(&self, reference: &str) -> Option<&str> {
+        let name = reference.split_once('$')?.1.trim_start_matches('{');
+        let name = &name[..name.find(|c: char| c != '_' && !c.is_ascii_alphanumeric()).unwrap_or(name.len())];
+        self.args.iter().find(|(_, arg)| arg.name == name && arg.value.is_none()).map(|(_, arg)| arg.name.as_str())
+    }
+
     /// The installations of a `RUN` that stand before the first code that it fetches, in words, each with the position of the `RUN`.
     pub(super) fn installs_before_code(&self, run: &Script<'_>) -> Vec<(usize, String)> {
         let before = run.commands.iter().take_while(|command| !self.fetches(command));

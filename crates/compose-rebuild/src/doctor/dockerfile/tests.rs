@@ -155,6 +155,14 @@ fn a_clone_needs_the_bust_above_it() {
 }
 
 #[test]
+fn a_version_that_nothing_passes_is_asked_for() {
+    let project = service("FROM a\nARG V\nRUN go install github.com/o/n@$V\n", json!({}));
+    let findings = findings_of(&project);
+    assert_eq!(findings.len(), 1);
+    assert!(findings[0].cure.starts_with("pass `V`") && findings[0].edits.is_empty(), "{findings:?}");
+}
+
+#[test]
 fn a_checkout_is_not_hard_coded_beside_an_argument() {
     let check = "hard-coded-checkout";
     let start = "FROM a\nARG GITHUB_BRANCH=main\nARG CACHE_BUST\n";
