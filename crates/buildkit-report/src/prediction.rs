@@ -20,7 +20,7 @@ pub struct StagePrediction {
 }
 
 /// Whether a stage is expected to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Expected {
     /// At least one step runs.
@@ -28,7 +28,19 @@ pub enum Expected {
     /// Every step comes from the cache.
     Cached,
     /// Nobody can know before.
+    #[default]
     Unknown,
+}
+
+impl Expected {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Runs => "runs",
+            Self::Cached => "cached",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// The step of a stage that takes longest.

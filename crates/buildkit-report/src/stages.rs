@@ -47,9 +47,7 @@ impl StageSummary {
     pub fn prediction(&self) -> String {
         match (self.expected, self.expected_ms) {
             (Some(Expected::Runs), Some(time)) => format!("runs ~{}", seconds(time)),
-            (Some(Expected::Runs), None) => "runs".to_owned(),
-            (Some(Expected::Cached), _) => "cached".to_owned(),
-            (Some(Expected::Unknown) | None, _) => "unknown".to_owned(),
+            (expected, _) => expected.unwrap_or_default().word().to_owned(),
         }
     }
 

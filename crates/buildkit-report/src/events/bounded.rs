@@ -42,32 +42,26 @@ impl<'de, const N: usize, T: Deserialize<'de>> Visitor<'de> for First<N, T> {
     }
 }
 
-/// How much text may still be kept.
-#[derive(Clone, Debug)]
+/// How much text is kept.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Text {
-    left: usize,
-}
-
-impl Default for Text {
-    fn default() -> Self {
-        Self { left: TEXT_LIMIT }
-    }
+    bytes: usize,
 }
 
 impl Text {
     /// The text, or nothing when there is no room for it.
     pub(super) fn keep(&mut self, text: impl Iterator<Item = char>) -> String {
         let text: String = text.collect();
-        if text.len() > self.left {
+        if self.bytes + text.len() > TEXT_LIMIT {
             return String::new();
         }
-        self.left -= text.len();
+        self.bytes += text.len();
         text
     }
 
     /// Makes room again.
     pub(super) fn release(&mut self, text: &str) {
-        self.left += text.len();
+        self.bytes -= text.len();
     }
 }
 
@@ -77,7 +71,7 @@ mod tests {
 
     #[test]
     fn text_beyond_the_limit_is_dropped_until_there_is_room() {
-        let mut text = Text { left: 3 };
+        let mut text = Text { bytes: TEXT_LIMIT - 3 };
         assert_eq!([text.keep("ab".chars()), text.keep("cd".chars())], ["ab", ""]);
         text.release("ab");
         assert_eq!(text.keep("cd".chars()), "cd");

@@ -1,9 +1,8 @@
 //! A plan with what is foreseen of it.
 
-use buildkit_report::prediction::{Expected, Longest, StagePrediction};
+use buildkit_report::prediction::{Longest, StagePrediction};
 
 use crate::foresight::predict::Foreseen;
-use crate::plan::Action;
 use crate::report::human::{several, warnings};
 use crate::ui::Ui;
 use crate::value::measure::seconds;
@@ -11,13 +10,7 @@ use crate::value::measure::seconds;
 /// Writes it as data.
 pub fn show(ui: &Ui, foreseen: &Foreseen<'_>) {
     for service in &foreseen.plan.services {
-        let verb = match service.action {
-            Action::Fresh => "fresh",
-            Action::Held => "held",
-            Action::Shared(_) => "shared",
-            Action::Reuse(_) => "retag",
-            Action::Build(_) => "build",
-        };
+        let verb = service.action.name();
         ui.data(&format!("{verb:>12} {} {} ({}): {}", service.service, service.cache_bust, service.image, service.why));
         for line in several(service) {
             ui.data(&format!("{:>12} {line}", "from"));
@@ -42,21 +35,13 @@ pub fn show(ui: &Ui, foreseen: &Foreseen<'_>) {
     }
     let width = foreseen.prediction.iter().map(|one| one.stage.chars().count()).max().unwrap_or(0);
     for stage in &foreseen.prediction {
-        ui.data(&format!("{:>12} {:width$} {}", word(stage.expected), stage.stage, about(stage)));
+        ui.data(&format!("{:>12} {:width$} {}", stage.expected.word(), stage.stage, about(stage)));
     }
     if let Some(ms) = foreseen.expected_ms {
         let longest = foreseen.prediction.iter().filter_map(|stage| stage.longest.as_ref()).max_by_key(|one| one.ms);
         ui.data(&format!("{:>12} {}", "time", time(ms, longest)));
     }
     ui.message("plan", foreseen);
-}
-
-fn word(expected: Expected) -> &'static str {
-    match expected {
-        Expected::Runs => "runs",
-        Expected::Cached => "cached",
-        Expected::Unknown => "unknown",
-    }
 }
 
 fn about(stage: &StagePrediction) -> String {
