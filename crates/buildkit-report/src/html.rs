@@ -4,7 +4,7 @@ mod graph;
 mod timeline;
 mod trend;
 
-use crate::measure::{bytes, seconds};
+use crate::measure::{bytes, counted, seconds};
 use crate::stages::StageSummary;
 use crate::steps::{Status, StepSummary};
 use crate::summary::{ServiceSummary, Summary};
@@ -90,7 +90,7 @@ fn tiles(summary: &Summary) -> String {
     let share = format!(
         "{} of {}<span class=\"share\"><i style=\"width:{}%\"></i></span>",
         figures.cached,
-        counted(count),
+        counted(count, "step"),
         figures.cached_share(count)
     );
     let saved = figures.saved();
@@ -103,7 +103,11 @@ fn tiles(summary: &Summary) -> String {
         "<dl class=\"tiles\">{}{}{}{}{downloads}{up}</dl>",
         tile("Total", &seconds(summary.total_ms), &format!("build {}", seconds(summary.build_ms))),
         tile("From the cache", &format!("{} %", figures.cached_share(count)), &share),
-        tile("Critical path", &seconds(figures.critical_ms), &format!("{} in a row", counted(figures.critical.len()))),
+        tile(
+            "Critical path",
+            &seconds(figures.critical_ms),
+            &format!("{} in a row", counted(figures.critical.len(), "step"))
+        ),
         tile("Saved", saved, note)
     )
 }
@@ -194,14 +198,10 @@ fn steps(summary: &Summary) -> String {
         0 => ran,
         _ => format!(
             "{ran}<details><summary>{} came from the cache</summary>{}</details>",
-            counted(count),
+            counted(count, "step"),
             table(cached)
         ),
     }
-}
-
-fn counted(steps: usize) -> String {
-    format!("{steps} step{}", if steps == 1 { "" } else { "s" })
 }
 
 fn step_row(step: &StepSummary, summary: &Summary) -> String {

@@ -25,6 +25,11 @@ pub fn age(seconds: u64) -> String {
     }
 }
 
+/// A number of things, whose name has a regular plural.
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Bytes for people, in units of 1000 as Docker shows them.
 pub fn bytes(bytes: u64) -> String {
     let units = ["kB", "MB", "GB", "TB"];

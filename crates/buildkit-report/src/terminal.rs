@@ -1,6 +1,6 @@
 //! A summary on the terminal.
 
-use crate::measure::{bytes, seconds};
+use crate::measure::{bytes, counted, seconds};
 use crate::steps::{Status, StepSummary};
 use crate::summary::Summary;
 use crate::text::plain;
@@ -69,7 +69,12 @@ fn figures(summary: &Summary) -> Vec<String> {
         figures.cached_share(count)
     )];
     let critical: Vec<_> = figures.critical.iter().filter_map(|&index| summary.steps.get(index)).collect();
-    lines.push(format!("{:>14} {}: {} steps in a row", "critical path", seconds(figures.critical_ms), critical.len()));
+    lines.push(format!(
+        "{:>14} {}: {} in a row",
+        "critical path",
+        seconds(figures.critical_ms),
+        counted(critical.len(), "step")
+    ));
     for step in critical {
         lines.push(format!("{:>14} {}", seconds(step.duration_ms), plain(&step.title(), NAME)));
     }

@@ -24,6 +24,7 @@ use crate::sys::git::Access;
 use crate::sys::threads::join;
 use crate::sys::{git, interrupt};
 use crate::ui::Ui;
+use crate::value::measure::counted;
 use crate::value::show;
 
 /// Runs the command.
@@ -181,8 +182,7 @@ fn report(ui: &Ui, findings: &[Finding]) -> anyhow::Result<()> {
         ui.status("Allowed", &reasons.join(", "));
     }
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-    let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
-    let found = format!("{} and {}", count(errors, "error"), count(findings.len() - errors, "warning"));
+    let found = format!("{} and {}", counted(errors, "error"), counted(findings.len() - errors, "warning"));
     if errors > 0 {
         return Err(Failure::usage(format!("the doctor found {found}"))
             .kept("nothing was changed")

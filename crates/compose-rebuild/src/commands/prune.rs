@@ -11,7 +11,8 @@ use crate::plan::layers::Sizes;
 use crate::plan::prune::{self, Line, Policy};
 use crate::sys::{docker, process};
 use crate::ui::Ui;
-use crate::value::{Builder, measure};
+use crate::value::Builder;
+use crate::value::measure::{self, counted};
 
 /// Runs the command.
 pub fn run(context: &Context, options: &cli::Prune) -> anyhow::Result<()> {
@@ -69,10 +70,6 @@ fn stays(before: &Inventory, lines: &[Line], policy: &Policy) -> String {
         models => format!("; {} of superseded kept images stay, `--models` removes them", measure::bytes(models)),
     };
     cache + &models
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The builder that somebody named or chose, whose cache it is then; without one it is that of the engine.

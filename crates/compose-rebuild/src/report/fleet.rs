@@ -41,7 +41,8 @@ fn line(row: &Row, now: Timestamp) -> String {
     };
     let built = evidence.created.map_or(String::new(), |at| format!("<small>built {}</small>", ago(at, now)));
     let class = if row.verdict.is_good() { "ran" } else { "failed" };
-    let cure = row.cure.as_ref().map_or(String::new(), |cure| format!("<small>{}</small>", html_with_code(cure)));
+    let words = row.held().into_iter().chain(row.cure.as_deref());
+    let cure: String = words.map(|words| format!("<small>{}</small>", html_with_code(words))).collect();
     format!(
         "<tr><th scope=\"row\">{}<small>{}</small></th><td data-label=\"Deployed\">{deployed}{built}</td>\
          <td data-label=\"Behind\">{}</td><td data-label=\"Running\">{}</td>\

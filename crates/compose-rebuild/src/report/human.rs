@@ -94,8 +94,8 @@ pub fn finished(ui: &Ui, summary: &Summary) {
     let (rebuilt, cached) = (summary.figures.ran, summary.figures.cached);
     let what = match summary.services.iter().any(|service| service.action == "build") {
         true => {
-            let steps = if rebuilt == 1 { "step" } else { "steps" };
-            format!("{rebuilt} {steps} rebuilt, {cached} cached, build {}", measure::seconds(summary.build_ms))
+            let steps = measure::counted(rebuilt, "step");
+            format!("{steps} rebuilt, {cached} cached, build {}", measure::seconds(summary.build_ms))
         }
         false => "nothing to build".to_owned(),
     };

@@ -80,6 +80,7 @@ fn details(row: &Row) -> Vec<String> {
         lines.extend(missed.iter().map(|one| one.to_string()));
         lines.extend(more(*by, missed.len()));
     }
+    lines.extend(row.held().map(str::to_owned));
     lines.extend(evidence.newer.iter().map(|name| format!("newer: {}", plain(name, 300))));
     if row.verdict != Verdict::NeverBuilt {
         lines.extend(evidence.outdated().map(|container| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-pub use buildkit_report::measure::{age, bytes, milliseconds, seconds};
+pub use buildkit_report::measure::{age, bytes, counted, milliseconds, seconds};
 
 /// Bytes of a size such as `512B`, `20GB` or `1.5 kB`, in units of 1000 as Docker prints them, or `2GiB`
 /// (docker/go-units `HumanSizeWithPrecision`). Only nothing needs no unit.

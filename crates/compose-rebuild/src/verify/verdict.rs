@@ -279,12 +279,16 @@ impl Row {
         let by_local_files = self.evidence.label.as_deref().is_some_and(|label| label.contains("local-"));
         match (self.verdict, &self.evidence.relation) {
             (Verdict::Behind, Some(Relation::Behind { by, .. })) => format!("behind by {by}"),
-            (Verdict::Held, _) => self.evidence.held.clone().unwrap_or_default(),
             (Verdict::NotOnBranch, _) if by_local_files => "made from local files".to_owned(),
             (Verdict::NotOnBranch, Some(Relation::Ahead { by })) => format!("ahead by {by}"),
             (Verdict::NotOnBranch, _) => "on another branch".to_owned(),
             (verdict, _) => verdict.entry().0.to_owned(),
         }
+    }
+
+    /// Where a service is held, and why.
+    pub fn held(&self) -> Option<&str> {
+        self.evidence.held.as_deref().filter(|_| self.verdict == Verdict::Held)
     }
 
     /// The name of the service, else of the image.

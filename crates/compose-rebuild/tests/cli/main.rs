@@ -35,6 +35,7 @@ mod streams;
 mod support;
 mod table;
 mod terminal;
+mod transcripts;
 mod up;
 mod values;
 mod verify;

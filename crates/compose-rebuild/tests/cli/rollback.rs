@@ -35,7 +35,7 @@ fn rollback_moves_all_services_or_none() {
     let now = current(&world);
     assert_eq!([now[MUTABLE[1]].clone(), now[MUTABLE[2]].clone()], old);
     assert_eq!(now[MUTABLE[0]], newest[MUTABLE[0]], "the kept model does not follow the code");
-    world.run(["verify"]).fails(1).says("was rolled back");
+    assert!(world.run(["verify"]).fails(1).stdout.contains("was rolled back"));
 
     // The timer leaves it there, until there is something newer or somebody wants it all the same.
     let held = current(&world);

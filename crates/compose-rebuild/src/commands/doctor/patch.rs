@@ -10,6 +10,7 @@ use crate::doctor::patch::{Edit, unified};
 use crate::error::Failure;
 use crate::project::Project;
 use crate::ui::{Ui, clean_lines};
+use crate::value::measure::counted;
 
 /// Prints the diff of every file that a finding has edits for, with paths from the top of the repository.
 pub(super) fn print(context: &Context, project: &Project, findings: &[Finding]) -> anyhow::Result<()> {
@@ -61,6 +62,6 @@ fn of_file(path: &Utf8Path, file: &str, text: &str, edits: &[Edit]) -> Result<St
 fn finish(ui: &Ui, diff: &str, count: usize, there: String) {
     ui.data(diff.trim_end_matches('\n'));
     ui.message("patch", &serde_json::json!({"patch": diff}));
-    let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
+    let files = counted(count, "file");
     ui.status("Finished", &format!("a patch of {files}: cargo xtask doctor --patch | git{there} apply"));
 }
