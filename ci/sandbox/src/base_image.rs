@@ -110,6 +110,8 @@ impl BaseImage {
         let mut command = confined("mmdebstrap");
         command.env("TMPDIR", dir).args(["--mode=root", "--variant=minbase", "--format=tar"]);
         command.args(["--aptopt=APT::Install-Recommends \"false\"", &format!("--include={PACKAGES}")]);
+        // Whatever is interrupted is thrown away, so nothing has to be on the disk before the end.
+        command.arg("--dpkgopt=force-unsafe-io");
         command.args(EXCLUDED.iter().map(|pattern| format!("--dpkgopt=path-exclude={pattern}")));
         command.arg(format!("--customize-hook=copy-in {CERTIFICATES} /etc/ssl/certs"));
         command.args([self.source.suite.as_str(), archive.as_str(), sources.as_str()]);
