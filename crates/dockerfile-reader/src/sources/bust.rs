@@ -41,20 +41,32 @@ pub struct Busts {
 impl Busts {
     /// Finds the arguments of a Dockerfile, beside the names that are known.
     pub fn of(dockerfile: &Dockerfile, known: impl IntoIterator<Item = String>) -> Self {
+        let instructions = || dockerfile.stages.iter().flat_map(|stage| &stage.instructions);
+        let declared = instructions().filter(|one| one.keyword == "ARG").flat_map(Instruction::declares);
         let mut used = HashSet::new();
-        for instruction in dockerfile.stages.iter().flat_map(|stage| &stage.instructions) {
-            uses(instruction, &mut used);
+        // To read what every step uses takes long, and few files have such an argument.
+        if declared.into_iter().any(|one| is_usual(&one.name)) {
+            instructions().for_each(|instruction| uses(instruction, &mut used));
         }
         Self { known: known.into_iter().collect(), used }
     }
 
     /// Whether an argument is one of them.
     pub fn has(&self, name: &str) -> bool {
-        let plain: String = name.chars().filter(|&c| c != '_').map(|c| c.to_ascii_uppercase()).collect();
         self.known.contains(name)
-            || CERTAIN.iter().any(|part| plain.contains(part))
-            || (USUAL.iter().any(|start| plain.starts_with(start)) && !self.used.contains(name))
+            || CERTAIN.iter().any(|part| plain(name).contains(part))
+            || (is_usual(name) && !self.used.contains(name))
     }
+}
+
+/// A name as far as it counts.
+fn plain(name: &str) -> String {
+    name.chars().filter(|&c| c != '_').map(|c| c.to_ascii_uppercase()).collect()
+}
+
+/// Whether a name is one that such an argument often has.
+fn is_usual(name: &str) -> bool {
+    USUAL.iter().any(|start| plain(name).starts_with(start))
 }
 
 /// The arguments that are there to run steps again, where a stage is read.
