@@ -21,6 +21,8 @@ const VERSION: &str = "/v1.44";
 const USUAL: &str = "/var/run/docker.sock";
 /// How often a wait looks for signals and for the end of its time.
 const TICK: Duration = Duration::from_millis(20);
+/// How long a signal waits for the answer to a change that was already sent.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// One request of the [Docker Engine API](https://docs.docker.com/reference/api/engine/).
 #[derive(Clone, Debug)]
@@ -122,8 +124,15 @@ pub(super) fn send(
     stream.write_all(format!("{head}{body}").as_bytes()).map_err(|_| garbled())?;
     let started = Instant::now();
     let (mut answer, mut some) = (Vec::new(), [0; 16 << 10]);
+    let mut interrupted = None;
     while (answer.len() as u64) < OUTPUT_LIMIT {
-        interrupt::check_since(signals)?;
+        if let Err(failure) = interrupt::check_since(signals) {
+            // The engine goes on with what was sent: a change that nobody waits for would come after the clean-up.
+            let since = interrupted.get_or_insert_with(Instant::now);
+            if request.method == "GET" || since.elapsed() > GRACE {
+                return Err(failure.into());
+            }
+        }
         if started.elapsed() > limit {
             let late = format!("the Docker engine did not answer within {} s", limit.as_secs());
             return Err(Failure::precondition(late).hint("check the engine, then run it again").into());
