@@ -103,7 +103,7 @@ fn stopped(page: &mut String, results: &Results) -> Result<()> {
         "## Stopped at random\n\n\
          Rebuilds of two services are stopped at moments from a seed: a third of them anywhere in the run, a third from the\n\
          end of the build's steps, a third from the end of the verification, when tags move. After each, an ordinary\n\
-         `rebuild` must bring the pushed commit into both images and leave no staged tag, container, file or lock.\n"
+         `rebuild` must bring the pushed commit into both images and leave no staged tag, container or file.\n"
     )?;
     let head = "stopped | before tags moved | between two tags | after | left something | a tag | a container | next run right";
     let cells = |figures| {
