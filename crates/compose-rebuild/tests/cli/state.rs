@@ -6,7 +6,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use compose_rebuild::sys::interrupt::is_alive;
-use compose_rebuild::value::digest::sha256;
 use nix::sys::signal::Signal::{SIGINT, SIGKILL};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -129,8 +128,7 @@ fn pipes_in_place_of_state_hang_nothing() {
     let outcome = world.run(["rebuild"]).finish();
     assert_eq!(outcome.code, Some(0), "{outcome}");
     assert_eq!(world.image(MUTABLE[2]).unwrap().version, Some(commit('b') + "\n"));
-    let engine = sha256(sha256(world.path("state").display().to_string()));
-    let lock = format!("/tmp/compose-rebuild-vibevoice-{}.lock", &engine[..8]);
+    let lock = format!("/tmp/compose-rebuild-vibevoice{}", world.end_of_lock());
     replace(Path::new(&lock));
     world.push(&commit('c'));
     world.run(["rebuild"]).fails(3).says("is not a regular file").says("rm -r");

@@ -14,6 +14,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use compose_rebuild::value::digest::sha256;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -59,7 +60,22 @@ pub(crate) struct World {
     root: TempDir,
 }
 
+impl Drop for World {
+    /// A killed run leaves its lock, and nobody builds this project again.
+    fn drop(&mut self) {
+        let end = self.end_of_lock();
+        let files = fs::read_dir("/tmp").unwrap().flatten().map(|entry| entry.path());
+        files.filter(|path| path.to_string_lossy().ends_with(&end)).for_each(|lock| drop(fs::remove_file(lock)));
+    }
+}
+
 impl World {
+    /// How the names of the locks of this world's engine end.
+    pub(crate) fn end_of_lock(&self) -> String {
+        let engine = sha256(sha256(self.path("state").display().to_string()));
+        format!("-{}.lock", &engine[..8])
+    }
+
     /// A project like this repository's own, with nothing built and the branch `main` at commit aaaa.
     pub(crate) fn new() -> Self {
         Self::with_directory("project")
