@@ -56,12 +56,12 @@ impl Engine {
         fs_err::write(&config, configuration(launch, network::mtu()?).to_string())?;
         let socket = dir.join("docker.sock");
         let mut engine = Engine { socket, programs: launch.programs.to_owned(), dir: dir.to_owned(), daemon: None };
-        let _lock = launch.subnet.map(|_| network::lock_firewall()).transpose()?;
         engine.run()?;
         Ok(engine)
     }
 
     fn run(&mut self) -> Result<()> {
+        let _lock = network::lock_firewall()?;
         let Engine { socket, programs, dir, .. } = self;
         let mut command = confined("sh");
         command.args(["-c", HIDE_AND_START, "sh", dir.as_str(), "dockerd", "--config-file"]);
