@@ -9,6 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use semver::Version;
 use serde::Deserialize;
 use serde_json::Value;
+use toml_edit::{DocumentMut, TomlError};
 
 use crate::error::Failure;
 use crate::facts::config::Config;
@@ -208,11 +209,15 @@ fn version_of_packages<'p>(packages: &'p [Package], root: &Utf8Path) -> Option<&
     versioned().find(|package| package.manifest_path == root).or(only).map(|package| &package.version)
 }
 
+/// A TOML file of this name.
+pub fn toml(name: &str, text: &str) -> Result<DocumentMut, Failure> {
+    let refused = |error: TomlError| Failure::usage(format!("{name}: {}", error.message()));
+    text.parse().map_err(|error| refused(error).hint("correct it, then run it again"))
+}
+
 /// `[workspace.package] version`, which `cargo metadata` does not pass on.
 pub fn workspace_version(manifest: &str) -> Result<Option<Version>, Failure> {
-    let manifest: toml_edit::DocumentMut = manifest.parse().map_err(|error| {
-        Failure::usage(format!("Cargo.toml: {error}")).hint("see what Cargo says: cargo metadata --no-deps")
-    })?;
+    let manifest = toml("Cargo.toml", manifest)?;
     let version = manifest.get("workspace").and_then(|w| w.get("package")?.get("version")?.as_str());
     let parse = |text: &str| {
         text.parse().map_err(|error| {

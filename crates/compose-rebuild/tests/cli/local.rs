@@ -135,3 +135,13 @@ fn a_checkout_in_a_plain_directory_keeps_its_ignored_files() {
     commit_all(&directory.join("inner"));
     assert_eq!(built(&world, &directory), ["backend/run.py", "inner/.gitignore", "inner/x.py"]);
 }
+
+#[test]
+fn a_name_that_is_not_utf_8_is_refused() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let (world, directory) = with_directory();
+    fs::write(directory.join(std::ffi::OsStr::from_bytes(b"odd\xff")), "").unwrap();
+    commit_all(&directory);
+    refused(&world, &directory, 2, "has a file name that is not UTF-8");
+}

@@ -369,3 +369,28 @@ fn only_a_release_says_how_it_was_built() {
     assert_eq!(build(&world).env["BUILDX_GIT_INFO"], "false");
     assert!(world.baked("vibevoice").get("attest").is_none());
 }
+
+#[test]
+fn what_no_release_can_count_or_name_is_refused() {
+    let world = releasable();
+    let refused = |code: i32, text: &str| {
+        world.run(["release", "minor", "--execute"]).fails(code).says(text);
+        assert_eq!(git(&world, &["tag"]), "", "nothing is released");
+    };
+    world.engine(|engine| {
+        engine.config["services"]["backend-builder"]["image"] = "zhaokundev/vibevoicefusion:1.3.0".into()
+    });
+    refused(3, "would share `zhaokundev/vibevoicefusion:1.3.0`");
+    world.engine(|engine| engine.config["services"]["backend-builder"]["image"] = MUTABLE[1].into());
+    for (committed, says) in [
+        ("[workspace", "Cargo.toml: "),
+        ("[workspace.package]\nversion = \"one\"\n", "[workspace.package] version"),
+        ("[workspace]\n", "has no `[workspace.package] version`"),
+    ] {
+        world.file("Cargo.toml", committed);
+        git(&world, &["commit", "--quiet", "--all", "--message", "Break it"]);
+        // What lies there is not what is committed.
+        world.file("Cargo.toml", MANIFEST);
+        refused(2, says);
+    }
+}

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use semver::Version;
-use toml_edit::{DocumentMut, Item, Value};
+use toml_edit::{Item, Value};
 
 use crate::error::Failure;
 use crate::facts::checkout::{Checkout, LOCK, MANIFEST};
+use crate::facts::workspace::toml;
 
 /// A file of the repository as a release has it.
 #[derive(Clone, Debug)]
@@ -49,7 +50,7 @@ pub fn edits(checkout: &Checkout, version: &Version, today: &str) -> Result<Vec<
 
 /// Cargo.toml with this version of the workspace.
 pub fn manifest(text: &str, version: &Version) -> Result<String, Failure> {
-    let mut document = parse("Cargo.toml", text)?;
+    let mut document = toml("Cargo.toml", text)?;
     // Unlike an index of its own, a table adds nothing that is not there.
     let workspace = document.get_mut("workspace").and_then(Item::as_table_like_mut);
     let package = workspace.and_then(|table| table.get_mut("package")?.as_table_like_mut());
@@ -66,7 +67,7 @@ pub fn no_version() -> Failure {
 
 /// Cargo.lock with this version of the members that inherit it.
 pub fn lock(text: &str, members: &BTreeSet<String>, version: &Version) -> Result<String, Failure> {
-    let mut document = parse("Cargo.lock", text)?;
+    let mut document = toml("Cargo.lock", text)?;
     let packages = document.get_mut("package").and_then(Item::as_array_of_tables_mut);
     for package in packages.into_iter().flat_map(|packages| packages.iter_mut()) {
         let own = package.get("source").is_none();
@@ -76,10 +77,6 @@ pub fn lock(text: &str, members: &BTreeSet<String>, version: &Version) -> Result
         }
     }
     Ok(document.to_string())
-}
-
-fn parse(name: &str, text: &str) -> Result<DocumentMut, Failure> {
-    text.parse().map_err(|error| Failure::usage(format!("{name}: {error}")).hint("correct it, then run it again"))
 }
 
 /// Another version in the same place, with the white space and the comment around it.
