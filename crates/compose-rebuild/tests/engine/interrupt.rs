@@ -1,14 +1,13 @@
 //! Ctrl-C and kill -9 in every phase, and two runs at once.
 
+use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal::{SIGINT, SIGKILL};
 use sandbox::Kind;
 
-use crate::support::{Running, World};
-
-/// A step that does not end by itself.
-const ENDLESS: &str = "console.log('endless step'); setInterval(() => {}, 1000);\n";
+use crate::support::{Running, World, until};
 
 /// Where a run is stopped: the program whose shim holds, its command line, and whether the real one runs before.
 fn phases(world: &World) -> [(&'static str, &'static str, String, bool); 6] {
@@ -71,15 +70,26 @@ fn kill_9_in_any_phase_keeps_the_tags_and_the_next_run_cleans_up() {
     }
 }
 
+/// Waits until a process has the name of the world.
+#[track_caller]
+fn until_it_runs(world: &World) {
+    let is_it =
+        |process: &Path| fs::read(process.join("cmdline")).is_ok_and(|line| line.starts_with(world.name.as_bytes()));
+    until("the endless step runs", || fs::read_dir("/proc").unwrap().flatten().any(|entry| is_it(&entry.path())));
+}
+
 #[test]
 fn ctrl_c_stops_a_step_that_never_ends() {
     let world = World::built();
     let good = world.tip();
     let state = world.state();
     let script = std::fs::read_to_string(world.upstream.work().join("frontend/build.mjs")).unwrap();
-    world.push_file("frontend/build.mjs", &format!("{script}{ENDLESS}"));
-    let mut running = world.start(["rebuild", "--verbose"]);
-    running.until_says("npm run build");
+    world.push_file(
+        "frontend/build.mjs",
+        &format!("{script}process.title = '{}'; setInterval(() => {{}}, 1000);\n", world.name),
+    );
+    let running = world.start(["rebuild"]);
+    until_it_runs(&world);
     let asked = Instant::now();
     running.signal(SIGINT);
     let outcome = running.wait();
@@ -89,8 +99,8 @@ fn ctrl_c_stops_a_step_that_never_ends() {
     world.assert_current(&good);
 
     // The same with kill -9: the build is still there, and the next run does not wait for it.
-    let mut running = world.start(["rebuild", "--verbose"]);
-    running.until_says("npm run build");
+    let running = world.start(["rebuild"]);
+    until_it_runs(&world);
     running.signal(SIGKILL);
     running.wait();
     assert_eq!(world.ids(), state.1);

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::support::foreseen::Tally;
 use crate::support::{Random, World};
 
-const GRAPHS: usize = 5;
+const GRAPHS: usize = 4;
 const COMMITS: usize = 10;
 const DIRECTORIES: [&str; 4] = ["a", "b", "b/c", "d"];
 
