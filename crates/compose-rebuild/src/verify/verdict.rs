@@ -80,7 +80,7 @@ pub struct Evidence {
 /// How an image relates to what its service would be built from now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Definition {
-    /// The same.
+    /// The image has the key that its service would have now.
     Same,
     /// Something else.
     Changed,
@@ -153,7 +153,7 @@ pub enum Verdict {
     NotOnBranch,
     /// The branch has commits that the image does not have.
     Behind,
-    /// The same, and a newer image of the service exists.
+    /// The branch has commits that the image does not have, and a newer image of the service exists.
     RolledBack,
     /// The branch has commits that the image does not have, and its tip is known to be bad.
     Held,

@@ -65,7 +65,7 @@ pub struct Word {
     pub expands: Vec<String>,
     /// Which of them have a value that the shell splits into words.
     pub splits: Vec<String>,
-    /// Those with an empty value, each with the byte of the text where it would stand.
+    /// Replaced variables with an empty value, each with the byte of the text where it would stand.
     pub(crate) gaps: Vec<(usize, String)>,
 }
 

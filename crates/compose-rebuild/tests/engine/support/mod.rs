@@ -74,7 +74,7 @@ impl World {
         Self::with_object_format("sha1")
     }
 
-    /// The same, with an upstream repository of this object format.
+    /// The project of this repository, nothing built, with an upstream repository of this object format.
     pub(crate) fn with_object_format(format: &str) -> Self {
         // Tests may run again in the same sandbox, whose build cache must not know the changes of these worlds.
         static NUMBER: AtomicU64 = AtomicU64::new(0);
