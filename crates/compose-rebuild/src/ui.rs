@@ -33,7 +33,7 @@ pub struct Options {
     /// Print only warnings, errors and data
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Print every command before it runs, and cached steps
+    /// Print commands, and a line for every service and step
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
     /// Whether to colour messages: auto, always or never

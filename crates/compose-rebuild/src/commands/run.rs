@@ -117,10 +117,12 @@ impl<'a> Run<'a> {
         let is_report = !plan.is_fresh();
         let done = promoted.and_then(|promoted| {
             human::steps(ui, &summary);
-            for service in plan.services.iter().filter(|service| promoted && service.moves()) {
-                ui.status("Promoted", &format!("{} to {}", service.image, service.cache_bust));
-                ui.message("image", service);
+            let moved: Vec<_> = plan.services.iter().filter(|service| promoted && service.moves()).collect();
+            for group in human::groups(ui, &moved, |service| &service.cache_bust) {
+                let images = human::name_or_count(&group, |service| service.image.to_string(), "image");
+                ui.status("Promoted", &format!("{images} to {}", group[0].cache_bust));
             }
+            moved.iter().for_each(|service| ui.message("image", service));
             if is_report {
                 kept::write(state, &summary)?;
             }
@@ -221,8 +223,9 @@ impl<'a> Run<'a> {
         let there = || if self.push { self.pushed_before(facts, plan) } else { Ok(Images::new()) };
         let (unmoved, (there, verified)) = both(unmoved, || both(there, || check::staged(ui, plan, place, digests)));
         let verified = unmoved.and(verified)?;
-        for one in &verified.images {
-            ui.status("Verified", &format!("{} {}", one.service.service, one.service.cache_bust));
+        for group in human::groups(ui, &verified.images, |one| &one.service.cache_bust) {
+            let names = human::name_or_count(&group, |one| one.service.service.to_string(), "service");
+            ui.status("Verified", &format!("{names} {}", group[0].service.cache_bust));
         }
         if self.push {
             return self.publish(facts, plan, &verified.images, (store, there?));

@@ -11,12 +11,12 @@ use crate::facts::containers::{self, Container};
 use crate::facts::history::{self, Relation, together};
 use crate::facts::image::Store;
 use crate::facts::repository::Remote;
-use crate::facts::sources::unknown_service;
 use crate::facts::tree::Tree;
 use crate::facts::{images, trees};
 use crate::report::{fleet, human, verdicts};
 use crate::sys::files;
 use crate::sys::threads::{at_once, both};
+use crate::ui::Ui;
 use crate::value::{Commit, GitUrl};
 use crate::verify::compare::Expected;
 use crate::verify::skip::Skip;
@@ -45,7 +45,7 @@ pub fn run(context: &Context, options: &cli::Verify) -> anyhow::Result<()> {
     } else {
         verdicts::show(ui, &rows);
     }
-    conclude(&rows)
+    conclude(ui, &rows)
 }
 
 /// Judges everything that is asked for.
@@ -108,9 +108,6 @@ fn subjects<'a>(known: &'a Known<'_>, options: &cli::Verify) -> anyhow::Result<V
         return Ok(vec![known.image(name, image)]);
     }
     let services = &known.facts.project.services;
-    if let Some(unknown) = options.services.iter().find(|service| !services.contains_key(*service)) {
-        return Err(unknown_service(unknown, &known.facts.project).into());
-    }
     let wanted = |service: &&_| options.services.is_empty() || options.services.contains(service);
     Ok(services.keys().filter(wanted).map(|service| known.service(service)).collect())
 }
@@ -198,14 +195,16 @@ fn newer(known: &Known<'_>, subject: &Subject<'_>) -> anyhow::Result<Option<Stri
 }
 
 /// The answer: no, unless everything is well, with the cure of each kind of verdict.
-fn conclude(rows: &[Row]) -> anyhow::Result<()> {
+fn conclude(ui: &Ui, rows: &[Row]) -> anyhow::Result<()> {
     let bad: Vec<_> = rows.iter().filter(|row| !row.verdict.is_good()).collect();
     if bad.is_empty() {
         return Ok(());
     }
     let mut seen = BTreeSet::new();
     let cures: Vec<_> = bad.iter().filter_map(|row| row.cure.as_deref()).filter(|cure| seen.insert(*cure)).collect();
-    let names: Vec<_> = bad.iter().map(|row| format!("{} ({})", row.name(), row.words())).collect();
+    let groups = human::groups(ui, &bad, |row| row.words());
+    let name = |group: &Vec<&&Row>| human::name_or_count(group, |row| row.name(), "service");
+    let names: Vec<_> = groups.iter().map(|group| format!("{} ({})", name(group), group[0].words())).collect();
     let failure = Failure::no(format!("not current: {}", names.join(", ")));
     Err(failure.kept("nothing was changed").hint(cures.join("; ")).into())
 }

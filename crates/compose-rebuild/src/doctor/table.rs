@@ -47,8 +47,11 @@ fn cells(seen: &Sighting) -> [String; 5] {
         Watch::No { .. } if seen.is_uncovered() => "no: it stays cached".to_owned(),
         Watch::No { why, .. } => format!("no: {why}"),
     };
-    let place = seen.line.map_or("-".to_owned(), |line| format!("{}:{line}", seen.file));
-    [seen.stage.clone(), place, repository.trim_end_matches(".git").to_owned(), seen.r#ref.clone(), watched]
+    let (stage, place) = match seen.line {
+        Some(line) => (seen.stage.clone(), format!("{}:{line}", seen.file)),
+        None => ("-".to_owned(), seen.stage.clone()),
+    };
+    [stage, place, repository.trim_end_matches(".git").to_owned(), seen.r#ref.clone(), watched]
 }
 
 /// A row, in two lines where its last cell is a long reason.
@@ -103,6 +106,7 @@ mod tests {
             sighting("api", "build", short, by()),
             sighting("web", "build", short, by()),
             sighting("web", "0", "https://git.example/b", no("no argument")),
+            Sighting { line: None, ..sighting("api", "configuration", "https://git.example/c", by()) },
         ];
         assert_eq!(
             table(&seen),
@@ -110,6 +114,7 @@ mod tests {
                 "  SERVICE   STAGE  LINE           REPOSITORY     REF   WATCHED BY",
                 "  api, web  build  Dockerfile:12  git.example/a  HEAD  CACHE_BUST",
                 "  web       0      Dockerfile:12  git.example/b  HEAD  no: it stays cached",
+                "  api       -      configuration  git.example/c  HEAD  CACHE_BUST",
             ]
         );
         let long = format!("https://git.example/{}/name.git", "group/".repeat(20));

@@ -3,18 +3,18 @@
 
 use std::thread::{Scope, ScopedJoinHandle};
 
-use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::found::Meanings;
 use crate::facts::image::{Images, Store};
 use crate::facts::remotes;
+use crate::sys::compose_files::Selection;
 use crate::sys::git::Access;
 use crate::sys::process::Finished;
 use crate::sys::threads::join;
 use crate::sys::{files, git};
 use crate::ui::Ui;
-use crate::value::{Commit, GitRef, GitUrl, ImageRef};
+use crate::value::{Commit, GitRef, GitUrl, ImageRef, Service};
 
 /// What one run had to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,15 +26,21 @@ pub struct Questions {
     pub meanings: Vec<(String, String, String)>,
     /// Names of images.
     pub images: Vec<String>,
+    /// The services that were built from that.
+    #[serde(default)]
+    pub services: Vec<String>,
     /// Where the images were looked up.
     #[serde(default)]
     pub store: Store,
 }
 
 impl Questions {
-    /// The questions of the last run on these compose files, if there was one and it asked the same store.
-    pub fn of_last_run(compose_files: &[Utf8PathBuf], store: Store) -> Option<Self> {
-        files::recall("questions", compose_files).filter(|last: &Self| last.store == store)
+    /// The questions of the last run on these compose files, if there was one and it asked the same store; none for a service
+    /// that it did not know, since there may be no such service.
+    pub fn of_last_run(selection: Selection<'_>, store: Store) -> Option<Self> {
+        let last: Self = files::recall("questions", selection.files)?;
+        let is_known = |service: &Service| last.services.iter().any(|known| known == service.as_str());
+        (last.store == store && selection.services.iter().all(is_known)).then_some(last)
     }
 
     /// What the names meant of which `is_such` is true.

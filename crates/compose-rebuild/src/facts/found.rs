@@ -38,7 +38,7 @@ pub struct Sighting {
     pub file: String,
     /// The line in it, from 1; nothing where no line says it.
     pub line: Option<usize>,
-    /// The name of the stage, or its number; without a line `context` of the build, or `named` by arguments or the configuration.
+    /// The name of the stage, or its number; without a line what names it: the `context` of the build, `arguments` or the `configuration`.
     pub stage: String,
     /// The address as far as it is known, without credentials.
     pub repository: String,
@@ -153,7 +153,9 @@ pub fn add(
             of_service.map(|seen| &seen.fetch.repository).any(|one| *one == source.repository.to_string())
         };
         let scripts = named.iter().filter(|source| !is_read(source));
-        let scripts: Vec<_> = scripts.map(|source| unread(service, built, source, &found.busts, bust)).collect();
+        let by = if alone { "configuration" } else { "arguments" };
+        let unread = |source| unread(service, built, source, &found.busts, bust);
+        let scripts: Vec<_> = scripts.map(|source| Sighting { stage: by.to_owned(), ..unread(source) }).collect();
         found.sightings.extend(scripts);
         // What is pinned is only of interest where nothing else can be said.
         own.retain(|source| !moves || matches!(source.wanted, Wanted::Ref(_)));
@@ -228,7 +230,7 @@ fn unread(service: &Service, built: &Built, source: &Source, busts: &[(Service, 
     };
     let fetch = outside_stages(source.repository.to_string(), Reference::Head);
     let r#ref = source.describe();
-    Sighting { stage: "named".to_owned(), r#ref, ..sighting(service, built, fetch, watch) }
+    Sighting { r#ref, ..sighting(service, built, fetch, watch) }
 }
 
 /// What makes a step run again whose code is known; with a question that is open its name is that of a tag by its looks alone.

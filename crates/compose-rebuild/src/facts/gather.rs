@@ -19,10 +19,13 @@ use crate::ui::Ui;
 use crate::value::time::Timestamp;
 use crate::value::{GitUrl, ImageRef};
 
-/// Facts that need neither a remote nor the engine.
+/// Facts that need neither a remote nor the engine; a service that was named has to be among them.
 pub fn read_project(ui: &Ui, selection: Selection<'_>) -> anyhow::Result<(Workspace, Project)> {
     let (workspace, project) = both(|| workspace::read(ui, selection.directory()), || compose::read(ui, selection));
     let (workspace, project) = (workspace?, project?);
+    if let Some(unknown) = selection.services.iter().find(|service| !project.services.contains_key(*service)) {
+        return Err(sources::unknown_service(unknown, &project).into());
+    }
     Ok((workspace.configured(&project.extension)?, project))
 }
 
@@ -35,7 +38,7 @@ pub fn facts(
     store: Store,
     pull: Option<Timestamp>,
 ) -> anyhow::Result<Facts> {
-    let last = local.map_or_else(|| Questions::of_last_run(selection.files, store), |_| None);
+    let last = local.map_or_else(|| Questions::of_last_run(selection, store), |_| None);
     let last = last.unwrap_or_else(|| Questions { store, ..Questions::default() });
     thread::scope(|scope| {
         let mut asked = Asked::new(scope, ui, &last);
@@ -93,6 +96,7 @@ pub fn facts(
             remotes: sources.iter().filter_map(question).chain(moving.chain(&found.open).cloned()).collect(),
             meanings: meanings.iter().map(|((url, name), full)| (url.clone(), name.clone(), full.clone())).collect(),
             images: wanted.iter().map(ToString::to_string).collect(),
+            services: project.services.keys().map(ToString::to_string).collect(),
             store,
         };
         if last != questions {
@@ -108,7 +112,7 @@ pub fn facts(
 
 /// Gathers what can be known without any remote: the sources have no revisions, and so are not among the facts.
 pub fn offline(ui: &Ui, selection: Selection<'_>, store: Store) -> anyhow::Result<(Facts, Vec<Source>)> {
-    let last = Questions::of_last_run(selection.files, store).unwrap_or_default();
+    let last = Questions::of_last_run(selection, store).unwrap_or_default();
     let (workspace, project) = read_project(ui, selection)?;
     let (sources, found) = sources::derive(&project, &workspace.config, &last.meant(|_| true))?;
     let images = store.inspect(ui, &key::images_of(&project)?)?;

@@ -7,7 +7,6 @@ use buildkit_report::upstream::Upstream;
 use crate::error::Failure;
 use crate::facts::Facts;
 use crate::facts::source::{Idle, Resolved};
-use crate::facts::sources::unknown_service;
 use crate::plan::service::{self, Deciding};
 use crate::plan::{Action, Plan, Request, ServicePlan, hold, inputs};
 use crate::project::edges::{in_order, inputs_of};
@@ -17,11 +16,11 @@ use crate::value::{ImageRef, Service};
 /// Decides what to do.
 ///
 /// # Errors
-/// Exit code 2 for services that do not exist, values that do not fit, or a kept stage that takes code; 3 when two
+/// Exit code 2 for values that do not fit, or a kept stage that takes code; 3 when two
 /// services give their images the same name.
 pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Failure> {
     let project = &facts.project;
-    check(facts, request)?;
+    check(facts)?;
     let mut selected = selected(facts, request)?;
     let mut services = services(facts, request, &selected)?;
     let held = if request.forward { Vec::new() } else { hold::held(facts, &services) };
@@ -128,11 +127,8 @@ fn selected<'a>(facts: &'a Facts, request: &Request) -> Result<BTreeSet<&'a Serv
     Ok(selected)
 }
 
-fn check(facts: &Facts, request: &Request) -> Result<(), Failure> {
+fn check(facts: &Facts) -> Result<(), Failure> {
     let project = &facts.project;
-    if let Some(unknown) = request.services.iter().find(|service| !project.services.contains_key(*service)) {
-        return Err(unknown_service(unknown, project));
-    }
     for (service, built) in &project.services {
         let owner = project.owner(service);
         if !built.builds_the_same(&project.services[owner]) {

@@ -1,5 +1,7 @@
 //! Plans and summaries in words.
 
+use std::collections::BTreeMap;
+
 use buildkit_report::summary::Summary;
 
 use crate::facts::found::Unwatched;
@@ -7,17 +9,45 @@ use crate::plan::{Action, Plan, ServicePlan};
 use crate::ui::{Ui, plain};
 use crate::value::{measure, short};
 
+/// How many lines may say the same of one thing each.
+const FEW: usize = 3;
+
+/// The items in their order, those together of which one line can say it, because more than a few have the same key; each on
+/// its own for those who asked for more.
+pub fn groups<'a, T, K: Ord>(ui: &Ui, all: &'a [T], key: impl Fn(&'a T) -> K) -> Vec<Vec<&'a T>> {
+    let mut equal: BTreeMap<K, Vec<usize>> = BTreeMap::new();
+    all.iter().enumerate().for_each(|(at, one)| equal.entry(key(one)).or_default().push(at));
+    let few = if ui.is_verbose() { usize::MAX } else { FEW };
+    let each = |group: Vec<usize>| match group.len() <= few {
+        true => group.into_iter().map(|at| vec![at]).collect(),
+        false => vec![group],
+    };
+    let mut groups: Vec<_> = equal.into_values().flat_map(each).collect();
+    groups.sort();
+    groups.into_iter().map(|group| group.into_iter().map(|at| &all[at]).collect()).collect()
+}
+
+/// The name of the only one, or how many there are.
+pub fn name_or_count<T>(group: &[&T], name: impl Fn(&T) -> String, noun: &str) -> String {
+    match group {
+        [one] => name(one),
+        _ => measure::counted(group.len(), noun),
+    }
+}
+
 /// What the services are, before anything happens or because nothing has to.
 pub fn services(ui: &Ui, plan: &Plan) {
-    for service in &plan.services {
-        let about = format!("{} ({})", service.service, service.why);
+    for group in alike(ui, plan) {
+        let service = group[0];
+        let names = name_or_count(&group, |one| one.service.to_string(), "service");
+        let about = format!("{names} ({})", service.why);
         match &service.action {
             Action::Fresh => ui.status("Fresh", &about),
             Action::Held => ui.status("Held", &about),
             Action::Shared(_) => ui.status("Shared", &about),
             Action::Reuse(_) => ui.status("Keeping", &about),
             Action::Build(_) => {
-                ui.status("Building", &format!("{} {} ({})", service.service, service.cache_bust, service.why));
+                ui.status("Building", &format!("{names} {} ({})", service.cache_bust, service.why));
                 for line in several(service) {
                     ui.status("Source", &line);
                 }
@@ -25,6 +55,11 @@ pub fn services(ui: &Ui, plan: &Plan) {
         }
     }
     warnings(ui, plan);
+}
+
+/// The services of a plan, those together with which the same happens for the same reason.
+pub fn alike<'a>(ui: &Ui, plan: &'a Plan) -> Vec<Vec<&'a ServicePlan>> {
+    groups(ui, &plan.services, |one| (one.action.name(), &one.cache_bust, &one.why, several(one)))
 }
 
 /// What a plan is to be taken with.
@@ -46,23 +81,35 @@ pub fn several(service: &ServicePlan) -> Vec<String> {
 
 /// Says which code nobody watches, so that "fresh" is not taken for more than it is.
 pub fn unwatched(ui: &Ui, all: &[Unwatched]) {
-    for Unwatched { service, place, repository, why, cure } in all {
-        ui.warning(&format!("a push to {repository} is not noticed in `{service}` ({place}): {why}; {cure}"));
+    for group in groups(ui, all, |one| Unwatched { service: all[0].service.clone(), ..one.clone() }) {
+        let Unwatched { place, repository, why, cure, .. } = group[0];
+        let names = name_or_count(&group, |one| format!("`{}`", one.service), "service");
+        ui.warning(&format!("a push to {repository} is not noticed in {names} ({place}): {why}; {cure}"));
     }
 }
 
 /// Characters of a step's title that fit beside its verb and its time on a terminal of 100 columns.
 const TITLE: usize = 72;
 
-/// Each step that was rebuilt, with its time, and how many were cached; which these were, for those who asked for more.
+/// Steps that were rebuilt of which each has a line, the longest ones.
+const STEPS: usize = 10;
+
+/// The steps that were rebuilt, with their times, and how many were cached; which these were, for those who asked for more.
 pub fn steps(ui: &Ui, summary: &Summary) {
+    let ran: Vec<_> = summary.longest_first().into_iter().filter(|step| !step.cached).collect();
+    let (longest, others) = ran.split_at(if ui.is_verbose() { ran.len() } else { STEPS.min(ran.len()) });
     for step in &summary.steps {
         let title = plain(&step.title(), TITLE);
-        match step.cached {
-            true => ui.detail("Cached", &title),
-            false => ui.status("Rebuilt", &format!("{title} ({})", measure::seconds(step.duration_ms))),
+        if step.cached {
+            ui.detail("Cached", &title);
+        } else if longest.iter().any(|one| std::ptr::eq(*one, step)) {
+            ui.status("Rebuilt", &format!("{title} ({})", measure::seconds(step.duration_ms)));
         }
         ui.message("step", step);
+    }
+    if let [longest, ..] = others {
+        let (steps, each) = (measure::counted(others.len(), "other step"), measure::seconds(longest.duration_ms));
+        ui.status("Rebuilt", &format!("{steps} (at most {each} each)"));
     }
     for warning in &summary.warnings {
         ui.warning(&plain(warning, 500));

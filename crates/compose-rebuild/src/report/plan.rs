@@ -3,16 +3,21 @@
 use buildkit_report::prediction::{Longest, StagePrediction};
 
 use crate::foresight::predict::Foreseen;
-use crate::report::human::{several, warnings};
+use crate::plan::ServicePlan;
+use crate::report::human::{alike, groups, name_or_count, several, warnings};
 use crate::ui::Ui;
 use crate::value::measure::seconds;
 
 /// Writes it as data.
 pub fn show(ui: &Ui, foreseen: &Foreseen<'_>) {
-    for service in &foreseen.plan.services {
-        let verb = service.action.name();
-        ui.data(&format!("{verb:>12} {} {} ({}): {}", service.service, service.cache_bust, service.image, service.why));
-        for line in several(service) {
+    for group in alike(ui, foreseen.plan) {
+        let ServicePlan { service, cache_bust, image, why, action, .. } = group[0];
+        let what = match group.len() {
+            1 => format!("{service} {cache_bust} ({image})"),
+            many => format!("{many} services {cache_bust}"),
+        };
+        ui.data(&format!("{:>12} {what}: {why}", action.name()));
+        for line in several(group[0]) {
             ui.data(&format!("{:>12} {line}", "from"));
         }
     }
@@ -33,9 +38,12 @@ pub fn show(ui: &Ui, foreseen: &Foreseen<'_>) {
             ui.data(&format!("{:>12} {line}", ""));
         }
     }
-    let width = foreseen.prediction.iter().map(|one| one.stage.chars().count()).max().unwrap_or(0);
-    for stage in &foreseen.prediction {
-        ui.data(&format!("{:>12} {:width$} {}", stage.expected.word(), stage.stage, about(stage)));
+    let stages = groups(ui, &foreseen.prediction, |one| (one.expected.word(), &one.why));
+    let stages: Vec<_> =
+        stages.iter().map(|group| (name_or_count(group, |one| one.stage.clone(), "stage"), group)).collect();
+    let width = stages.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, group) in &stages {
+        ui.data(&format!("{:>12} {name:width$} {}", group[0].expected.word(), about(group)));
     }
     if let Some(ms) = foreseen.expected_ms {
         let longest = foreseen.prediction.iter().filter_map(|stage| stage.longest.as_ref()).max_by_key(|one| one.ms);
@@ -44,10 +52,12 @@ pub fn show(ui: &Ui, foreseen: &Foreseen<'_>) {
     ui.message("plan", foreseen);
 }
 
-fn about(stage: &StagePrediction) -> String {
-    match stage.expected_ms {
-        Some(ms) => format!("{}; {}", stage.why, time(ms, stage.longest.as_ref())),
-        None => stage.why.clone(),
+fn about(stages: &[&StagePrediction]) -> String {
+    let why = &stages[0].why;
+    match (stages, stages.iter().filter_map(|stage| stage.expected_ms).max()) {
+        ([stage], Some(ms)) => format!("{why}; {}", time(ms, stage.longest.as_ref())),
+        (_, Some(ms)) => format!("{why}; at most {}", time(ms, None)),
+        (_, None) => why.clone(),
     }
 }
 

@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 
 use crate::facts::containers::Container;
 use crate::facts::history::Relation;
+use crate::report::human::{groups, name_or_count};
 use crate::ui::{Ui, plain};
 use crate::verify::compare::FirstNames;
 use crate::verify::verdict::{Row, Verdict};
 
-/// Writes all rows as data.
+/// Writes all rows as data; many of which the same is true share one.
 pub fn show(ui: &Ui, rows: &[Row]) {
     let head = ["service", "remote", "label", "version file", "running", "verdict"].map(str::to_owned);
-    let cells: Vec<_> = rows.iter().map(cells).collect();
+    let groups = groups(ui, rows, |row| (cells(row, ""), details(row)));
+    let name = |group: &[&Row]| name_or_count(group, Row::name, "service");
+    let cells: Vec<_> = groups.iter().map(|group| cells(group[0], &name(group))).collect();
     let widths = [0, 1, 2, 3, 4].map(|column| {
         let all = cells.iter().chain([&head]);
         all.map(|cells| cells[column].chars().count()).max().unwrap_or(0)
@@ -21,23 +24,26 @@ pub fn show(ui: &Ui, rows: &[Row]) {
         ui.data(&format!("{name:<a$} {remote:<b$} {label:<c$} {file:<d$} {running:<e$} {verdict}"));
     };
     line(&head);
-    for (row, cells) in rows.iter().zip(&cells) {
+    for (group, cells) in groups.iter().zip(&cells) {
         line(cells);
-        for detail in details(row) {
+        for detail in details(group[0]).into_iter().chain(outdated(ui, group)) {
             ui.data(&format!("    {detail}"));
         }
-        ui.message("verdict", row);
     }
+    if groups.iter().any(|group| group.len() > 1) {
+        ui.status("Note", "with `-v` each service has a row of its own");
+    }
+    rows.iter().for_each(|row| ui.message("verdict", row));
 }
 
-fn cells(row: &Row) -> [String; 6] {
+fn cells(row: &Row, name: &str) -> [String; 6] {
     let evidence = &row.evidence;
     let cell = |revision: &Option<String>| {
         let revision = revision.as_deref().filter(|text| !text.is_empty());
         revision.map_or("-".to_owned(), of_text)
     };
     [
-        row.name(),
+        name.to_owned(),
         cell(&evidence.remote),
         cell(&evidence.label),
         cell(&evidence.version_file),
@@ -81,14 +87,23 @@ fn details(row: &Row) -> Vec<String> {
         lines.extend(more(*by, missed.len()));
     }
     lines.extend(row.held().map(str::to_owned));
-    lines.extend(evidence.newer.iter().map(|name| format!("newer: {}", plain(name, 300))));
-    if row.verdict != Verdict::NeverBuilt {
-        lines.extend(evidence.outdated().map(|container| {
-            let from = container.revision.as_deref().map_or("an unknown commit".to_owned(), of_text);
-            format!("{} runs another image, from {from}", container.name)
-        }));
-    }
+    let tag = |name: &String| plain(name.rsplit(':').next().unwrap_or(name), 300);
+    lines.extend(evidence.newer.iter().map(|name| format!("newer: {}", tag(name))));
     lines
+}
+
+/// The containers that run another image than that of their service.
+fn outdated(ui: &Ui, rows: &[&Row]) -> Vec<String> {
+    let built = rows.iter().filter(|row| row.verdict != Verdict::NeverBuilt);
+    let containers: Vec<&Container> = built.flat_map(|row| row.evidence.outdated()).collect();
+    let groups = groups(ui, &containers, |container| &container.revision);
+    let line = |group: &Vec<&&Container>| {
+        let from = group[0].revision.as_deref().map_or("an unknown commit".to_owned(), of_text);
+        let name = name_or_count(group, |container| container.name.clone(), "container");
+        let verb = if group.len() > 1 { "run" } else { "runs" };
+        format!("{name} {verb} another image, from {from}")
+    };
+    groups.iter().map(line).collect()
 }
 
 fn named(what: &str, names: &FirstNames) -> Vec<String> {

@@ -74,8 +74,8 @@ fn our_own_files_are_healthy() {
             lines,
             [
                 "sources",
-                "  SERVICE                     STAGE  LINE  REPOSITORY             REF   WATCHED BY",
-                "  backend-builder, vibevoice  named  -     git.example/vibevoice  main  GITHUB_COMMIT",
+                "  SERVICE                     STAGE  LINE       REPOSITORY             REF   WATCHED BY",
+                "  backend-builder, vibevoice  -      arguments  git.example/vibevoice  main  GITHUB_COMMIT",
             ]
         );
         outcome.says("the doctor found nothing");

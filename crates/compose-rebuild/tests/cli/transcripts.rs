@@ -3,6 +3,7 @@
 //! `SNAPSHOTS=overwrite` in the environment takes what is printed now as right.
 
 use regex_lite::Regex;
+use serde_json::json;
 use snapbox::data::DataFormat;
 use snapbox::{Assert, Data};
 
@@ -72,6 +73,55 @@ fn a_push_that_does_not_build_and_a_remote_that_does_not_answer() {
     story.run("rebuild").heal();
     story.run("rebuild nobody");
     story.is("failures");
+}
+
+/// Forty services of one clone, each with a stage and an image of its own.
+fn fleet() -> World {
+    let world = World::new();
+    let names: Vec<_> = (1..=40).map(|number| format!("service-{number:02}")).collect();
+    let stage = |name: &String| format!("FROM source AS {name}\nRUN make\n");
+    let clone = "FROM base AS source\nARG CACHE_BUST\nRUN git clone https://git.example/vibevoice.git\n";
+    world.file("Dockerfile", clone.to_owned() + &names.iter().map(stage).collect::<String>());
+    world.remote("https://git.example/vibevoice.git", format!("{}\tHEAD\n", commit('a')));
+    let service = |name: &String| {
+        let build = json!({"context": world.project(), "dockerfile": "Dockerfile", "target": name});
+        (name.clone(), json!({"image": format!("fleet/{name}"), "build": build}))
+    };
+    let services: serde_json::Map<_, _> = names.iter().map(service).collect();
+    world.manifest("");
+    world.engine(|engine| engine.config = json!({"name": "vibevoice", "services": services}));
+    world
+}
+
+#[test]
+fn what_is_equal_is_said_once_however_many_services_there_are() {
+    let mut story = Story::of(fleet());
+    story.run("plan");
+    story.run("rebuild --quiet");
+    story.run("rebuild");
+    story.run("verify");
+    story.world.remote("https://git.example/vibevoice.git", format!("{}\tHEAD\n", commit('b')));
+    story.run("verify");
+    story.run("rebuild");
+    let listed = story.world.run(["verify", "-v"]).ok().stdout;
+    assert_eq!(listed.matches("\nservice-").count(), 40, "{listed}");
+    story.is("fleet");
+}
+
+/// `errors.txt` has the words of every error; this is how each kind of them looks.
+#[test]
+fn every_kind_of_error() {
+    let mut story = Story::of(World::built());
+    for line in ["rebuild --nonsense", "destroy", "plan -f nothing.yml", "plan --cache-bust ;", "full", "rollback v9"] {
+        story.run(line);
+    }
+    let fails = |exit, stderr: &str| Rule { stderr: stderr.to_owned(), exit: Some(exit), ..Rule::default() };
+    let silent = "Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?\n";
+    story.world.fault(&["image inspect"], fails(1, silent));
+    story.run("rebuild").heal();
+    story.world.push(&commit('b'));
+    story.run("verify");
+    story.is("errors");
 }
 
 #[test]
