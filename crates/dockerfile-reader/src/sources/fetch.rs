@@ -22,6 +22,8 @@ pub struct Fetch {
     pub cover: Cover,
     /// The build argument, empty now, that takes a commit in the place of the reference.
     pub commit_arg: Option<String>,
+    /// Whether it is an archive, of which people write versions far more often than branches.
+    pub is_archive: bool,
 }
 
 /// What makes a step run again.
@@ -62,7 +64,7 @@ impl Fetch {
         let moves = match (&self.reference, &self.cover, meaning) {
             (Reference::Head, Cover::Branch(branch), Some(full)) => full.strip_prefix("refs/heads/") != Some(branch),
             (Reference::Named(_), _, Some(full)) => !full.starts_with("refs/tags/"),
-            (Reference::Named(name), _, None) if self.reference.moves().is_none() => !is_version(name),
+            (Reference::Named(name), _, None) if self.reference.moves().is_none() => !is_version(name, self.is_archive),
             _ => self.reference.moves() != Some(false),
         };
         self.cover.is_missing() && moves
@@ -75,14 +77,30 @@ impl Fetch {
     }
 }
 
-/// Whether a name is far more often that of a tag than of a branch: `v1.2`, `1.2.3`. Of `release/1.2` and `3.11` nobody knows.
-fn is_version(name: &str) -> bool {
-    let numbers = name.split(|c: char| !c.is_ascii_digit() && c != '.');
-    let count = |text: &str| text.split('.').filter(|part| !part.is_empty()).count();
-    let whole = name.strip_prefix('v').and_then(|rest| rest.split(|c: char| !c.is_ascii_digit() && c != '.').next());
-    let is_short = whole.is_some_and(|text| count(text) == 2 && !text.ends_with('.'));
-    !name.contains('/') && (is_short || numbers.into_iter().any(|text| count(text) > 2))
+/// Whether a name is far more often that of a tag than of a branch: `v1.2`, `1.2.3-rc1`. Of `release/1.2`, `3.11` and
+/// `1.2.3-fork` nobody knows; in the address of an archive `3.11` is a version.
+fn is_version(name: &str, is_archive: bool) -> bool {
+    let is_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | '_');
+    let is_whole = |(at, c): (usize, char)| {
+        let (before, rest) = name.split_at(at);
+        let (numbers, suffix) = rest.split_at(rest.find(|c| !is_number(c)).unwrap_or(rest.len()));
+        let count = numbers.split(['.', '_']).filter(|part| !part.is_empty()).count();
+        let is_enough = count > 2 || (count == 2 && (is_archive || before == "v"));
+        c.is_ascii_digit() && !before.ends_with(|c: char| c.is_ascii_digit()) && is_enough && is_of_release(suffix)
+    };
+    !name.contains('/') && !name.contains("branch") && name.char_indices().any(is_whole)
 }
+
+/// Whether what stands behind the numbers of a version is no word of its own: `-rc1`, `.Final`, `i`, `-4`.
+fn is_of_release(suffix: &str) -> bool {
+    let word = suffix.trim_start_matches(['-', '.', '_', '+', '~']);
+    let word = word[..word.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(word.len())].to_ascii_lowercase();
+    let is_letter = word.len() == 1 && word != "x";
+    is_letter || RELEASES.contains(&word.as_str())
+}
+
+/// Words behind the numbers of versions that are released.
+const RELEASES: [&str; 11] = ["", "rc", "alpha", "beta", "pre", "preview", "post", "final", "release", "ga", "sp"];
 
 #[cfg(test)]
 mod tests {
@@ -95,6 +113,15 @@ mod tests {
             ("1.2.3", true),
             ("app-1.2.3-rc1", true),
             ("app2-1.2.3", true),
+            ("1.2.3.Final", true),
+            ("v1.2.3a4", true),
+            ("APP_1_2_3i", true),
+            ("1.2.3-4", true),
+            ("1.2.3-fork", false),
+            ("APP_1_2_3-stable", false),
+            ("branch-1.2.3", false),
+            ("1.2.x", false),
+            ("v1.2.x", false),
             ("v5.", false),
             ("v5.x", false),
             ("3.11", false),
@@ -103,7 +130,11 @@ mod tests {
             ("release/1.2.3", false),
             ("main", false),
         ] {
-            assert_eq!(is_version(name), expected, "{name}");
+            assert_eq!(is_version(name, false), expected, "{name}");
+        }
+        for (name, expected) in [("1.2", true), ("app-1.2", true), ("1.2.x", false), ("1.x", false), ("app_50", false)]
+        {
+            assert_eq!(is_version(name, true), expected, "{name}");
         }
     }
 }

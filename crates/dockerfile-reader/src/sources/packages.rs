@@ -134,7 +134,8 @@ impl Walk {
             let commit_arg = self.commit_arg(word);
             let lost = self.empty(word).filter(|_| text.ends_with('@') && commit_arg.is_none());
             let reference = lost.map_or(reference, |name| Reference::Named(format!("${name}")));
-            self.found(word.line, repository, reference, commit_arg);
+            let found = self.found(word.line, repository, reference, commit_arg);
+            self.found[found].is_archive = text.contains("/archive/");
         }
     }
 

@@ -79,7 +79,18 @@ impl Walk {
         let Place { written: (stage, instruction), live, told, .. } = self.place();
         let (stage, instruction, cover, told) = (*stage, *instruction, live.cover(), told.len());
         self.told.push(told);
-        self.found.push(Fetch { stage, instruction, runs_in, line, repository, reference, cover, commit_arg });
+        let is_archive = false;
+        self.found.push(Fetch {
+            stage,
+            instruction,
+            runs_in,
+            line,
+            repository,
+            reference,
+            cover,
+            commit_arg,
+            is_archive,
+        });
         self.found.len() - 1
     }
 

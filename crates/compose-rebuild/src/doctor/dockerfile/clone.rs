@@ -15,28 +15,28 @@ const BRANCHES: &[&str] =
 pub(super) fn check(stage: &StageView<'_>, names: &Names) -> Vec<Finding> {
     let unwatched = stage.seen.iter().copied().filter(|seen| matches!(seen.watch, Watch::No { .. }));
     let (uncovered, others): (Vec<_>, Vec<_>) = unwatched.partition(|seen| seen.is_uncovered());
-    let mut findings: Vec<_> = others.into_iter().filter_map(not_watched).collect();
-    for step in uncovered.chunk_by(|one, next| one.fetch.instruction == next.fetch.instruction) {
-        // An argument above the first step stands above all others, too.
-        let is_first = step[0].fetch.instruction == uncovered[0].fetch.instruction;
-        findings.push(without_bust(stage, step, is_first, &names.bust));
-    }
+    let of_one_kind = others.chunk_by(|one, next| one.watch == next.watch);
+    let mut findings: Vec<_> = of_one_kind.filter_map(not_watched).collect();
+    // An argument above the first step stands above all others, too.
+    let (unset, others): (Vec<_>, Vec<_>) = uncovered.into_iter().partition(|seen| stage.unset(seen).is_some());
+    let steps = unset.chunk_by(|one, next| one.fetch.instruction == next.fetch.instruction);
+    findings.extend(steps.chain([&others[..]]).filter_map(|code| without_bust(stage, code, &names.bust)));
     findings.extend(hard_coded(stage, names));
     findings
 }
 
-/// A step that runs once and never again.
-fn without_bust(stage: &StageView<'_>, step: &[&Sighting], is_first: bool, bust: &str) -> Finding {
-    let (fetch, order) = (&step[0].fetch, step[0].fetch.instruction + 1);
-    let mut repositories: Vec<_> = step.iter().map(|seen| show(&seen.repository)).collect();
-    repositories.dedup();
-    let what = format!("code of {} with no `ARG {bust}` above it in its stage", list(&repositories));
+/// Steps that run once and never again.
+fn without_bust(stage: &StageView<'_>, code: &[&Sighting], bust: &str) -> Option<Finding> {
+    let first = code.first()?;
+    let (fetch, order) = (&first.fetch, first.fetch.instruction + 1);
+    let what = format!("code of {} with no `ARG {bust}` above it in its stage", repositories(code));
     let run = stage.runs.iter().find(|run| run.order == order);
     let installs = run.and_then(|run| stage.installs_before_code(run).pop());
-    let unset = step.iter().find_map(|seen| stage.unset(&seen.r#ref));
+    let unset = stage.unset(first);
     let below = stage.args.iter().find(|(at, arg)| *at > order && stage.covers(&arg.name));
-    let is_patched = is_first && !stage.is_kept && below.is_none() && unset.is_none();
-    let edits = if is_patched { patch::cover(stage.dockerfile, fetch, step.len() == 1, bust) } else { Vec::new() };
+    let is_alone = code.iter().filter(|seen| seen.fetch.instruction == fetch.instruction).count() == 1;
+    let is_patched = !stage.is_kept && below.is_none() && unset.is_none();
+    let edits = if is_patched { patch::cover(stage.dockerfile, fetch, is_alone, bust) } else { Vec::new() };
     let cure = match (below, installs) {
         _ if unset.is_some() => {
             format!("pass `{}` in `args` of the compose file: it has no value", unset.unwrap_or_default())
@@ -55,17 +55,24 @@ fn without_bust(stage: &StageView<'_>, step: &[&Sighting], is_first: bool, bust:
     let finding = error("clone-without-bust", fetch.line, what)
         .why("Docker cannot see that something was pushed, so the step stays cached and the image keeps the old code.")
         .cure(cure);
-    Finding { edits, ..finding }
+    Some(Finding { edits, ..finding })
 }
 
 /// Code that no argument makes watched.
-fn not_watched(seen: &Sighting) -> Option<Finding> {
-    let Watch::No { why, cure } = &seen.watch else { return None };
-    let what = format!("a push to {} is not noticed: {why}", show(&seen.repository));
-    let finding = warning("source-not-watched", seen.fetch.line, what)
+fn not_watched(code: &[&Sighting]) -> Option<Finding> {
+    let Watch::No { why, cure } = &code[0].watch else { return None };
+    let what = format!("a push to {} is not noticed: {why}", repositories(code));
+    let finding = warning("source-not-watched", code[0].fetch.line, what)
         .why("An image is called up to date although it may hold older code.")
         .cure(cure);
     Some(finding)
+}
+
+/// What is fetched, in words.
+fn repositories(code: &[&Sighting]) -> String {
+    let mut all: Vec<_> = code.iter().map(|seen| show(&seen.repository)).collect();
+    all.dedup();
+    list(&all)
 }
 
 /// Branches that are written down although an argument says which is wanted; only where the stage has one repository.

@@ -61,10 +61,14 @@ impl<'a> StageView<'a> {
         self.seen.iter().any(|seen| matches!(&seen.watch, Watch::Argument { by } if by == name))
     }
 
-    /// An argument without a value that a ref is made of.
-    pub(super) fn unset(&self, reference: &str) -> Option<&str> {
-        let name = reference.split_once('$')?.1.trim_start_matches('{');
+    /// An argument without a value that a ref is made of, and that the step itself does not set.
+    pub(super) fn unset(&self, seen: &Sighting) -> Option<&str> {
+        let name = seen.r#ref.split_once('$')?.1.trim_start_matches('{');
         let name = &name[..name.find(|c: char| c != '_' && !c.is_ascii_alphanumeric()).unwrap_or(name.len())];
+        let run = self.runs.iter().find(|run| run.order == seen.fetch.instruction + 1);
+        if run.is_some_and(|run| run.says(&format!(" {name}="))) {
+            return None;
+        }
         self.args.iter().find(|(_, arg)| arg.name == name && arg.value.is_none()).map(|(_, arg)| arg.name.as_str())
     }
 
