@@ -60,6 +60,11 @@ impl From<Value> for Image {
         let texts = |value: &Value| value.as_array().into_iter().flatten().map(text).collect();
         let times = [&inspected["Created"], &inspected["Metadata"]["LastTagTime"]];
         let had = times.iter().filter_map(|time| time.as_str()?.parse().ok()).max();
+        let mut configured = Self::configured(&inspected["Config"]);
+        // `docker commit` gives an image the labels of what it was made from, which say nothing about it; BuildKit names no parent.
+        if inspected["Parent"].as_str().is_some_and(|parent| !parent.is_empty()) {
+            configured.labels.clear();
+        }
         Self {
             id: text(&inspected["Id"]),
             repo_tags: texts(&inspected["RepoTags"]),
@@ -67,7 +72,7 @@ impl From<Value> for Image {
             had: had.unwrap_or_default(),
             data_directory: inspected["GraphDriver"]["Data"]["UpperDir"].as_str().map(str::to_owned),
             layers: texts(&inspected["RootFS"]["Layers"]),
-            ..Self::configured(&inspected["Config"])
+            ..configured
         }
     }
 }

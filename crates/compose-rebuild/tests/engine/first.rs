@@ -66,6 +66,16 @@ fn compose_alone_builds_the_tip_and_a_bust_value_forces_the_clone() {
     // The tool takes over from there, and does not trust an image that is not its own.
     world.rebuild();
     world.assert_current(&second);
+
+    // Nor one that somebody made from its own, with all labels, and put in its place.
+    let parent = || world.docker(&["image", "inspect", "--format", "{{.Parent}}", &world.latest()]).trim().to_owned();
+    let container = world.docker(&["create", &world.latest(), "true"]);
+    world.docker(&["commit", container.trim(), &world.latest()]);
+    world.docker(&["rm", container.trim()]);
+    assert_ne!(parent(), "");
+    world.rebuild();
+    world.assert_current(&second);
+    assert_eq!(parent(), "");
 }
 
 #[test]
