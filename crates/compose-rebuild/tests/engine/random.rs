@@ -1,13 +1,13 @@
-//! Random commits on random Dockerfiles: is what was foreseen what the builder does?
+//! Random commits on random Dockerfiles: is what was foreseen what the builder does? `RANDOM_GRAPHS` is how many Dockerfiles are
+//! tried, and `RANDOM_SEED` which ones.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use crate::support::foreseen::Tally;
-use crate::support::{Random, World};
+use crate::support::{Random, World, number};
 
-const GRAPHS: usize = 4;
 const COMMITS: usize = 10;
 const DIRECTORIES: [&str; 4] = ["a", "b", "b/c", "d"];
 
@@ -99,13 +99,13 @@ fn random_commits_on_random_stages_do_what_was_foreseen() {
         format!("name: {0}\nservices:\n  app: {{image: '{0}:app', build: {{context: ., args: {args}}}}}\n", world.name);
     world.file("compose.yml", &compose);
     world.manifest("");
-    let (mut random, mut tally) = (Random::new(7), Tally::default());
-    for graph in 0..GRAPHS {
+    let (mut random, mut tally) = (Random::new(number("RANDOM_SEED", 7) as u64), Tally::default());
+    for graph in 0..number("RANDOM_GRAPHS", 2) {
         world.file("Dockerfile", &dockerfile(&mut random));
-        for number in 0..COMMITS {
-            change(&mut random, work.as_std_path(), &commits, graph * COMMITS + number);
-            commits.push(world.upstream.push_work(&format!("Change {graph} {number}")).unwrap());
-            tally.check_alone(&world, &format!("graph {graph}, commit {number}"));
+        for commit in 0..COMMITS {
+            change(&mut random, work.as_std_path(), &commits, graph * COMMITS + commit);
+            commits.push(world.upstream.push_work(&format!("Change {graph} {commit}")).unwrap());
+            tally.check_alone(&world, &format!("graph {graph}, commit {commit}"));
         }
     }
     tally.finish(0.98);

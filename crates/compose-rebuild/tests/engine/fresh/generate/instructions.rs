@@ -18,7 +18,7 @@ impl Recipe<'_> {
             8 => self.named_context(&mut stage),
             9 => self.copy_of_stage(&mut stage, number),
             10 => match self.service_image(&mut stage) {
-                Some((image, _)) => format!("COPY --from={image} /out /out-{}\n", self.draft.number()),
+                Some((image, _)) => format!("COPY --from={image} /srv/out /out-{}\n", self.draft.number()),
                 None => self.metadata(),
             },
             11..=13 => self.clone_in_run(&mut stage),
@@ -167,7 +167,7 @@ impl Recipe<'_> {
         stage.stages.insert(one);
         let from = self.draft.place("stage that is copied from", format!("t{one}"), format!("t{other}"));
         let flag = self.flag();
-        format!("COPY {flag}--from={from} /out /out-{}\n", self.draft.number())
+        format!("COPY {flag}--from={from} /srv/out /out-{}\n", self.draft.number())
     }
 
     /// A step that clones, most times below an argument that makes it run again.
@@ -210,11 +210,11 @@ impl Recipe<'_> {
             0 if number > 0 => {
                 let other = self.random.below(number);
                 stage.stages.insert(other);
-                format!("RUN --mount=type=bind,from=t{other},source=/out,target=/in cat /in > /m-{id}\n")
+                format!("RUN --mount=type=bind,from=t{other},source=/srv/out,target=/in cat /in > /m-{id}\n")
             }
             1 => match self.service_image(stage) {
                 Some((image, _)) => {
-                    format!("RUN --mount=type=bind,from={image},source=/out,target=/in cat /in > /m-{id}\n")
+                    format!("RUN --mount=type=bind,from={image},source=/srv/out,target=/in cat /in > /m-{id}\n")
                 }
                 None => self.run(),
             },

@@ -50,7 +50,8 @@ impl<'a> Recipe<'a> {
         }
     }
 
-    /// Begins a stage, which has a file of its own whatever else it has.
+    /// Begins a stage, which has a file of its own whatever else it has. That one stands below /srv because BuildKit reads the
+    /// whole directory that a copied path is in, and /srv is otherwise empty.
     fn begin(&mut self, number: usize) -> Stage {
         let mut stage = Stage::default();
         let from = match self.random.below(10) {
@@ -78,7 +79,7 @@ impl<'a> Recipe<'a> {
         let platform = self.draft.added("platform of FROM", "--platform=$TARGETPLATFORM ");
         let word = self.draft.word("here-document of COPY");
         self.text +=
-            &format!("{from_word} {platform}{from} AS t{number}\nCOPY <<EOF /out\nstage {number}: {word}\nEOF\n");
+            &format!("{from_word} {platform}{from} AS t{number}\nCOPY <<EOF /srv/out\nstage {number}: {word}\nEOF\n");
         stage
     }
 
