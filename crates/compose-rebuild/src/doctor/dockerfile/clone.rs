@@ -37,20 +37,19 @@ fn without_bust(stage: &StageView<'_>, code: &[&Sighting], bust: &str) -> Option
     let is_alone = code.iter().filter(|seen| seen.fetch.instruction == fetch.instruction).count() == 1;
     let is_patched = !stage.is_kept && below.is_none() && unset.is_none();
     let edits = if is_patched { patch::cover(stage.dockerfile, fetch, is_alone, bust) } else { Vec::new() };
-    let cure = match (below, installs) {
-        _ if unset.is_some() => {
-            format!("pass `{}` in `args` of the compose file: it has no value", unset.unwrap_or_default())
-        }
+    let cure = match (unset, below, installs) {
+        (Some((name, true)), ..) => format!("pass `{name}` in `args` of the compose file: it has no value"),
+        (Some((name, false)), ..) => format!("write `ARG {name}` in this stage: one above `FROM` has no value there"),
         _ if stage.is_kept => "pin it to a commit: this image is kept, and made once".to_owned(),
-        (Some((_, arg)), _) => format!(
+        (None, Some((_, arg)), _) => format!(
             "pin it to a commit; or move `ARG {}` above it, and every push to the code below runs this step again, too",
             arg.name
         ),
         _ if edits.iter().any(Edit::removes) => "move the argument that stands below it to just above it".to_owned(),
-        (None, Some((_, what))) => {
+        (None, None, Some((_, what))) => {
             format!("write `ARG {bust}=unknown` above this `RUN`, split below {what}: packages need no new code")
         }
-        (None, None) => format!("write `ARG {bust}=unknown` just above this `RUN`"),
+        (None, None, None) => format!("write `ARG {bust}=unknown` just above this `RUN`"),
     };
     let finding = error("clone-without-bust", fetch.line, what)
         .why("Docker cannot see that something was pushed, so the step stays cached and the image keeps the old code.")

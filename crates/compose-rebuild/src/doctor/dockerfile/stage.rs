@@ -61,15 +61,25 @@ impl<'a> StageView<'a> {
         self.seen.iter().any(|seen| matches!(&seen.watch, Watch::Argument { by } if by == name))
     }
 
-    /// An argument without a value that a ref is made of, and that the step itself does not set.
-    pub(super) fn unset(&self, seen: &Sighting) -> Option<&str> {
-        let name = seen.r#ref.split_once('$')?.1.trim_start_matches('{');
-        let name = &name[..name.find(|c: char| c != '_' && !c.is_ascii_alphanumeric()).unwrap_or(name.len())];
+    /// An argument without a value that a ref or an address is made of, and that the step itself does not set; and whether the
+    /// stage takes it.
+    pub(super) fn unset(&self, seen: &Sighting) -> Option<(String, bool)> {
+        let mut name = variable(&seen.r#ref).or(variable(&seen.fetch.repository))?.to_owned();
         let run = self.runs.iter().find(|run| run.order == seen.fetch.instruction + 1);
         if run.is_some_and(|run| run.says(&format!(" {name}="))) {
             return None;
         }
-        self.args.iter().find(|(_, arg)| arg.name == name && arg.value.is_none()).map(|(_, arg)| arg.name.as_str())
+        let own = self.dockerfile.stages[self.index].instructions.iter().filter(|one| one.keyword == "ENV");
+        if let Some(env) = own.flat_map(Instruction::declares).find(|env| env.name == name) {
+            name = variable(&env.value?)?.to_owned();
+        }
+        match self.args.iter().find(|(_, arg)| arg.name == name) {
+            Some((_, arg)) => arg.value.is_none().then_some((name, true)),
+            None => {
+                let mut global = self.dockerfile.global.iter().flat_map(Instruction::declares);
+                global.any(|arg| arg.name == name).then_some((name, false))
+            }
+        }
     }
 
     /// The installations of a `RUN` that stand before the first code that it fetches, in words, each with the position of the `RUN`.
@@ -101,6 +111,12 @@ impl<'a> StageView<'a> {
     pub(super) fn has_above(&self, order: usize, is_such: impl Fn(&str) -> bool) -> bool {
         self.args.iter().any(|(at, arg)| *at < order && is_such(&arg.name))
     }
+}
+
+/// The name of the first variable in a text.
+fn variable(text: &str) -> Option<&str> {
+    let name = text.split_once('$')?.1.trim_start_matches('{');
+    Some(&name[..name.find(|c: char| c != '_' && !c.is_ascii_alphanumeric()).unwrap_or(name.len())])
 }
 
 fn declared(instructions: &[Instruction]) -> impl Iterator<Item = (usize, Assignment)> {
