@@ -43,6 +43,8 @@ pub fn tool(command: &Command) -> Option<Tool<'_>> {
             "runuser" if rest.iter().any(|word| word.text == "--") => options(rest),
             "sudo" | "doas" | "env" | "exec" | "command" | "time" | "nice" | "nohup" | "xargs" | "timeout"
             | "retry" | "setpriv" | "stdbuf" => options(rest),
+            // `bash script arguments`.
+            _ if is_shell(name) && rest.first().is_some_and(|word| !word.text.starts_with('-')) => rest,
             "gosu" | "su-exec" => rest.get(1..).unwrap_or_default(),
             _ if name.starts_with("python") && rest.len() > 1 && rest[0].text == "-m" => &rest[1..],
             _ => return Some(Tool { name, args: rest, command }),

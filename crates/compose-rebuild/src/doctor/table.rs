@@ -91,7 +91,6 @@ mod tests {
             reference,
             cover: Cover::Nothing,
             commit_arg: None,
-            is_archive: false,
         };
         let (stage, r#ref, file) = (stage.to_owned(), "HEAD".to_owned(), "Dockerfile".to_owned());
         let service = service.parse().expect("name");

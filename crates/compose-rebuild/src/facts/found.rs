@@ -259,9 +259,8 @@ fn contexts_of(built: &Built) -> impl Iterator<Item = Fetch> {
 
 /// Code that no line fetches.
 fn outside_stages(repository: String, reference: Reference) -> Fetch {
-    let (stage, instruction, runs_in, line, is_archive) = (0, 0, 0, 0, false);
-    let (cover, commit_arg) = (Cover::Builder, None);
-    Fetch { stage, instruction, runs_in, line, repository, reference, cover, commit_arg, is_archive }
+    let (stage, instruction, runs_in, line) = (0, 0, 0, 0);
+    Fetch { stage, instruction, runs_in, line, repository, reference, cover: Cover::Builder, commit_arg: None }
 }
 
 /// What is followed there, if anything moves.

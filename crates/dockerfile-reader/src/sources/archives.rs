@@ -1,5 +1,6 @@
 //! Archives and files of a repository that a web server makes of a branch or a tag.
 
+use super::fetch::is_version;
 use crate::address::Reference;
 
 /// Hosts whose pages `owner/name` are repositories.
@@ -65,14 +66,9 @@ fn file_of_branch(path: &str) -> Option<&str> {
     let named = path.strip_prefix("refs/heads/").unwrap_or(path);
     let branch = named.split('/').next()?;
     let is_code = !NO_CODE.iter().any(|end| path.ends_with(end));
-    let digit = |c: char| c.is_ascii_digit();
-    let is_version = branch.trim_start_matches(['v', 'V']).starts_with(digit)
-        || branch
-            .split('.')
-            .zip(branch.split('.').skip(1))
-            .any(|(one, next)| one.ends_with(digit) && next.starts_with(digit));
     let is_unknown = branch.contains(['$', '`']) && !branch.contains("BRANCH");
-    let moves = !is_version && !is_unknown && matches!(Reference::of(branch), Reference::Head | Reference::Named(_));
+    let moves =
+        !is_version(branch) && !is_unknown && matches!(Reference::of(branch), Reference::Head | Reference::Named(_));
     let is_branch = named.len() < path.len() || (moves && branch != "refs");
     (is_code && is_branch).then(|| &path[..path.len() - named.len() + branch.len()])
 }
@@ -117,7 +113,7 @@ mod tests {
             ("https://raw.githubusercontent.com/o/n/master/apt.key", None),
             ("https://raw.github.com/o/n/release/install.sh", Some("https://github.com/o/n release")),
             ("https://raw.githubusercontent.com/o/n/master/LICENSE", None),
-            ("https://raw.githubusercontent.com/o/n/n-2014.11/a.tar", None),
+            ("https://raw.githubusercontent.com/o/n/11.0/a.txt", Some("https://github.com/o/n 11.0")),
             ("https://raw.githubusercontent.com/o/n/1a2b3c4d5e/a.sh", None),
             ("https://raw.githubusercontent.com/o/n/${N_VERSION}/a.sh", None),
             ("https://raw.githubusercontent.com/o/n/${BRANCH}/a.sh", Some("https://github.com/o/n ${BRANCH}")),

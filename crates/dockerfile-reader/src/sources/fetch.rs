@@ -22,8 +22,6 @@ pub struct Fetch {
     pub cover: Cover,
     /// The build argument, empty now, that takes a commit in the place of the reference.
     pub commit_arg: Option<String>,
-    /// Whether it is an archive, of which people write versions far more often than branches.
-    pub is_archive: bool,
 }
 
 /// What makes a step run again.
@@ -64,7 +62,7 @@ impl Fetch {
         let moves = match (&self.reference, &self.cover, meaning) {
             (Reference::Head, Cover::Branch(branch), Some(full)) => full.strip_prefix("refs/heads/") != Some(branch),
             (Reference::Named(_), _, Some(full)) => !full.starts_with("refs/tags/"),
-            (Reference::Named(name), _, None) if self.reference.moves().is_none() => !is_version(name, self.is_archive),
+            (Reference::Named(name), _, None) if self.reference.moves().is_none() => !is_version(name),
             _ => self.reference.moves() != Some(false),
         };
         self.cover.is_missing() && moves
@@ -78,14 +76,14 @@ impl Fetch {
 }
 
 /// Whether a name is far more often that of a tag than of a branch: `v1.2`, `1.2.3-rc1`. Of `release/1.2`, `3.11` and
-/// `1.2.3-fork` nobody knows; in the address of an archive `3.11` is a version.
-fn is_version(name: &str, is_archive: bool) -> bool {
+/// `1.2.3-fork` nobody knows.
+pub(super) fn is_version(name: &str) -> bool {
     let is_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | '_');
     let is_whole = |(at, c): (usize, char)| {
         let (before, rest) = name.split_at(at);
         let (numbers, suffix) = rest.split_at(rest.find(|c| !is_number(c)).unwrap_or(rest.len()));
         let count = numbers.split(['.', '_']).filter(|part| !part.is_empty()).count();
-        let is_enough = count > 2 || (count == 2 && (is_archive || before == "v"));
+        let is_enough = count > 2 || (count == 2 && before == "v");
         c.is_ascii_digit() && !before.ends_with(|c: char| c.is_ascii_digit()) && is_enough && is_of_release(suffix)
     };
     !name.contains('/') && !name.contains("branch") && name.char_indices().any(is_whole)
@@ -130,11 +128,7 @@ mod tests {
             ("release/1.2.3", false),
             ("main", false),
         ] {
-            assert_eq!(is_version(name, false), expected, "{name}");
-        }
-        for (name, expected) in [("1.2", true), ("app-1.2", true), ("1.2.x", false), ("1.x", false), ("app_50", false)]
-        {
-            assert_eq!(is_version(name, true), expected, "{name}");
+            assert_eq!(is_version(name), expected, "{name}");
         }
     }
 }

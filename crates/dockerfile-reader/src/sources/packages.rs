@@ -121,7 +121,10 @@ impl Walk {
             let commit = others.find(|one| matches!(one, Reference::Commit(_)));
             let is_script = name.ends_with(".sh") || name == "cpanm";
             let takes = is_script || name.contains("clone") || verbs.iter().any(|verb| TAKES.contains(verb));
-            self.words(tool.args, |text| archives::archive(text).or_else(|| unknown(text, &commit).filter(|_| takes)));
+            self.words(tool.args, |text| {
+                let pip = || address::pip(text).filter(|_| text.contains("git+"));
+                archives::archive(text).or_else(pip).or_else(|| unknown(text, &commit).filter(|_| takes))
+            });
         }
     }
 
@@ -134,8 +137,7 @@ impl Walk {
             let commit_arg = self.commit_arg(word);
             let lost = self.empty(word).filter(|_| text.ends_with('@') && commit_arg.is_none());
             let reference = lost.map_or(reference, |name| Reference::Named(format!("${name}")));
-            let found = self.found(word.line, repository, reference, commit_arg);
-            self.found[found].is_archive = text.contains("/archive/");
+            self.found(word.line, repository, reference, commit_arg);
         }
     }
 

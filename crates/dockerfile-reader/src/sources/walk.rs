@@ -79,18 +79,7 @@ impl Walk {
         let Place { written: (stage, instruction), live, told, .. } = self.place();
         let (stage, instruction, cover, told) = (*stage, *instruction, live.cover(), told.len());
         self.told.push(told);
-        let is_archive = false;
-        self.found.push(Fetch {
-            stage,
-            instruction,
-            runs_in,
-            line,
-            repository,
-            reference,
-            cover,
-            commit_arg,
-            is_archive,
-        });
+        self.found.push(Fetch { stage, instruction, runs_in, line, repository, reference, cover, commit_arg });
         self.found.len() - 1
     }
 
