@@ -99,8 +99,12 @@ const DIGITS: usize = 12;
 pub(crate) fn title(stage: &str, instruction: &str) -> String {
     let (word, rest) = instruction.split_once(' ').unwrap_or((instruction, ""));
     let words = rest.split_whitespace().skip_while(|word| word.starts_with("--"));
-    let words: String = words.map(|word| format!(" {}", with_short_digest(word))).collect();
-    let instruction = plain(&format!("{word}{words}"), INSTRUCTION);
+    let words: Vec<_> = words.map(with_short_digest).collect();
+    let words = words.join(" ");
+    // Of a script in the Dockerfile BuildKit shows how it begins: `<<'EOR' (set -eu...)`.
+    let script = words.strip_prefix("<<").and_then(|script| script.split_once(" (")?.1.strip_suffix("...)"));
+    let words = script.map_or_else(|| words.clone(), |start| format!("{start} …"));
+    let instruction = plain(format!("{word} {words}").trim_end(), INSTRUCTION);
     if stage.is_empty() { instruction } else { format!("[{stage}] {instruction}") }
 }
 
@@ -138,6 +142,7 @@ mod tests {
         let base = format!("FROM docker.io/library/debian:bookworm@sha256:{digest}");
         assert_eq!(title("base", &base), "[base] FROM docker.io/library/debian:bookworm@sha256:aaaaaaaaaaaa");
         assert_eq!(title("", "RUN --mount=type=cache,target=/x --network=none\tmake  all"), "RUN make all");
+        assert_eq!(title("a", "RUN --network=none <<'EOR' (set -eu...)"), "[a] RUN set -eu …");
         assert!(title("a", &format!("RUN {}", "x".repeat(200))).ends_with('…'));
     }
 }

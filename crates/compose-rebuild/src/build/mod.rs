@@ -233,14 +233,20 @@ fn engine_failed(finished: &Finished, progress: &Progress) -> bool {
     says(&finished.stderr) && progress.failed().is_none_or(|step| says(step.error.as_deref().unwrap_or_default()))
 }
 
-/// The line of a log that says why a step failed: of a stack of Python the last one with an error, else the first, as
-/// compilers and package managers have it.
+/// The line of a log that says why a step failed: of a stack of Python the last one with an error, else the first that is one,
+/// as compilers and package managers have it, and no heading of others.
 fn telling_line(tail: &VecDeque<String>) -> String {
     let signs = ["error", "fatal", "exception", "not found", "no such", "denied", "cannot", "panicked"];
     let tells = |line: &&String| signs.iter().any(|sign| line.to_lowercase().contains(sign));
-    let mut lines = tail.iter().filter(tells);
-    let is_stack = tail.iter().any(|line| line.starts_with("Traceback "));
-    let line = if is_stack { lines.next_back() } else { lines.next() }.or_else(|| tail.back());
+    let is_error = |line: &&String| {
+        let line = line.trim_end().to_lowercase();
+        ["error:", "error["].iter().any(|sign| line.contains(sign)) && !line.ends_with(':')
+    };
+    let line = match tail.iter().any(|line| line.starts_with("Traceback ")) {
+        true => tail.iter().rfind(tells),
+        false => tail.iter().find(is_error).or_else(|| tail.iter().find(tells)),
+    };
+    let line = line.or_else(|| tail.back());
     line.map_or(String::new(), |line| format!(": {}", plain(line, 300)))
 }
 
@@ -311,6 +317,9 @@ mod tests {
             told(&["error[E0425]: cannot find `x`", "error: could not compile `a`"]),
             ": error[E0425]: cannot find `x`"
         );
+        let esbuild =
+            ["let error = new Error(text);", "Error: Build failed with 1 error:", "a.js:1:27: ERROR: Unexpected \";\""];
+        assert_eq!(told(&esbuild), ": a.js:1:27: ERROR: Unexpected \";\"");
         assert_eq!((told(&["made"]), told(&[])), (": made".to_owned(), String::new()));
     }
 }

@@ -88,8 +88,8 @@ fn go_back(context: &Context, options: &cli::Rollback, value: &CacheBust) -> any
     if !healthy.is_empty() || moves.iter().any(|one| one.from.as_ref() != Some(&one.to)) {
         let _ = ending.summary.set(summary(context, &project, version, healthy));
     }
-    let stays = "it stays there until there is a newer commit; `cargo xtask rebuild --forward` goes forward again";
-    ui.status("Finished", &format!("{start}{stays}"));
+    let stays = "until there is a newer commit; `cargo xtask rebuild --forward` goes forward before";
+    ui.status("Finished", &format!("{start}the tags stay at {value} {stays}"));
     Ok(())
 }
 

@@ -119,7 +119,7 @@ impl<'a> Run<'a> {
             human::steps(ui, &summary);
             let moved: Vec<_> = plan.services.iter().filter(|service| promoted && service.moves()).collect();
             for group in human::groups(ui, &moved, |service| &service.cache_bust) {
-                let images = human::name_or_count(&group, |service| service.image.to_string(), "image");
+                let images = human::names_or_count(&group, |service| service.image.to_string(), "image");
                 ui.status("Promoted", &format!("{images} to {}", group[0].cache_bust));
             }
             moved.iter().for_each(|service| ui.message("image", service));
@@ -224,7 +224,7 @@ impl<'a> Run<'a> {
         let (unmoved, (there, verified)) = both(unmoved, || both(there, || check::staged(ui, plan, place, digests)));
         let verified = unmoved.and(verified)?;
         for group in human::groups(ui, &verified.images, |one| &one.service.cache_bust) {
-            let names = human::name_or_count(&group, |one| one.service.service.to_string(), "service");
+            let names = human::names_or_count(&group, |one| one.service.service.to_string(), "service");
             ui.status("Verified", &format!("{names} {}", group[0].service.cache_bust));
         }
         if self.push {

@@ -203,7 +203,7 @@ fn conclude(ui: &Ui, rows: &[Row]) -> anyhow::Result<()> {
     let mut seen = BTreeSet::new();
     let cures: Vec<_> = bad.iter().filter_map(|row| row.cure.as_deref()).filter(|cure| seen.insert(*cure)).collect();
     let groups = human::groups(ui, &bad, |row| row.words());
-    let name = |group: &Vec<&&Row>| human::name_or_count(group, |row| row.name(), "service");
+    let name = |group: &Vec<&&Row>| human::names_or_count(group, |row| row.name(), "service");
     let names: Vec<_> = groups.iter().map(|group| format!("{} ({})", name(group), group[0].words())).collect();
     let failure = Failure::no(format!("not current: {}", names.join(", ")));
     Err(failure.kept("nothing was changed").hint(cures.join("; ")).into())

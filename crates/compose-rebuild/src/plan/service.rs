@@ -102,7 +102,11 @@ impl Deciding<'_> {
         if prior != revision {
             let sources: Vec<_> = facts.sources_of(service).collect();
             let priors: Vec<_> = prior.split(' ').collect();
-            let moved = |what: &str, from: &str, to: &str| format!("{what} moved {}..{}", short(from), short(to));
+            let moved = |what: &str, from: &str, to: &str| match (from, to) {
+                ("", _) => format!("the image names no commit, {what} is at {}", short(to)),
+                (_, "") => format!("it has no source any more, and the image is from {}", short(from)),
+                _ => format!("{what} moved {}..{}", short(from), short(to)),
+            };
             // With several sources those that moved, as long as they are the same ones.
             if sources.len() > 1 && sources.len() == priors.len() {
                 let moves = sources.iter().zip(&keyed.revisions).zip(priors).filter_map(|((one, now), prior)| {

@@ -21,7 +21,11 @@ pub fn page(project: &str, rows: &[Row], now: Timestamp) -> String {
         tile("Services", &rows.len().to_string(), ""),
         tile("Up to date", &count(&|row| row.verdict.is_good()), ""),
         tile("Behind", &count(&|row| behind(row).is_some()), "their branch"),
-        tile("Unhealthy", &ill.to_string(), &format!("of the running containers, {} in all", containers().count())),
+        tile(
+            "Unhealthy",
+            &ill.to_string(),
+            &format!("of {}", measure::counted(containers().count(), "running container")),
+        ),
     ];
     let table = format!(
         "<div class=\"scroll\"><table class=\"fleet\"><thead><tr><th>Service</th><th>Deployed</th><th>Behind</th>\

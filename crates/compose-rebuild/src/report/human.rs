@@ -15,9 +15,13 @@ const FEW: usize = 3;
 /// The items in their order, those together of which one line can say it, because more than a few have the same key; each on
 /// its own for those who asked for more.
 pub fn groups<'a, T, K: Ord>(ui: &Ui, all: &'a [T], key: impl Fn(&'a T) -> K) -> Vec<Vec<&'a T>> {
+    larger_groups(if ui.is_verbose() { usize::MAX } else { FEW }, all, key)
+}
+
+/// The items in their order, those together that have the same key, unless they are that few.
+fn larger_groups<'a, T, K: Ord>(few: usize, all: &'a [T], key: impl Fn(&'a T) -> K) -> Vec<Vec<&'a T>> {
     let mut equal: BTreeMap<K, Vec<usize>> = BTreeMap::new();
     all.iter().enumerate().for_each(|(at, one)| equal.entry(key(one)).or_default().push(at));
-    let few = if ui.is_verbose() { usize::MAX } else { FEW };
     let each = |group: Vec<usize>| match group.len() <= few {
         true => group.into_iter().map(|at| vec![at]).collect(),
         false => vec![group],
@@ -27,11 +31,11 @@ pub fn groups<'a, T, K: Ord>(ui: &Ui, all: &'a [T], key: impl Fn(&'a T) -> K) ->
     groups.into_iter().map(|group| group.into_iter().map(|at| &all[at]).collect()).collect()
 }
 
-/// The name of the only one, or how many there are.
-pub fn name_or_count<T>(group: &[&T], name: impl Fn(&T) -> String, noun: &str) -> String {
-    match group {
-        [one] => name(one),
-        _ => measure::counted(group.len(), noun),
+/// The names of a few, or how many there are.
+pub fn names_or_count<T>(group: &[&T], name: impl Fn(&T) -> String, noun: &str) -> String {
+    match group.len() <= FEW {
+        true => group.iter().map(|one| name(one)).collect::<Vec<_>>().join(", "),
+        false => measure::counted(group.len(), noun),
     }
 }
 
@@ -39,7 +43,7 @@ pub fn name_or_count<T>(group: &[&T], name: impl Fn(&T) -> String, noun: &str) -
 pub fn services(ui: &Ui, plan: &Plan) {
     for group in alike(ui, plan) {
         let service = group[0];
-        let names = name_or_count(&group, |one| one.service.to_string(), "service");
+        let names = names_or_count(&group, |one| one.service.to_string(), "service");
         let about = format!("{names} ({})", service.why);
         match &service.action {
             Action::Fresh => ui.status("Fresh", &about),
@@ -81,9 +85,9 @@ pub fn several(service: &ServicePlan) -> Vec<String> {
 
 /// Says which code nobody watches, so that "fresh" is not taken for more than it is.
 pub fn unwatched(ui: &Ui, all: &[Unwatched]) {
-    for group in groups(ui, all, |one| Unwatched { service: all[0].service.clone(), ..one.clone() }) {
+    for group in larger_groups(1, all, |one| Unwatched { service: all[0].service.clone(), ..one.clone() }) {
         let Unwatched { place, repository, why, cure, .. } = group[0];
-        let names = name_or_count(&group, |one| format!("`{}`", one.service), "service");
+        let names = names_or_count(&group, |one| format!("`{}`", one.service), "service");
         ui.warning(&format!("a push to {repository} is not noticed in {names} ({place}): {why}; {cure}"));
     }
 }

@@ -4,7 +4,7 @@ use buildkit_report::prediction::{Longest, StagePrediction};
 
 use crate::foresight::predict::Foreseen;
 use crate::plan::ServicePlan;
-use crate::report::human::{alike, groups, name_or_count, several, warnings};
+use crate::report::human::{alike, groups, names_or_count, several, warnings};
 use crate::ui::Ui;
 use crate::value::measure::seconds;
 
@@ -40,7 +40,7 @@ pub fn show(ui: &Ui, foreseen: &Foreseen<'_>) {
     }
     let stages = groups(ui, &foreseen.prediction, |one| (one.expected.word(), &one.why));
     let stages: Vec<_> =
-        stages.iter().map(|group| (name_or_count(group, |one| one.stage.clone(), "stage"), group)).collect();
+        stages.iter().map(|group| (names_or_count(group, |one| one.stage.clone(), "stage"), group)).collect();
     let width = stages.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, group) in &stages {
         ui.data(&format!("{:>12} {name:width$} {}", group[0].expected.word(), about(group)));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::facts::containers::Container;
 use crate::facts::history::Relation;
-use crate::report::human::{groups, name_or_count};
+use crate::report::human::{groups, names_or_count};
 use crate::ui::{Ui, plain};
 use crate::verify::compare::FirstNames;
 use crate::verify::verdict::{Row, Verdict};
@@ -13,7 +13,7 @@ use crate::verify::verdict::{Row, Verdict};
 pub fn show(ui: &Ui, rows: &[Row]) {
     let head = ["service", "remote", "label", "version file", "running", "verdict"].map(str::to_owned);
     let groups = groups(ui, rows, |row| (cells(row, ""), details(row)));
-    let name = |group: &[&Row]| name_or_count(group, Row::name, "service");
+    let name = |group: &[&Row]| names_or_count(group, Row::name, "service");
     let cells: Vec<_> = groups.iter().map(|group| cells(group[0], &name(group))).collect();
     let widths = [0, 1, 2, 3, 4].map(|column| {
         let all = cells.iter().chain([&head]);
@@ -99,7 +99,7 @@ fn outdated(ui: &Ui, rows: &[&Row]) -> Vec<String> {
     let groups = groups(ui, &containers, |container| &container.revision);
     let line = |group: &Vec<&&Container>| {
         let from = group[0].revision.as_deref().map_or("an unknown commit".to_owned(), of_text);
-        let name = name_or_count(group, |container| container.name.clone(), "container");
+        let name = names_or_count(group, |container| container.name.clone(), "container");
         let verb = if group.len() > 1 { "run" } else { "runs" };
         format!("{name} {verb} another image, from {from}")
     };

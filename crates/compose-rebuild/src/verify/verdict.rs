@@ -233,7 +233,7 @@ impl Verdict {
             Self::Held => ("held", "push a better commit, or go there all the same: cargo xtask rebuild --forward"),
             Self::BaseMoved => ("base image moved", "build it from its base as it is now: cargo xtask rebuild --pull"),
             Self::ContainerOutdated => {
-                ("container older than its image", "start it from the image: docker compose up --detach")
+                ("container older than its image", "start it from the image: cargo xtask rebuild --up")
             }
         }
     }
@@ -262,12 +262,9 @@ impl Row {
     /// Judges; `alone` is an image that was named by itself, not a service.
     pub fn new(service: Option<Service>, image: ImageRef, evidence: Evidence, alone: bool) -> Self {
         let verdict = Verdict::on(&evidence);
-        let cure = match (verdict, &service) {
-            (Verdict::NeverBuilt, _) if alone => format!("get it: docker pull {image}"),
-            (Verdict::NotOurs, _) if alone => {
-                "nothing in it names a repository and a commit of this project".to_owned()
-            }
-            (Verdict::ContainerOutdated, Some(service)) => format!("{} {service}", verdict.cure()),
+        let cure = match verdict {
+            Verdict::NeverBuilt if alone => format!("get it: docker pull {image}"),
+            Verdict::NotOurs if alone => "nothing in it names a repository and a commit of this project".to_owned(),
             _ => verdict.cure().to_owned(),
         };
         let cure = Some(cure).filter(|_| !verdict.is_good());

@@ -70,6 +70,25 @@ fn a_clone_below_any_bust_argument_is_followed() {
 }
 
 #[test]
+fn services_that_are_not_watched_are_warned_of_together_and_watched_from_the_next_build_on() {
+    let world = project(&CLONE.replace("ARG CACHEBUST", "ARG OTHER"));
+    world.engine(|engine| {
+        let mut web = engine.config["services"]["app"].clone();
+        web["image"] = json!("web");
+        engine.config["services"]["web"] = web;
+    });
+    let outcome = warns(&world, "rebuild", "is not noticed in `app`, `web` (");
+    assert_eq!(outcome.stderr.matches("is not noticed").count(), 1, "{outcome}");
+    world.file("Dockerfile", CLONE);
+    world
+        .run(["rebuild"])
+        .ok()
+        .says("Building app v0.1.0-aaaaaaaaaaaa (the image names no commit, HEAD is at aaaaaaaaaaaa)");
+    world.file("Dockerfile", "FROM a\nRUN make\n");
+    world.run(["rebuild"]).ok().says("(it has no source any more, and the image is from aaaaaaaaaaaa)");
+}
+
+#[test]
 fn several_sources_are_listed_each_with_its_commit() {
     let two = "RUN git clone -b dev https://git.example/lib.git && pip install git+https://git.example/app.git@main\n";
     let world = project(&format!("FROM a\nARG REBUILD\n{two}"));

@@ -128,7 +128,7 @@ fn containers_older_than_their_image_are_found() {
     start(&world, &image, &commit('a'));
     assert_eq!(row(&world, &[], 0)["containers"][0]["revision"], commit('a'));
     start(&world, &format!("sha256:{}", "0".repeat(64)), "\u{1b}[2Kforged\nrow");
-    let outcome = says(&world, "container older than its image", "docker compose up --detach vibevoice");
+    let outcome = says(&world, "container older than its image", "rebuild --up");
     assert!(outcome.stdout.contains("    vibevoice-0000 runs another image, from [2Kforged +1"), "{outcome}");
     assert_eq!(row(&world, &[], 1)["verdict"], "container-outdated");
     // Another project's containers, and another service's, are not this one's.

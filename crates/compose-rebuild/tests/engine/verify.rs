@@ -114,7 +114,7 @@ fn a_container_older_than_its_image_is_found() {
     world.rebuild();
     let row = verdict(&world, &[], 1);
     assert_eq!(row["verdict"], "container-outdated", "{row}");
-    world.xtask(["verify"]).fails(1).says("docker compose up --detach vibevoice");
+    world.xtask(["verify"]).fails(1).says("rebuild --up");
     verdict(&world, &["--offline"], 1);
     world.compose(&["up", "--detach", "--no-build", "vibevoice"]);
     verdict(&world, &[], 0);
