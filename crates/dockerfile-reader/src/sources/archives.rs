@@ -40,6 +40,10 @@ pub(super) fn archive(text: &str) -> Option<(String, Reference)> {
             let owner = format!("{}/{}", parts.next()?, parts.next()?);
             of("github.com", &owner, file_of_branch(parts.next()?)?)
         }
+        _ if host.ends_with(".jsdelivr.net") => {
+            let (owner, file) = path.strip_prefix("gh/")?.split_once('@')?;
+            of("github.com", owner, file_of_branch(file)?)
+        }
         _ => {
             if let Some((owner, reference)) = path.split_once("/-/archive/") {
                 return of(host, owner, reference.rsplit_once('/').map_or(reference, |(reference, _)| reference));
@@ -117,6 +121,9 @@ mod tests {
             ("https://raw.githubusercontent.com/o/n/1a2b3c4d5e/a.sh", None),
             ("https://raw.githubusercontent.com/o/n/${N_VERSION}/a.sh", None),
             ("https://raw.githubusercontent.com/o/n/${BRANCH}/a.sh", Some("https://github.com/o/n ${BRANCH}")),
+            ("https://cdn.jsdelivr.net/gh/o/n@main/a.sh", Some("https://github.com/o/n main")),
+            ("https://cdn.jsdelivr.net/gh/o/n@1.2.3/a.js", None),
+            ("https://cdn.jsdelivr.net/npm/n@1.2.3/a.js", None),
             ("https://github.com/o/n/raw/main/a/b", Some("https://github.com/o/n main")),
             ("https://github.com/o/n/blob/main/a/b?raw=true", Some("https://github.com/o/n main")),
             ("https://github.com/o/n/blob/main/a/b", None),

@@ -90,7 +90,14 @@ impl Walk {
                 Some(name) => Reference::Named(format!("${name}")),
                 None => branch(git.branch().unwrap_or_default()),
             };
-            let found = self.found(git.line, url.clone(), reference, None);
+            let mut found = self.found(git.line, url.clone(), reference, None);
+            // A pull in the same directory, for the case that a clone is there already.
+            let pulled = self.place().repositories.at(&path).and_then(|at| self.place().repositories.all[at].found);
+            if let Some(pulled) = pulled.filter(|&at| self.found[at].repository == path) {
+                self.found.swap_remove(pulled);
+                self.told.swap_remove(pulled);
+                found = pulled;
+            }
             if self.place().kept.iter().any(|kept| is_below(&path, kept)) {
                 self.found[found].cover = Cover::Kept;
             }

@@ -19,8 +19,8 @@ pub(super) fn check(stage: &StageView<'_>, names: &Names) -> Vec<Finding> {
     let mut findings: Vec<_> = of_one_kind.filter_map(not_watched).collect();
     // An argument above the first step stands above all others, too.
     let (unset, others): (Vec<_>, Vec<_>) = uncovered.into_iter().partition(|seen| stage.unset(seen).is_some());
-    let steps = unset.chunk_by(|one, next| one.fetch.instruction == next.fetch.instruction);
-    findings.extend(steps.chain([&others[..]]).filter_map(|code| without_bust(stage, code, &names.bust)));
+    let of_one_argument = unset.chunk_by(|one, next| stage.unset(one) == stage.unset(next));
+    findings.extend(of_one_argument.chain([&others[..]]).filter_map(|code| without_bust(stage, code, &names.bust)));
     findings.extend(hard_coded(stage, names));
     findings
 }
