@@ -34,10 +34,12 @@ pub fn has_credential(text: &str) -> bool {
         rest = &rest[at + 3..];
         let end = rest.find(|c: char| c == '/' || c == '?' || c == '#' || c.is_whitespace() || c == '"' || c == '\'');
         let authority = &rest[..end.unwrap_or(rest.len())];
-        if let Some((user, _)) = authority.rsplit_once('@')
-            && (user.contains(':') || !matches!(scheme, "ssh" | "git"))
-            && !matches!(user, "" | "git")
-        {
+        let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+        let (name, password) = user.split_once(':').unwrap_or((user, ""));
+        // A token is a user of a web server; a password that is the user's own name is one of an example.
+        let is_token = scheme.starts_with("http") && !matches!(name, "" | "git");
+        let is_secret = if password.is_empty() { is_token } else { password != name };
+        if is_secret {
             return true;
         }
     }
@@ -62,7 +64,14 @@ mod tests {
 
     #[test]
     fn addresses_with_credentials() {
-        for secret in ["https://u:p@h/x", "x https://${TOKEN}@h/x y", "ssh://u:p@h", "https://a b https://t@h"] {
+        for secret in [
+            "https://u:p@h/x",
+            "x https://${TOKEN}@h/x y",
+            "ssh://u:p@h",
+            "redis://:p@h",
+            "https://a b https://t@h",
+            "https://t:@h",
+        ] {
             assert!(has_credential(secret), "{secret}");
         }
         for plain in [
@@ -70,6 +79,7 @@ mod tests {
             "https://git@h/a",
             "ssh://git@h/x",
             "git@h:x",
+            "mysql://root@h postgres://u:@h amqp://guest:guest@h",
             "https://h",
             "a@b",
             "://",
