@@ -259,7 +259,8 @@ impl Walk {
     /// What is checked out in the end; an argument without a value changes nothing.
     fn take(&mut self, found: usize, fetched: Fetched) {
         let one = &mut self.found[found];
-        if matches!(one.reference, Reference::Untold(_)) && fetched.reference.moves() != Some(false) {
+        let is_untold = matches!(one.reference, Reference::Untold(_)) && !one.repository.contains("://");
+        if is_untold && fetched.reference.moves() != Some(false) {
             return;
         }
         if !(fetched.commit_arg.is_some() && fetched.reference == Reference::Head) {

@@ -1,5 +1,6 @@
 //! Code that package tools fetch from Git remotes.
 
+use super::repositories::Repository;
 use super::walk::Walk;
 use super::{archives, scripts};
 use crate::address::{self, Reference, remote};
@@ -80,7 +81,17 @@ impl Walk {
             }
             ("degit" | "tiged", _) | ("gem", "specific_install") => self.words(tool.args, address::npm),
             // Without a version it takes the newest one.
-            ("go", "get") => self.words(tool.args, |text| address::go(text).or_else(|| address::go(&newest(text)?))),
+            ("go", "get") => {
+                self.words(tool.args, |text| address::go(text).or_else(|| address::go(&newest(text)?)));
+                // Its directory is a repository, of which another ref may be checked out.
+                for found in before..self.found.len() {
+                    let url = self.found[found].repository.clone();
+                    let path = format!("/go/src/{}", url.trim_start_matches("https://"));
+                    let remotes = [("origin".to_owned(), url)].into();
+                    let repository = Repository { remotes, found: Some(found), ..Repository::default() };
+                    self.place().repositories.insert(path, repository);
+                }
+            }
             ("go", "install" | "run") => self.words(tool.args, address::go),
             ("gh" | "glab", "repo") if verb(1) == "clone" => {
                 let host = if name == "gh" { "github.com" } else { "gitlab.com" };
