@@ -19,7 +19,7 @@ use crate::project::key;
 use crate::promote::{self, Move};
 use crate::report::{human, summary};
 use crate::sys::lock::Lock;
-use crate::sys::threads::both;
+use crate::sys::threads::{both, join};
 use crate::value::measure;
 use crate::verify::Place;
 use crate::{build, cli, verify as check};
@@ -247,10 +247,14 @@ impl<'a> Run<'a> {
         let (last, first): (Vec<_>, Vec<_>) = moves.into_iter().partition(|one| relied_on.contains(&one.tag));
         let opened = verified.opened;
         thread::scope(|scope| {
-            scope.spawn(|| drop(opened));
+            let closed = scope.spawn(|| drop(opened));
             promote::add_tags(ui, Store::Engine, &first)?;
             promote::move_tags(ui, Store::Engine, &last)?;
-            scope.spawn(|| drop(staged));
+            // Its marker goes last: whoever finds it cleans up after a run that was killed, containers too.
+            scope.spawn(|| {
+                join(closed);
+                drop(staged);
+            });
             promote::read_back(ui, Store::Engine, &last)
         })?;
         Ok(true)

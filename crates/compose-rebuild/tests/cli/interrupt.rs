@@ -161,6 +161,26 @@ fn kill_at_any_phase_leaves_old_tags_and_a_usable_next_run() {
 }
 
 #[test]
+fn a_container_of_a_run_that_was_killed_behind_its_last_tag_goes_with_the_next_run() {
+    let world = hanging_at("docker rm", false);
+    let before = world.mutable();
+    let running = world.run(["rebuild"]).start();
+    world.until_obeyed("removing the containers");
+    world.until("every tag has moved", || world.mutable().iter().zip(&before).skip(1).all(|(now, old)| now != old));
+    let is_read_back = || {
+        let call = world.calls_of("image inspect").pop().unwrap();
+        call.args.iter().any(|arg| arg == MUTABLE[2]) && !is_alive(call.pid as i32)
+    };
+    world.until("the tags are read back", is_read_back);
+    assert_eq!(world.calls_of("image rm").len(), 0, "what marks the run as unfinished is about to go");
+    running.signal(SIGKILL);
+    running.wait();
+    world.heal();
+    world.run(["rebuild"]).ok();
+    world.assert_nothing_staged();
+}
+
+#[test]
 fn what_a_killed_run_staged_goes_when_the_next_one_builds_something_else() {
     let world = hanging_at("docker cp", false);
     let running = world.run(["rebuild"]).start();
