@@ -103,7 +103,7 @@ impl Settings {
     pub fn parallel(&self, flag: Option<NonZeroUsize>) -> Result<Option<NonZeroUsize>, Failure> {
         let Some(text) = self.environment.parallel.as_deref().filter(|_| flag.is_none()) else { return Ok(flag) };
         let limit: i64 = text.parse().map_err(|_| {
-            Failure::usage(format!("COMPOSE_PARALLEL_LIMIT is {}, which is no number", show(text)))
+            Failure::usage(format!("COMPOSE_PARALLEL_LIMIT is {}, which is not a number", show(text)))
                 .hint("set it to the number of services to build at once, or to -1 for no limit")
         })?;
         Ok(usize::try_from(limit).ok().and_then(NonZeroUsize::new))

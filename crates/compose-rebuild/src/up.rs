@@ -166,7 +166,7 @@ impl Up<'_> {
             let gone = refused.rsplit_once("no such service: ").and_then(|(_, name)| name.parse::<Service>().ok());
             match gone.filter(|_| services.len() > 1).and_then(|gone| services.take(&gone)) {
                 Some(gone) => {
-                    self.ui.warning(&format!("`{gone}` still runs, and is no service of the project any more"));
+                    self.ui.warning(&format!("`{gone}` still runs, although it is no longer a service of the project"));
                 }
                 None => return Ok(Some(refused.to_owned())),
             }
@@ -270,7 +270,7 @@ impl Up<'_> {
         Ok(match still.first() {
             None => Failure::no(format!("{what}; rolled back to {value}"))
                 .kept("every tag is where it was, and what ran before runs again")
-                .hint("correct it and push"),
+                .hint("fix it and push"),
             Some(old) => Failure::no(format!("{what}, and after going back to {value} `{}` {}", old.service, old.why))
                 .kept("every tag is where it was; nothing was stopped")
                 .hint("look at it: docker compose ps --all; docker compose logs"),

@@ -125,14 +125,14 @@ impl<'a> Live<'a> {
     /// Exit code 3 when the silence is longer than `limit`.
     pub fn wait(&mut self, silence: Duration, limit: Option<Duration>) -> anyhow::Result<()> {
         if limit.is_some_and(|limit| silence > limit) {
-            return Err(Failure::precondition(format!("no step said anything for {}", age(silence)))
+            return Err(Failure::precondition(format!("no step printed anything for {}", age(silence)))
                 .kept("every tag is where it was")
                 .hint(LOST_LOCK)
                 .into());
         }
         if silence > limit.map_or(SILENCE, |limit| SILENCE.min(limit / 2)) && !self.warned {
             self.warned = true;
-            self.ui.warning(&format!("no step has said anything for {}; {LOST_LOCK}", age(silence)));
+            self.ui.warning(&format!("no step has printed anything for {}; {LOST_LOCK}", age(silence)));
         }
         Ok(())
     }

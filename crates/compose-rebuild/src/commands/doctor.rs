@@ -92,7 +92,7 @@ pub fn run(context: &Context, options: &cli::Doctor) -> anyhow::Result<()> {
 fn allow(findings: &mut Vec<Finding>, config: &Config) {
     let allowed = &config.doctor.allow;
     let unknown = allowed.keys().filter(|name| !CHECKS.contains(&name.as_str())).map(|name| {
-        let failure = Failure::usage(format!("`doctor.allow` names {}, which is no finding", show(name)));
+        let failure = Failure::usage(format!("`doctor.allow` names {}, which is not a finding", show(name)));
         configuration(&failure.hint("docs/findings.md lists all findings"))
     });
     let unknown: Vec<_> = unknown.collect();
@@ -115,7 +115,7 @@ fn sources_table(ui: &Ui, seen: &[Sighting]) {
 /// A failure of another command, as a finding.
 fn failed(area: Area, check: &'static str, failure: &Failure) -> Finding {
     Finding::error(area, check, &failure.cause)
-        .why("`cargo xtask rebuild` ends here.")
+        .why("`cargo xtask rebuild` fails for this reason.")
         .cure(failure.hint.as_deref().unwrap_or_default())
 }
 

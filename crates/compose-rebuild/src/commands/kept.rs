@@ -29,7 +29,7 @@ pub(super) fn all(ui: &Ui, state: &Utf8Path) -> impl Iterator<Item = (Utf8PathBu
     let read = move |path: Utf8PathBuf| match files::read(&path, REPORT_LIMIT).as_deref().map(Summary::parse) {
         Ok(Some(summary)) => Some((path, summary)),
         _ => {
-            ui.warning(&format!("`{path}` is no report of this version; it is left out"));
+            ui.warning(&format!("`{path}` is not a report of this version and is left out"));
             None
         }
     };

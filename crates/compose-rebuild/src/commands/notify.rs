@@ -27,7 +27,7 @@ pub fn told(
     if failure.as_ref().is_none_or(|failure| failure.code != exit_code::INTERRUPTED)
         && let Err(error) = tell(context, command, services, failure.as_ref())
     {
-        context.ui.warning(&format!("nobody was notified: {error:#}"));
+        context.ui.warning(&format!("the notification failed: {error:#}"));
     }
     done
 }

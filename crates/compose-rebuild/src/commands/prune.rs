@@ -100,7 +100,7 @@ fn remove_images(ui: &Ui, images: &[&Line]) -> anyhow::Result<()> {
         let done = docker::remove_images(some).output(ui, process::LONG)?;
         // What is in use stays and is said; anything else is no answer of the engine.
         if !done.status.success() && !["conflict", "No such image"].iter().any(|sign| done.stderr.contains(sign)) {
-            return Err(docker::failure(&done).kept("what is in use; some of the rest may be gone").into());
+            return Err(docker::failure(&done).kept("images in use; some of the others may be gone").into());
         }
     }
     Ok(())

@@ -40,9 +40,9 @@ fn go_back(context: &Context, options: &cli::Rollback, value: &CacheBust) -> any
     let Some(version) = versions.iter().find(|version| version.cache_bust == *value) else {
         let known: Vec<_> = versions.iter().map(|version| version.cache_bust.as_str()).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        return Err(Failure::usage(format!("version `{value}` is not there for every service"))
+        return Err(Failure::usage(format!("version `{value}` does not exist for every service"))
             .kept("every tag is where it was")
-            .hint(format!("versions that are: {known}"))
+            .hint(format!("versions that exist: {known}"))
             .into());
     };
     let moves: Vec<_> = version
@@ -151,7 +151,7 @@ fn list(context: &Context, versions: &[Version]) {
         ui.message("plan", version);
     }
     match versions.is_empty() {
-        true => ui.status("Finished", "no version is there for every service"),
+        true => ui.status("Finished", "no version exists for every service"),
         false => ui.status("Finished", "nothing was changed; name the version to go back to"),
     }
 }

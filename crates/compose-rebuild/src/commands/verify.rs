@@ -89,7 +89,7 @@ fn judged<'a>(context: &'a Context, options: &cli::Verify) -> anyhow::Result<(Kn
         }
         let mut row = Row::new(subject.service.clone(), subject.name.clone(), evidence, subject.alone);
         if row.verdict == Verdict::Behind && failed(&row) {
-            row.cure = Some("its last build failed, correct it and push: cargo xtask report".to_owned());
+            row.cure = Some("its last build failed, fix it and push: cargo xtask report".to_owned());
         } else if known.store == Store::Registry {
             row.cure = row.cure.map(|cure| cure.replace("xtask rebuild", "xtask rebuild --push"));
         }

@@ -61,10 +61,10 @@ fn argument(project: &Project, files: &Files, name: &str, is_bust: bool) -> Opti
                 .cure(ANCHOR)
         }
         (false, false, false) => warning("argument-not-passed", split)
-            .why("They agree only as long as nobody sets it to something else than the Dockerfile's default.")
+            .why("They agree only as long as nobody sets it to anything other than the default of the Dockerfile.")
             .cure(ANCHOR),
         (true, false, false) => error("bust-not-passed", split)
-            .why("By hand one image gets the new code and the other keeps the old.")
+            .why("In a build without this tool, one image gets the new code and the other keeps the old code.")
             .cure(ANCHOR),
         _ => return None,
     };
@@ -79,7 +79,7 @@ fn kept_takes_code((service, built): Named<'_>, files: &Files, names: &Names) ->
     let known = built.keep && built.closure.is_some();
     let name = [&names.bust].into_iter().chain(&names.commits).find(|name| known && built.takes(name))?;
     let finding = error("kept-takes-bust", format!("`{service}` is kept, and takes `{name}`"))
-        .why("Every push would make it again, which is what keeping it is there to prevent.")
+        .why("Every push would build it again, which is what `keep` is meant to prevent.")
         .cure("build it from a stage that takes no code, or drop `x-rebuild: {keep: true}`");
     Some(files.place(finding, service.as_str(), "x-rebuild"))
 }
@@ -89,7 +89,7 @@ fn same_image(project: &Project, files: &Files) -> Vec<Finding> {
         let same: Vec<Named<'_>> = project.services.iter().filter(|(_, other)| other.image == built.image).collect();
         let (first, second) = (same.first()?.0, same.get(1)?.0);
         let finding = error("same-image", format!("{} all build the image `{}`", quoted(&same), built.image))
-            .why("Only the one that is built last is there in the end, and nobody knows which that is.")
+            .why("Only the image that is built last remains, and nobody can know which one that is.")
             .cure("give each service its own `image`");
         (first == service).then(|| files.place(finding, second.as_str(), "image"))
     };
@@ -111,7 +111,7 @@ fn values(project: &Project, files: &Files, names: &Names) -> Vec<Finding> {
             let passed = built.args.contains_key(name);
             let finding = match parse(name, value, names) {
                 Err(failure) => error("bad-value", format!("`{name}`: {}", failure.cause))
-                    .why("It is refused before anything is built: commands and tags are made from it.")
+                    .why("Commands and tags are made from it, so it is refused before anything is built.")
                     .cure(failure.hint.unwrap_or_default()),
                 Ok(()) if passed && (is_secret_name(name) || has_credential(value)) => {
                     error("secret-argument", format!("the build argument `{name}` holds a secret"))

@@ -58,12 +58,13 @@ pub fn check(engine: &Engine) -> Vec<Finding> {
         }
         findings.extend(disk(engine));
     }
-    let missing = error("compose-missing", "Docker Compose does not answer").why("It says what is built.");
+    let missing =
+        error("compose-missing", "Docker Compose does not answer").why("Only Compose knows what has to be built.");
     let old = error("compose-old", "Docker Compose is older than 2.35")
         .why("It cannot print what it would build (`docker compose build --print`), which is what this tool builds.");
     let install = "install Docker Compose 2.35 or newer: the package `docker-compose-plugin`";
     findings.extend(program(engine.compose.as_ref(), missing, ((2, 35), old)).map(|finding| finding.cure(install)));
-    let missing = error("buildx-missing", "buildx does not answer").why("It is what builds.");
+    let missing = error("buildx-missing", "buildx does not answer").why("Nothing can be built without it.");
     let old = error("buildx-old", "buildx is older than 0.17")
         .why("It cannot build what Compose prints, and Compose itself refuses it.");
     let install = "install buildx 0.17 or newer: the package `docker-buildx-plugin`";

@@ -25,19 +25,19 @@ pub fn check(machine: &Machine) -> Vec<Finding> {
         .why("It asks remotes in the first version of the protocol, which lists every ref of a repository each time.")
         .cure("install a newer git");
     let missing = Finding::error(Area::Machine, "git-missing", "git does not answer")
-        .why("Without it nobody can ask the remote which commit it has.")
+        .why("Without it the remote cannot be asked which commit it has.")
         .cure("install git");
     let mut findings = Vec::from_iter(program(machine.git.as_ref(), missing, ((2, 26), old)));
     for (name, value) in &machine.without_effect {
         findings.push(
             warning("variable-without-effect", format!("`{name}={value}` is set"))
-                .why("It changes nothing: buildx and its BuildKit build whatever it says.")
+                .why("It has no effect: buildx builds with BuildKit, whatever it says.")
                 .cure(format!("unset {name}")),
         );
     }
     if let Some((cause, cure)) = &machine.state {
         let finding = Finding::error(Area::Machine, "state-directory", cause);
-        findings.push(finding.why("Logs and reports of builds go there, so none starts.").cure(cure));
+        findings.push(finding.why("Logs and reports are written there, so no build can start.").cure(cure));
     }
     if let Some(holder) = &machine.lock {
         findings.push(

@@ -58,7 +58,7 @@ pub struct Checkout {
 /// Exit code 2 without a Cargo workspace in a Git repository with a commit.
 pub fn read(ui: &Ui, workspace: &Workspace) -> anyhow::Result<Checkout> {
     let root = workspace.root.clone().ok_or_else(|| {
-        Failure::usage("there is no Cargo workspace, whose version a release could count")
+        Failure::usage("there is no Cargo workspace whose version a release could raise")
             .hint("add a Cargo.toml with `[workspace.package] version`")
     })?;
     let ask = |line| answer(ui, line);

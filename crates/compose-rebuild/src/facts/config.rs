@@ -50,7 +50,7 @@ pub struct DoctorConfig {
 fn with_reasons<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
     let allow = BTreeMap::<String, String>::deserialize(from)?;
     if allow.values().any(|reason| reason.trim().is_empty()) {
-        return Err(D::Error::custom("a finding is allowed for a reason, and this one is empty"));
+        return Err(D::Error::custom("an allowed finding needs a reason, and this one is empty"));
     }
     Ok(allow)
 }
@@ -176,7 +176,7 @@ mod tests {
         assert!(cause(json!({"versionfile": "a"}), Value::Null).starts_with("[workspace.metadata.xtask]: "));
         assert!(cause(Value::Null, json!({"versionfile": "a"})).starts_with("`x-xtask` of the compose file: "));
         assert!(cause(json!({}), json!({"version": "1.2"})).starts_with("`x-xtask` of the compose file: "));
-        assert!(cause(json!({"doctor": {"allow": {"disk-low": " "}}}), Value::Null).contains("for a reason"));
+        assert!(cause(json!({"doctor": {"allow": {"disk-low": " "}}}), Value::Null).contains("needs a reason"));
         assert!(cause(json!({}), json!(["version-file"])).starts_with("`x-xtask` of the compose file: "));
     }
 

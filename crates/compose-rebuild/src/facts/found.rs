@@ -282,7 +282,7 @@ fn follow(service: &Service, fetch: &Fetch, is_stale: bool, transports: &[String
         .hint(format!("name the branch that is cloned: `git clone --branch`, with {branch} if that is meant")));
     }
     if fetch.cover == Cover::Nothing {
-        return Err(Failure::usage("no bust argument stands above it, so the step stays cached")
+        return Err(Failure::usage("no cache-bust argument stands above it, so the step stays cached")
             .hint("add one: cargo xtask doctor --patch"));
     }
     if fetch.cover == Cover::Kept {

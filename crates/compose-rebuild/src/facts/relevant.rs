@@ -56,7 +56,7 @@ fn newest(ui: &Ui, repository: &Repository<'_>, source: &Source, tip: &Commit) -
         }
         Found::TooOld => {
             ui.warning(&format!(
-                "the newest {} commits of {} change none of the `paths` of {}, so each of them counts",
+                "the newest {} commits of {} change none of the `paths` of {}, so every commit counts",
                 DEPTHS[1],
                 source.repository,
                 show(&source.name)

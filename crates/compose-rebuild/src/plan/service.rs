@@ -96,7 +96,7 @@ impl Deciding<'_> {
         let prior = current.label(label::REVISION).unwrap_or_default();
         let short = |revisions: &str| revisions.split(' ').map(value::short).collect::<Vec<_>>().join(" ");
         if !current.belongs_to(&facts.project.name) || current.label(label::SERVICE) != Some(service.as_str()) {
-            return Some("the image is not one of this tool".to_owned());
+            return Some("the image was not built by this tool".to_owned());
         }
         let revision = keyed.revision();
         if prior != revision {
@@ -120,7 +120,7 @@ impl Deciding<'_> {
         }
         if current.label(label::KEY) != Some(keyed.key.as_str()) {
             return Some(match current.label(label::CACHE_BUST) {
-                Some(value) if value != keyed.cache_bust.as_str() => format!("the bust value was {value}"),
+                Some(value) if value != keyed.cache_bust.as_str() => format!("the cache-bust value was {value}"),
                 _ => "the Dockerfile, an argument or the image it is built from changed".to_owned(),
             });
         }
@@ -315,7 +315,7 @@ fn reused_value(facts: &Facts, service: &Service, keyed: &Keyed<'_>, current: Op
     let reused = says(label::CACHE_BUST, keyed.cache_bust.as_str()) && !says(label::REVISION, &keyed.revision());
     match facts.unpinned(service).next().filter(|_| reused) {
         Some(resolved) => Err(Failure::usage(format!(
-            "the bust value `{}` of `{service}` was used for another commit of {}, so its clone would stay cached",
+            "the cache-bust value `{}` of `{service}` was used for another commit of {}, so its clone would stay cached",
             keyed.cache_bust, resolved.source.repository
         ))
         .kept("nothing was changed")

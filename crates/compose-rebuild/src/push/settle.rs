@@ -93,7 +93,7 @@ fn go_back(ui: &Ui, moved: &BTreeMap<ImageRef, Move>, cause: &str) -> Failure {
     let found = registry::inspect(ui, &names).map(|found| back(&found)).and_then(|()| registry::inspect(ui, &names));
     let Ok(found) = found else {
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
-        return failure.kept(format!("nobody knows where these tags are: {}", names.join(", ")));
+        return failure.kept(format!("it is not known where these tags are: {}", names.join(", ")));
     };
     let at = |one: &Move| found.get(&one.tag).map(|image| image.id.clone());
     let elsewhere = moved.values().filter(|one| at(one) != one.from);

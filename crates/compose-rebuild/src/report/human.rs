@@ -72,7 +72,7 @@ pub fn warnings(ui: &Ui, plan: &Plan) {
         ui.warning(doubt);
     }
     if plan.holds() {
-        ui.status("Note", "the next commit goes forward by itself; `cargo xtask rebuild --forward` goes there now");
+        ui.status("Note", "the next newer commit ends this; `cargo xtask rebuild --forward` goes there now");
     }
     unwatched(ui, &plan.unwatched);
 }

@@ -118,13 +118,13 @@ fn a_notifier_never_changes_how_a_run_ends() {
     let world = notifying("printf '{\"garbage\\n\\033[2J'; echo 'no such \\033[31mchannel' >&2; exit 3");
     let outcome = world.run(["rebuild", "--message-format", "json"]).finish();
     assert_eq!(outcome.code, Some(0), "{outcome}");
-    let outcome = outcome.says("nobody was notified").says("exit status: 3: no such");
+    let outcome = outcome.says("the notification failed").says("exit status: 3: no such");
     assert!(outcome.stdout.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{outcome}");
     configure(&world, "/nowhere/notify");
     world.push(&commit('b'));
     let outcome = world.run(["rebuild"]).finish();
     assert_eq!(outcome.code, Some(0), "{outcome}");
-    outcome.says("nobody was notified: could not start `/nowhere/notify`");
+    outcome.says("the notification failed: could not start `/nowhere/notify`");
     world.push(&commit('c'));
     world.engine(|engine| engine.build.fail.insert("vibevoice".to_owned(), "exit code: 1".to_owned()));
     world.run(["rebuild"]).finish().fails(4);
@@ -136,7 +136,7 @@ fn a_notifier_that_does_not_end_is_ended() {
     let world = notifying("exec /bin/sleep 600");
     let outcome = world.run(["rebuild"]).finish();
     assert_eq!(outcome.code, Some(0), "{outcome}");
-    let outcome = outcome.says("nobody was notified").says("did not answer within 10 s");
+    let outcome = outcome.says("the notification failed").says("did not answer within 10 s");
     assert!(outcome.elapsed < Duration::from_secs(25), "{outcome}");
 }
 

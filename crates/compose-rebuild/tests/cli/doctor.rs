@@ -366,10 +366,10 @@ fn what_is_allowed_is_said_with_its_reason_and_is_no_finding() {
     assert_eq!(lines.last().unwrap()["allowed"], "the image of CI has no other");
     allow("{git-old = \"x\", git-olf = \"y\"}");
     let outcome = doctor(&world, &[]).fails(2);
-    assert!(outcome.stdout.contains("`doctor.allow` names `git-olf`, which is no finding"), "{outcome}");
+    assert!(outcome.stdout.contains("`doctor.allow` names `git-olf`, which is not a finding"), "{outcome}");
     allow("{git-old = \" \"}");
     assert_found(&doctor(&world, &JSON).fails(2), &["error configuration", "warning git-old"]);
-    world.run(["plan"]).fails(2).says("for a reason");
+    world.run(["plan"]).fails(2).says("needs a reason");
 }
 
 #[test]

@@ -33,7 +33,7 @@ const UNMET: [(&str, &str); 19] = [
     ("a cache mount keeps what was cloned", DOCTOR),
     ("its address {} is only known", DOCTOR),
     ("its ref {} is only known", DOCTOR),
-    ("no bust argument stands above it", DOCTOR),
+    ("no cache-bust argument stands above it", DOCTOR),
     ("no ref of the repository says", DOCTOR),
     ("not confirmed", TERMINAL),
     ("{what}, and there is nothing to go back to", ENGINE),

@@ -176,7 +176,7 @@ fn the_remote_says_whether_a_name_is_that_of_a_tag() {
 
         let world = project(&cloned(name));
         world.remote(old, branch);
-        warns(&world, "rebuild", said).says("no bust argument");
+        warns(&world, "rebuild", said).says("no cache-bust argument");
         warns(&world, "rebuild", said).says("Fresh");
         world.run(["verify"]).fails(1).says("not watched");
         world.run(["verify", "--offline"]).fails(1).says("not watched");

@@ -307,7 +307,7 @@ fn commits_that_only_the_remote_has_are_seen_before_anything_is_published() {
     git(&world, &["reset", "--quiet", "--hard", "HEAD^"]);
     // Whether the commit is known here makes no difference.
     let before = state(&world);
-    assert_eq!(refused(&world.run(release).fails(1).says("fix all of it")), ["branch"]);
+    assert_eq!(refused(&world.run(release).fails(1).says("fix all of these")), ["branch"]);
     git(&world, &["reflog", "expire", "--expire=now", "--all"]);
     git(&world, &["update-ref", "-d", "refs/remotes/origin/main"]);
     git(&world, &["gc", "--quiet", "--prune=now"]);

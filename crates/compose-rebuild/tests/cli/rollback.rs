@@ -77,7 +77,7 @@ fn only_versions_of_every_service_can_be_gone_back_to() {
     let gone = world.image(&app(&value('a'))).unwrap().id;
     world.engine(|engine| engine.images.retain(|image| image.id != gone));
     for value in [&value('a'), "v9.9.9", "latest"] {
-        let refused = world.run(["rollback", value]).fails(2).says("versions that are: v0.1.0-bbbbbbbbbbbb");
+        let refused = world.run(["rollback", value]).fails(2).says("versions that exist: v0.1.0-bbbbbbbbbbbb");
         assert!(!refused.stderr.contains("aaaaaaaaaaaa, "), "{refused}");
     }
     for hostile in ["$(id)", "--force", "a b", "../x", ""] {

@@ -185,7 +185,7 @@ fn a_build_that_says_nothing_is_ended_when_that_is_wanted() {
     world.fault(&["buildx bake"], Rule { hang: true, ..Rule::default() });
     let before = world.mutable();
     let outcome = world.run(["rebuild", "--step-timeout", "1s"]).fails(3);
-    outcome.says("restart the engine").says("warning: no step has said anything");
+    outcome.says("restart the engine").says("warning: no step has printed anything");
     assert_eq!(world.mutable(), before);
     world.assert_nothing_staged();
 }

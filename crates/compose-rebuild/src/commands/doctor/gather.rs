@@ -97,7 +97,7 @@ pub(super) fn missing_dockerfiles(project: &Project, files: &Files) -> Vec<Findi
     let findings = missing.map(|(service, built)| {
         let what = format!("`{service}` is built from `{}`, which cannot be read", built.dockerfile_path);
         let finding = Finding::error(Area::Compose, "no-dockerfile", what)
-            .why("Without it nothing is built.")
+            .why("Nothing can be built without it.")
             .cure("correct `context` or `dockerfile`");
         files.place(finding, service.as_str(), "dockerfile")
     });

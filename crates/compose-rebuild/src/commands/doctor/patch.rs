@@ -26,7 +26,7 @@ pub(super) fn print(context: &Context, project: &Project, findings: &[Finding]) 
         let built = project.services.values().find(|built| built.dockerfile_path == file);
         let text = built.and_then(|built| Some(&built.dockerfile.as_ref()?.text));
         let (Ok(path), Some(text)) = (Utf8Path::new(file).strip_prefix(top), text) else {
-            ui.warning(&format!("`{file}` is no file below `{top}`, so it is not in the patch"));
+            ui.warning(&format!("`{file}` is not a file below `{top}`, so it is not in the patch"));
             continue;
         };
         let edits: Vec<Edit> = edits.iter().copied().cloned().collect();

@@ -26,7 +26,7 @@ fn in_model_stage(stage: &StageView<'_>, order: usize, bust: &Assignment) -> Opt
     let download = download.map(|(what, line)| format!("above `{what}` (line {line})"));
     let kept = stage.is_kept.then(|| format!("in the stage `{}`, whose image is kept", stage.name.unwrap_or_default()));
     let finding = error("bust-in-model-stage", bust.line, format!("`ARG {}` {}", bust.name, download.or(kept)?))
-        .why("Every push makes another value of it, and with it the model is downloaded again.")
+        .why("Its value changes with every push, so every push downloads the model again.")
         .cure("download the model in a stage of its own without this argument, and `COPY --from` it");
     Some(finding)
 }
@@ -54,7 +54,7 @@ fn above_installs(stage: &StageView<'_>, order: usize, bust: &Assignment, first:
     };
     let what = format!("`ARG {}` above {}", bust.name, list(&words));
     let finding = warning("bust-above-installs", bust.line, what)
-        .why("Every push makes another value of it, so these packages are installed again although nothing about them changed.")
+        .why("Its value changes with every push, so every push installs these packages again although nothing about them changed.")
         .cure(cure);
     (!words.is_empty()).then_some(Finding { edits, ..finding })
 }

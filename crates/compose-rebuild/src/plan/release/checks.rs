@@ -82,5 +82,5 @@ pub fn conclude(found: &[Refusal], release: &Release) -> Result<(), Failure> {
     names.dedup();
     let cause = format!("{} is not released: {}", release.version, names.join(", "));
     let failure = Failure { code, ..Failure::no(cause) };
-    Err(failure.kept("nothing was changed").hint("fix all of it, then run it again"))
+    Err(failure.kept("nothing was changed").hint("fix all of these, then run it again"))
 }

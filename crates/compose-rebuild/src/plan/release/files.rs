@@ -61,7 +61,7 @@ pub fn manifest(text: &str, version: &Version) -> Result<String, Failure> {
 
 /// A manifest without a version that a release could count.
 pub fn no_version() -> Failure {
-    Failure::usage("the committed Cargo.toml has no `[workspace.package] version`, which is what a release counts")
+    Failure::usage("the committed Cargo.toml has no `[workspace.package] version`, which a release raises")
         .hint("add one, and let the members inherit it with `version.workspace = true`")
 }
 
