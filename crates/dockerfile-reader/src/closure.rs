@@ -99,6 +99,10 @@ impl Dockerfile {
             counts |= own.counts;
         }
         let lines = self.globals_behind(globals, &values, &mut closure.args);
+        // The stage that is built counts as it is written, because its name is a value here.
+        if let Some(stage @ None) = closure.args.get_mut("TARGETSTAGE") {
+            *stage = Some(build.target.unwrap_or_default().to_owned());
+        }
         let misplaced = self.global.iter().filter(|one| one.keyword != "ARG");
         let misplaced = misplaced.map(|one| (one.line, format!("the instruction `{}` above all stages", one.keyword)));
         let foreign = self.foreign_builder(build).map(|(line, builder)| (line, format!("the builder `{builder}`")));

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use camino::Utf8Path;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -95,9 +96,14 @@ fn resolve(ui: &Ui, selection: Selection<'_>, answers: Answers) -> anyhow::Resul
 
 fn read_dockerfiles(examined: &mut Examined) {
     for (service, built) in &mut examined.project.services {
-        if built.dockerfile.is_none()
-            && let Ok(bytes) = fs_err::read(&built.dockerfile_path)
+        // buildx takes `dockerfile` where there is no `Dockerfile`.
+        let lower = || Some(format!("{}dockerfile", built.dockerfile_path.strip_suffix("Dockerfile")?));
+        let found = |path: &String| built.dockerfile.is_none() && Utf8Path::new(path).is_file();
+        let paths = [Some(built.dockerfile_path.clone()), lower()];
+        if let Some(path) = paths.into_iter().flatten().find(found)
+            && let Ok(bytes) = fs_err::read(&path)
         {
+            built.dockerfile_path = path;
             built.read_dockerfile(&decoded(&bytes));
         }
         let (Some(dockerfile), None) = (&built.dockerfile, &built.closure) else { continue };

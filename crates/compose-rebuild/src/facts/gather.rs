@@ -88,7 +88,10 @@ pub fn facts(
         let revisions = pending.into_iter().map(|answer| answer()).collect::<anyhow::Result<Vec<_>>>()?;
         let mut images = join(images)?;
         let only_here = match store {
-            Store::Engine => Vec::new(),
+            Store::Engine => {
+                images::disown(ui, &project, &mut images)?;
+                Vec::new()
+            }
             Store::Registry => add_kept(ui, &project, &mut images)?,
         };
         let moving = meanings.iter().filter(|(_, full)| !full.starts_with("refs/tags/")).map(|(question, _)| question);
@@ -115,7 +118,10 @@ pub fn offline(ui: &Ui, selection: Selection<'_>, store: Store) -> anyhow::Resul
     let last = Questions::of_last_run(selection, store).unwrap_or_default();
     let (workspace, project) = read_project(ui, selection)?;
     let (sources, found) = sources::derive(&project, &workspace.config, &last.meant(|_| true))?;
-    let images = store.inspect(ui, &key::images_of(&project)?)?;
+    let mut images = store.inspect(ui, &key::images_of(&project)?)?;
+    if store == Store::Engine {
+        images::disown(ui, &project, &mut images)?;
+    }
     Ok((
         Facts {
             workspace,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::facts::image::{Image, Images, Store};
 use crate::facts::registry;
+use crate::project::{Built, Project};
 use crate::sys::docker;
 use crate::ui::Ui;
 use crate::value::{ImageRef, ProjectName, Service, label, measure};
@@ -51,6 +52,28 @@ pub fn measure(ui: &Ui, images: &mut Images) {
     }
 }
 
+/// Takes the labels from images that are not those which were built, but made from them and put in their place: they have all
+/// of their labels, while what was built still has the name of its version. It is added to the images.
+pub fn disown(ui: &Ui, project: &Project, images: &mut Images) -> anyhow::Result<()> {
+    let lacking = |built: &Built| {
+        let image = images.get(&built.image)?;
+        let version = name_of(image, &built.image).filter(|name| !image.repo_tags.contains(&name.to_string()))?;
+        Some((built.image.clone(), version))
+    };
+    let lacking: Vec<_> = project.services.values().filter(|built| !built.keep).filter_map(lacking).collect();
+    let versions: Vec<_> = lacking.iter().map(|(_, version)| version.clone()).collect();
+    let versions = inspect(ui, &versions)?;
+    for (name, version) in &lacking {
+        if let (Some(image), Some(built)) = (images.get_mut(name), versions.get(version))
+            && image.label(label::KEY) == built.label(label::KEY)
+        {
+            image.labels.clear();
+        }
+    }
+    images.extend(versions);
+    Ok(())
+}
+
 fn by_name(found: Vec<Image>, wanted: &[ImageRef]) -> Images {
     let mut asked: HashMap<String, Vec<&ImageRef>> = HashMap::new();
     for name in wanted {
@@ -82,16 +105,15 @@ fn newest(versions: &[Image], mutable: &ImageRef, current: &Image) -> Option<Str
     let made = |image: &Image| image.label(label::CREATED).unwrap_or_default().to_owned();
     let later = versions.iter().filter(|image| image.id != current.id && made(image) > made(current));
     let named = later.filter_map(|image| {
-        let name = name_of(image, mutable).filter(|name| image.repo_tags.contains(name))?;
-        Some((made(image), name))
+        let name = name_of(image, mutable)?.to_string();
+        image.repo_tags.contains(&name).then(|| (made(image), name))
     });
     named.max().map(|(_, name)| name)
 }
 
 /// The name that an image has beside the mutable one.
-fn name_of(image: &Image, mutable: &ImageRef) -> Option<String> {
-    let tag = mutable.versioned_tag(image.label(label::CACHE_BUST)?);
-    Some(mutable.with_tag(tag).ok()?.to_string())
+fn name_of(image: &Image, mutable: &ImageRef) -> Option<ImageRef> {
+    mutable.with_tag(mutable.versioned_tag(image.label(label::CACHE_BUST)?)).ok()
 }
 
 #[cfg(test)]
@@ -121,7 +143,7 @@ mod tests {
     fn a_version_is_named_by_its_bust_value() {
         let json = serde_json::json!({"Id": "1", "Config": {"Labels": {label::CACHE_BUST: "v1-abc"}}});
         let image: Image = serde_json::from_value(json).expect("image");
-        let name = |mutable: &str| name_of(&image, &mutable.parse().expect("name"));
+        let name = |mutable: &str| name_of(&image, &mutable.parse().expect("name")).map(|name| name.to_string());
         assert_eq!(name("h:5000/a").as_deref(), Some("h:5000/a:v1-abc"));
         assert_eq!(name("docker.io/library/a:web").as_deref(), Some("a:web-v1-abc"));
         assert_eq!(name_of(&Image::default(), &"a".parse().expect("name")), None);

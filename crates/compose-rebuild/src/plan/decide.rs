@@ -82,7 +82,13 @@ fn idle(facts: &Facts, selected: &BTreeSet<&Service>) -> Vec<Upstream> {
 fn check_tags(project: &Project, services: &[ServicePlan]) -> Result<(), Failure> {
     let mut taken: HashMap<ImageRef, &Service> = HashMap::new();
     for (service, built) in project.images() {
-        taken.extend(built.names().map(|name| (name.clone(), service)));
+        for name in built.names() {
+            if let Some(other) = taken.insert(name.clone(), service).filter(|other| *other != service) {
+                return Err(Failure::usage(format!("services `{other}` and `{service}` have the same tag `{name}`"))
+                    .kept("nothing was changed")
+                    .hint("leave it to one of them under `build.tags` in the compose file"));
+            }
+        }
     }
     for plan in services {
         let Action::Build(build) = &plan.action else { continue };

@@ -62,7 +62,7 @@ impl Deciding<'_> {
                 }
             }
             (_, _, reason) => match self.adopted(service)?.filter(|_| !again) {
-                Some(name) => (Action::Reuse(name), "built and verified by a run that did not end".to_owned()),
+                Some(name) => (Action::Reuse(name), "it was built and verified earlier".to_owned()),
                 None => (Action::Build(self.build(service, current)?), reason.unwrap_or_default()),
             },
         };

@@ -66,6 +66,7 @@ pub fn shares_stage<'a>(built: &Built, input: &'a Built) -> Option<&'a str> {
     let settings = ["context", "platforms", "network", "extra-hosts", "shm-size", "ulimits", "entitlements"];
     let is_same = built.target.as_deref() != Some(target)
         && used
+        && !input.takes("TARGETSTAGE")
         && built.shares_dockerfile(input)
         && built.contexts == input.contexts
         && settings.iter().all(|name| built.definition.get(*name) == input.definition.get(*name));

@@ -42,7 +42,10 @@ const SET_APART: [(&str, &str); 15] = [
     ("labels", "those that Compose writes change with its version; the others count"),
     ("secret", "BuildKit compares no secret; the ID counts, the path on this machine does not"),
     ("ssh", "as `secret`"),
-    ("target", "the text is that of the target's stages, the last of which it is; without the text the name counts"),
+    (
+        "target",
+        "the text is that of the target's stages, the last of which it is; without the text or with `TARGETSTAGE` the name counts",
+    ),
     ("tags", "the names of an image say nothing about what is in it"),
     ("output", "where an image goes says nothing about what is in it"),
     ("cache-from", "where unchanged steps come from makes them no others"),
@@ -165,6 +168,13 @@ mod tests {
         for (index, one) in all.iter().enumerate() {
             assert!(!all[index + 1..].contains(one), "{index}");
         }
+    }
+
+    #[test]
+    fn a_key_feels_how_the_target_is_written_where_that_is_a_value() {
+        let of = |line: &str, target| key(&built(&format!("FROM a AS code\n{line}RUN make\n"), target, &[]));
+        assert_eq!(of("", "code"), of("", "CODE"));
+        assert_ne!(of("ARG TARGETSTAGE\n", "code"), of("ARG TARGETSTAGE\n", "CODE"));
     }
 
     #[test]

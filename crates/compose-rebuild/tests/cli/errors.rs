@@ -258,6 +258,13 @@ fn settings_that_cannot_be_meant_are_refused() {
     world.engine(|engine| engine.config["services"]["vibevoice"]["x-rebuild"] = json!({"keep": true}));
     refused(&world, &["rebuild"], "takes code that changes");
     let world = World::new();
+    world.engine(|engine| {
+        for service in ["backend-builder", "vibevoice"] {
+            engine.config["services"][service]["build"]["tags"] = json!(["shared:1"]);
+        }
+    });
+    refused(&world, &["rebuild"], "have the same tag `shared:1`");
+    let world = World::new();
     fs::create_dir(world.path("checkout")).unwrap();
     let checkout = world.path("checkout").to_str().unwrap().to_owned();
     let text = fs::read_to_string(world.project().join("Dockerfile")).unwrap();

@@ -55,6 +55,17 @@ fn world(configuration: &str) -> World {
     world
 }
 
+#[test]
+fn a_dockerfile_in_lower_case_is_read_like_buildx_reads_it() {
+    let world = world("");
+    let project = world.project();
+    fs::rename(project.join("Dockerfile"), project.join("dockerfile")).unwrap();
+    world.run(["rebuild"]).ok();
+    let commit = push(&world, "backend/run.py");
+    world.run(["rebuild"]).ok().says("main moved");
+    assert_eq!(label(&world, MUTABLE[2], "org.opencontainers.image.revision"), commit);
+}
+
 /// Paths of the application alone; the other service has every file.
 fn with_paths(paths: &str) -> World {
     world(&format!("[workspace.metadata.xtask.services.vibevoice]\npaths = {paths}\n"))

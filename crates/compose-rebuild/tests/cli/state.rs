@@ -43,6 +43,23 @@ fn a_run_that_has_nothing_to_do_removes_what_a_killed_one_left() {
 }
 
 #[test]
+fn an_image_that_was_made_from_that_of_a_service_and_took_its_place_is_not_taken_for_it() {
+    let world = World::built();
+    let built = world.image(MUTABLE[2]).unwrap();
+    let derived = Image { id: "sha256:derived".to_owned(), tags: vec![MUTABLE[2].to_owned()], ..built.clone() };
+    world.engine(|engine| {
+        let own = engine.images.iter_mut().find(|image| image.id == built.id).unwrap();
+        own.tags.retain(|tag| tag != MUTABLE[2]);
+        engine.images.push(derived);
+    });
+    world.run(["verify"]).fails(1);
+    world.run(["rebuild"]).ok();
+    assert_eq!(world.image(MUTABLE[2]).unwrap().id, built.id, "what was built has kept the name of its version");
+    assert!(world.calls_of(" bake ").is_empty(), "{:#?}", world.calls());
+    world.run(["verify"]).ok();
+}
+
+#[test]
 fn a_building_run_removes_what_was_staged_from_another_checkout() {
     let world = World::built();
     let mut left = world.image(MUTABLE[2]).unwrap();

@@ -46,6 +46,18 @@ const STAGES: &str = "ARG BASE=a:1\nARG OTHER=b\nFROM ${BASE} AS model\nARG MODE
     FROM c AS final\nCOPY --from=code /a /b\nRUN --mount=type=bind,from=model,target=/m true\n";
 
 #[test]
+fn the_name_of_the_target_counts_where_it_is_a_value() {
+    let value = |text: &str, target| {
+        let build = Build { target, ..Build::default() };
+        Dockerfile::read(text).closure(&build).expect("a stage").args.get("TARGETSTAGE").cloned()
+    };
+    let text = "FROM a AS b\nARG TARGETSTAGE\nRUN echo $TARGETSTAGE\n";
+    let values = [None, Some("b"), Some("B")].map(|target| value(text, target));
+    assert_eq!(values, ["", "b", "B"].map(|name| Some(Some(name.to_owned()))));
+    assert_eq!(value("FROM a AS b\nRUN echo $TARGETSTAGE\n", Some("b")), None);
+}
+
+#[test]
 fn a_closure_follows_from_copy_and_mount() {
     let last = built(STAGES, Some("final"), &[], &[]);
     assert_eq!(last.stages.iter().map(String::as_str).collect::<Vec<_>>(), ["code", "final", "model"]);
