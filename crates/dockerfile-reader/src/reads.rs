@@ -146,16 +146,18 @@ fn files(instruction: &Instruction, values: &dyn Variables, found: &mut Vec<Want
         let name = instruction.expand(from, values).text;
         return found.push(Wanted::Place { name, by_number: true });
     }
+    // An empty one checks nothing.
+    let checksum = instruction.flag("checksum").map(|checksum| instruction.expand(checksum, values).text);
+    let checksum = checksum.filter(|checksum| !checksum.is_empty());
     let mut paths = Vec::new();
     for source in sources {
         if instruction.keyword == "COPY" {
             paths.push(source);
         } else if let Some((address, reference)) = address::add(&source) {
-            let commit =
-                instruction.flag("checksum").map(|commit| Reference::of(&instruction.expand(commit, values).text));
+            let commit = checksum.as_deref().map(Reference::of);
             found.push(Wanted::What(What::Git { address, reference: commit.unwrap_or(reference) }));
         } else if source.starts_with("http://") || source.starts_with("https://") {
-            let has_checksum = instruction.flag("checksum").is_some();
+            let has_checksum = checksum.as_ref().is_some_and(|checksum| !checksum.contains('$'));
             found.push(Wanted::What(What::Url { address: source, has_checksum }));
         } else if source.starts_with('$') {
             found.push(unknown(format!("`ADD {source}`")));
