@@ -64,8 +64,9 @@ pub fn disown(ui: &Ui, project: &Project, images: &mut Images) -> anyhow::Result
     let versions: Vec<_> = lacking.iter().map(|(_, version)| version.clone()).collect();
     let versions = inspect(ui, &versions)?;
     for (name, version) in &lacking {
+        // Another build of the same, on another machine, has another time.
         if let (Some(image), Some(built)) = (images.get_mut(name), versions.get(version))
-            && image.label(label::KEY) == built.label(label::KEY)
+            && [label::KEY, label::CREATED].iter().all(|name| image.label(name) == built.label(name))
         {
             image.labels.clear();
         }
