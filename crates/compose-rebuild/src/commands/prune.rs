@@ -128,7 +128,8 @@ fn report(ui: &Ui, lines: &[Line], before: &Inventory, after: &Inventory, policy
     if records > 0 {
         ui.status("Removed", &format!("{} ({})", counted(records, "cache record"), measure::bytes(bytes)));
     }
-    let images = |store: &Inventory| Sizes::new(store.images.values()).union(store.images.values());
+    let union = |store: &Inventory| Sizes::new(store.images.values()).union(store.images.values());
+    let images = |store: &Inventory| store.images_together.unwrap_or_else(|| union(store));
     let cache =
         |store: &Inventory| store.cache.iter().filter(|record| !record.held).map(|record| record.size).sum::<u64>();
     let total = |store: &Inventory| images(store) + cache(store);

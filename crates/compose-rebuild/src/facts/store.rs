@@ -27,6 +27,8 @@ pub struct Inventory {
     pub images: BTreeMap<String, Stored>,
     /// Names of the containers, running or not, that were made from an image, by its ID.
     pub users: HashMap<String, Vec<String>>,
+    /// Bytes of all images together, as the engine says where it does not tell the size of each to the byte.
+    pub images_together: Option<u64>,
     /// The build cache.
     pub cache: Vec<CacheRecord>,
     /// What time it is by the engine's clock, which all its times are of.
@@ -88,7 +90,13 @@ pub fn read(ui: &Ui, builder: Option<&Builder>) -> anyhow::Result<Inventory> {
             images.extend(images::inspect_all(ui, some)?.into_iter().map(stored));
         }
         let now = join(now)?.trim().parse().map_err(Failure::precondition)?;
+        let is_exact = images.values().all(|image: &Stored| image.is_exact);
         let mut store = put_together(images, &join(users)?, docker::json(join(usage)?.as_bytes())?, now);
+        if !is_exact {
+            let summary = docker::disk_summary().ask(ui, LONG)?;
+            let size = summary.lines().find_map(|line| line.strip_prefix("Images="));
+            store.images_together = size.and_then(|size| measure::size(size).ok());
+        }
         if let Some(cache) = cache {
             store.cache = join(cache)?.lines().filter_map(|line| record_of_builder(line, now)).collect();
         }
@@ -156,9 +164,10 @@ fn stored(image: Image) -> (String, Stored) {
 
 /// Puts together the images, lines of `IMAGE NAME` for containers, and `docker system df --verbose`.
 fn put_together(images: BTreeMap<String, Stored>, users: &str, usage: RawUsage, now: Timestamp) -> Inventory {
-    let mut store = Inventory { images, users: HashMap::new(), cache: Vec::new(), now };
+    let mut store = Inventory { images, users: HashMap::new(), images_together: None, cache: Vec::new(), now };
     for used in usage.images.into_iter().flatten() {
         if let Some(image) = store.images.get_mut(&used.id) {
+            let inspected = image.size;
             if !image.is_exact
                 && let Ok(size) = measure::size(&used.size)
             {
@@ -167,6 +176,10 @@ fn put_together(images: BTreeMap<String, Stored>, users: &str, usage: RawUsage, 
                 image.size = finer.unwrap_or(size);
             }
             image.unique = measure::size(&used.unique_size).unwrap_or(0).min(image.size);
+            // Where compressed content was inspected, all of it counts as this image's own: only what is unpacked is shared.
+            if inspected.abs_diff(image.size) > image.size / 100 {
+                image.unique = image.unique.saturating_sub(inspected);
+            }
         }
     }
     for (image, name) in users.lines().filter_map(|line| line.split_once(' ')) {
@@ -236,7 +249,7 @@ mod tests {
     #[test]
     fn the_store_is_put_together_from_three_answers() {
         let images = r#"[{"Id":"sha256:a","RepoTags":["x:1"],"Created":"2026-01-01T00:00:00Z","Size":50,
-            "Config":{"Labels":{"k":"v"}},"RootFS":{"Layers":["l1","l2"]}}]"#;
+            "Config":{"Labels":{"k":"v"}},"RootFS":{"Layers":["l1","l2"]},"GraphDriver":{"Data":{"UpperDir":"/x"}}}]"#;
         let usage = r#"{"Images":[{"ID":"sha256:a","UniqueSize":"20B"}],"BuildCache":[{"ID":"c","Parent":"p","Description":"d",
             "Size":"1kB","LastUsedAt":"2026-11-22 16:50:27.4 +0000 UTC","InUse":"false","Shared":"false"}]}"#;
         let images: Vec<Image> = docker::json(images.as_bytes()).expect("valid");
@@ -259,7 +272,11 @@ mod tests {
         let usage = docker::json(format!(r#"{{"Images":[{}]}}"#, usage.join(",")).as_bytes()).expect("valid");
         let store = put_together(images.into_iter().map(stored).collect(), "", usage, Timestamp::UNIX_EPOCH);
         let sizes: Vec<_> = store.images.values().map(|image| (image.size, image.unique)).collect();
-        assert_eq!(sizes, [(70, 60), (50, 50)]);
+        assert_eq!(
+            sizes,
+            [(70, 10), (50, 50)],
+            "of 60 bytes that no other image has, 50 are the content of all layers"
+        );
     }
 
     #[test]

@@ -194,6 +194,11 @@ pub fn disk_usage() -> CommandLine {
     docker("system df --verbose --format").args(["{{json .}}"])
 }
 
+/// How many bytes all images take together, to four digits, in a line `Images=SIZE` among others.
+pub fn disk_summary() -> CommandLine {
+    docker("system df --format").args(["{{.Type}}={{.Size}}"])
+}
+
 /// Removes images by ID or name; never forced, so that one in use stays.
 pub fn remove_images(images: &[String]) -> CommandLine {
     docker("image rm --").args(images)
