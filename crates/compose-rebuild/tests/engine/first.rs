@@ -77,7 +77,7 @@ fn compose_alone_builds_the_tip_and_a_bust_value_forces_the_clone() {
     world.assert_current(&second);
     assert_eq!(parent(), "");
     let built = world.id(&world.latest());
-    world.file("derived/Dockerfile", &format!("FROM {}\nRUN touch /derived\n", world.latest()));
+    world.file("derived/Dockerfile", &format!("FROM {}\nRUN touch /tmp/derived\n", world.latest()));
     let directory = world.project().join("derived");
     world.docker(&["build", "--quiet", "--tag", &world.latest(), directory.to_str().unwrap()]);
     assert_ne!(world.id(&world.latest()), built);
