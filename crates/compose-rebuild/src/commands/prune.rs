@@ -43,6 +43,7 @@ pub fn run(context: &Context, options: &cli::Prune) -> anyhow::Result<()> {
         ui.status("Note", "nothing was removed; run it again with `--execute`");
         return Ok(());
     }
+    let taken = images_together(ui, &before);
     remove_images(ui, &images)?;
     // The build cache holds the layers of an image too; what it held only with images that are gone goes with them.
     let held = |record: &&CacheRecord| before.cache.iter().any(|was| was.id == record.id && was.held);
@@ -50,7 +51,7 @@ pub fn run(context: &Context, options: &cli::Prune) -> anyhow::Result<()> {
     let released = released.cache.iter().filter(|record| !record.held).filter(held).map(|record| record.id.clone());
     let records: Vec<_> = released.chain(cache.iter().map(|line| line.id.clone())).collect();
     remove_cache(ui, builder.as_ref(), &records)?;
-    report(ui, &lines, &before, &store::read(ui, builder.as_ref())?, policy);
+    report(ui, &lines, (&before, taken), &store::read(ui, builder.as_ref())?, policy);
     Ok(())
 }
 
@@ -106,8 +107,19 @@ fn remove_images(ui: &Ui, images: &[&Line]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Bytes of all images together. Where the engine does not tell the size of each to the byte, it tells this in four digits.
+fn images_together(ui: &Ui, store: &Inventory) -> u64 {
+    let union = || Sizes::new(store.images.values()).union(store.images.values());
+    if store.images.values().all(|image| image.is_exact) {
+        return union();
+    }
+    let summary = docker::disk_summary().ask(ui, process::LONG).unwrap_or_default();
+    let size = summary.lines().find_map(|line| line.strip_prefix("Images="));
+    size.and_then(|size| measure::size(size).ok()).unwrap_or_else(union)
+}
+
 /// Says what became of every line that was to go, and how much space that measurably freed.
-fn report(ui: &Ui, lines: &[Line], before: &Inventory, after: &Inventory, policy: &Policy) {
+fn report(ui: &Ui, lines: &[Line], (before, taken): (&Inventory, u64), after: &Inventory, policy: &Policy) {
     let (mut records, mut bytes) = (0, 0);
     for line in lines.iter().filter(|line| line.remove) {
         let there = match line.cache {
@@ -128,12 +140,9 @@ fn report(ui: &Ui, lines: &[Line], before: &Inventory, after: &Inventory, policy
     if records > 0 {
         ui.status("Removed", &format!("{} ({})", counted(records, "cache record"), measure::bytes(bytes)));
     }
-    let union = |store: &Inventory| Sizes::new(store.images.values()).union(store.images.values());
-    let images = |store: &Inventory| store.images_together.unwrap_or_else(|| union(store));
     let cache =
         |store: &Inventory| store.cache.iter().filter(|record| !record.held).map(|record| record.size).sum::<u64>();
-    let total = |store: &Inventory| images(store) + cache(store);
-    let freed = total(before).saturating_sub(total(after));
+    let freed = (taken + cache(before)).saturating_sub(images_together(ui, after) + cache(after));
     ui.status("Finished", &format!("freed {}{}", measure::bytes(freed), stays(before, lines, policy)));
     ui.message("finished", &serde_json::json!({"command": "prune", "freed_bytes": freed}));
 }

@@ -27,8 +27,6 @@ pub struct Inventory {
     pub images: BTreeMap<String, Stored>,
     /// Names of the containers, running or not, that were made from an image, by its ID.
     pub users: HashMap<String, Vec<String>>,
-    /// Bytes of all images together, as the engine says where it does not tell the size of each to the byte.
-    pub images_together: Option<u64>,
     /// The build cache.
     pub cache: Vec<CacheRecord>,
     /// What time it is by the engine's clock, which all its times are of.
@@ -90,13 +88,7 @@ pub fn read(ui: &Ui, builder: Option<&Builder>) -> anyhow::Result<Inventory> {
             images.extend(images::inspect_all(ui, some)?.into_iter().map(stored));
         }
         let now = join(now)?.trim().parse().map_err(Failure::precondition)?;
-        let is_exact = images.values().all(|image: &Stored| image.is_exact);
         let mut store = put_together(images, &join(users)?, docker::json(join(usage)?.as_bytes())?, now);
-        if !is_exact {
-            let summary = docker::disk_summary().ask(ui, LONG)?;
-            let size = summary.lines().find_map(|line| line.strip_prefix("Images="));
-            store.images_together = size.and_then(|size| measure::size(size).ok());
-        }
         if let Some(cache) = cache {
             store.cache = join(cache)?.lines().filter_map(|line| record_of_builder(line, now)).collect();
         }
@@ -164,7 +156,7 @@ fn stored(image: Image) -> (String, Stored) {
 
 /// Puts together the images, lines of `IMAGE NAME` for containers, and `docker system df --verbose`.
 fn put_together(images: BTreeMap<String, Stored>, users: &str, usage: RawUsage, now: Timestamp) -> Inventory {
-    let mut store = Inventory { images, users: HashMap::new(), images_together: None, cache: Vec::new(), now };
+    let mut store = Inventory { images, users: HashMap::new(), cache: Vec::new(), now };
     for used in usage.images.into_iter().flatten() {
         if let Some(image) = store.images.get_mut(&used.id) {
             let inspected = image.size;

@@ -34,6 +34,11 @@ pub(crate) fn usage(engine: &Engine) -> Reply {
     Reply::ok(json!({"Images": images, "BuildCache": cache}).to_string())
 }
 
+/// No two images share a layer.
+pub(crate) fn summary(engine: &Engine) -> Reply {
+    Reply::ok(format!("Images={}B\nContainers=0B\n", engine.images.iter().map(|image| image.size).sum::<u64>()))
+}
+
 /// A record as the engine says it is now.
 fn with_users(engine: &Engine, record: &Value) -> Value {
     let held = record["Image"].as_str().is_some_and(|id| engine.find(id).is_some());

@@ -54,6 +54,7 @@ pub(crate) fn run(state: &Path, args: &[String]) -> Reply {
         ["ps", "--all", "--quiet", "--no-trunc"] => disk::container_ids(&Engine::read(state)),
         ["container", "inspect", "--format", _] => disk::container_images(&Engine::read(state), names),
         ["system", "df", "--verbose", "--format", "{{json .}}"] => disk::usage(&Engine::read(state)),
+        ["system", "df", "--format", "{{.Type}}={{.Size}}"] => disk::summary(&Engine::read(state)),
         ["buildx", "prune", "--force", "--filter", filter] => {
             Engine::update(state, |engine| disk::prune(engine, filter))
         }

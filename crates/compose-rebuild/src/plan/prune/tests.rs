@@ -48,13 +48,7 @@ fn removed(store: &Inventory, policy: &Policy) -> Vec<String> {
 }
 
 fn nothing() -> Inventory {
-    Inventory {
-        images: BTreeMap::new(),
-        users: Default::default(),
-        images_together: None,
-        cache: Vec::new(),
-        now: at(NOW),
-    }
+    Inventory { images: BTreeMap::new(), users: Default::default(), cache: Vec::new(), now: at(NOW) }
 }
 
 fn store() -> Inventory {
