@@ -16,7 +16,11 @@ use crate::value::ImageRef;
 pub const UPLOAD: Duration = Duration::from_secs(4 * 3600);
 /// Uploads the image that the engine has under this name; the digest that it has in the registry, says who uploaded it.
 pub fn upload(ui: &Ui, name: &ImageRef) -> anyhow::Result<String> {
-    let finished = docker::push(name).output(ui, UPLOAD)?;
+    let mut finished = docker::push(name).output(ui, UPLOAD)?;
+    // A registry loses one of two uploads of the same layer at the same time.
+    if !finished.status.success() && finished.stderr.contains("blob unknown to registry") {
+        finished = docker::push(name).output(ui, UPLOAD)?;
+    }
     let said = String::from_utf8_lossy(&finished.stdout);
     let digest = said.lines().rev().find_map(|line| line.split_once("digest: ")?.1.split_whitespace().next());
     let Some(digest) = digest.filter(|_| finished.status.success()) else {

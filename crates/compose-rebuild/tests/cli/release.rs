@@ -270,6 +270,19 @@ fn killed_after_any_step_and_run_again_the_end_is_the_same() {
 }
 
 #[test]
+fn an_upload_of_which_the_registry_lost_a_layer_is_tried_once_more() {
+    let world = releasable();
+    let lost = "unknown: blob unknown to registry - sha256:1\n".to_owned();
+    world.fault(&["image push"], Rule { stderr: lost, exit: Some(1), times: Some(1), ..Rule::default() });
+    world.run(["release", "minor", "--execute", "--push"]).ok();
+    let uploads = world.calls_of("image push").len();
+    assert_eq!(state(&world).registry.len(), 12);
+    let whole = releasable();
+    whole.run(["release", "minor", "--execute", "--push"]).ok();
+    assert_eq!(uploads, whole.calls_of("image push").len() + 1);
+}
+
+#[test]
 fn a_version_that_is_elsewhere_is_refused_and_another_machine_takes_it_as_it_is() {
     let world = releasable();
     let release = ["release", "minor", "--execute", "--push", "--message-format", "json"];

@@ -28,6 +28,13 @@ fn verify_says_yes_when_current_no_after_a_push_and_changes_nothing() {
     world.xtask(["verify"]).ok();
 }
 
+/// Builds an image by hand under every name that the current one has: with the name of the version left alone, the labels would
+/// be those of another image.
+fn replace(world: &World, directory: &str) {
+    let version = format!("{}:v0.1.0-{}", world.app(), &world.tip()[..12]);
+    world.docker(&["build", "--quiet", "--tag", &world.latest(), "--tag", &version, directory]);
+}
+
 #[test]
 fn an_image_whose_version_file_was_changed_is_found_out() {
     let world = World::built();
@@ -35,7 +42,7 @@ fn an_image_whose_version_file_was_changed_is_found_out() {
     let commands = format!("FROM {}\nRUN echo {} > backend/version.txt\n", world.latest(), "0".repeat(40));
     world.file("tampered/Dockerfile", &commands.replace("\nRUN", "\nUSER root\nRUN"));
     let directory = world.project().join("tampered");
-    world.docker(&["build", "--quiet", "--tag", &world.latest(), directory.to_str().unwrap()]);
+    replace(&world, directory.to_str().unwrap());
     assert_eq!(world.label(&world.latest(), "org.opencontainers.image.revision"), world.tip());
     let outcome = world.xtask(["verify"]).fails(1);
     assert!(outcome.stdout.contains("wrong content"), "{outcome}");
@@ -134,7 +141,7 @@ fn deep_names_what_differs_from_the_commit() {
         let commands = "RUN echo more >> backend/run.py && rm backend/revision.py && touch backend/new && ln -sf /etc/passwd link\n";
         world.file("tampered/Dockerfile", &format!("FROM {}\nUSER root\n{commands}", world.latest()));
         let directory = world.project().join("tampered");
-        world.docker(&["build", "--quiet", "--tag", &world.latest(), directory.to_str().unwrap()]);
+        replace(&world, directory.to_str().unwrap());
         verdict(&world, &[], 0);
         let row = verdict(&world, &["--deep"], 1);
         assert_eq!(row["verdict"], "wrong-content", "{row}");
