@@ -16,7 +16,7 @@ pub(crate) struct Fault {
 
 /// How it is known what the tool does.
 pub(crate) enum Proof {
-    /// These tests, each named by its suite and its path there.
+    /// Tests, each named by its suite and its path there.
     Tests(Vec<&'static str>),
     /// No test, for this reason.
     NotTried(&'static str),

@@ -57,7 +57,7 @@ pub enum Cause {
     Cached,
     /// Nothing that it is made from ran: its own line, an argument, or what it reads from outside changed.
     Root,
-    /// These of its inputs ran.
+    /// Some of its inputs ran: their positions among the steps.
     Inputs(Vec<usize>),
 }
 

@@ -14,11 +14,11 @@ use crate::value::ImageRef;
 
 /// How long an upload may take; models are large and lines are slow.
 pub const UPLOAD: Duration = Duration::from_secs(4 * 3600);
+
 /// Uploads the image that the engine has under this name; the digest that it has in the registry, says who uploaded it.
 pub fn upload(ui: &Ui, name: &ImageRef) -> anyhow::Result<String> {
     let mut finished = docker::push(name).output(ui, UPLOAD)?;
-    // A registry loses one of two uploads of the same layer at the same time.
-    if !finished.status.success() && finished.stderr.contains("blob unknown to registry") {
+    if !finished.status.success() && finished.stderr.contains(docker::LOST_UPLOAD) {
         finished = docker::push(name).output(ui, UPLOAD)?;
     }
     let said = String::from_utf8_lossy(&finished.stdout);

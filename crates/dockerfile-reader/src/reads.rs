@@ -18,7 +18,7 @@ pub struct Read {
 /// What a build may read. A variable that only the build knows stands in it as `$NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// These paths of the build context.
+    /// Paths of the build context.
     Context(Vec<String>),
     /// An image.
     Image {

@@ -226,8 +226,7 @@ fn engine_failed(finished: &Finished, progress: &Progress) -> bool {
         // What the build cache knows of itself and what it has are two things.
         "failed to prepare ",
         "failed to mount ",
-        // A registry loses one of two uploads of the same layer at the same time.
-        "blob unknown to registry",
+        docker::LOST_UPLOAD,
     ];
     let says = |text: &str| signs.iter().any(|sign| text.contains(sign)) && !text.contains("exit code:");
     says(&finished.stderr) && progress.failed().is_none_or(|step| says(step.error.as_deref().unwrap_or_default()))

@@ -179,6 +179,9 @@ pub fn image_ids(labels: &[String]) -> CommandLine {
     docker("image ls --all --quiet --no-trunc").args(filters)
 }
 
+/// What is said when a registry loses one of two uploads of the same layer at the same time.
+pub const LOST_UPLOAD: &str = "blob unknown to registry";
+
 /// The IDs of all containers, running or not.
 pub fn container_ids() -> CommandLine {
     docker("ps --all --quiet --no-trunc")
